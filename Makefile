@@ -1,0 +1,38 @@
+# make train   sets up, then trains, tests and separates on made-up speech
+# make test    sets up, then runs lint and the default tests
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN := results/tiny/1234
+BIN := $(VENV)/bin
+
+.PHONY: setup train test lint clean
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	    { echo "$(PYTHON) is too old; Python 3.10 or newer is needed:" \
+	    "make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check \
+	    --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+train: setup
+	$(BIN)/python train.py hparams/tiny.yaml
+	$(BIN)/spmamba export $(RUN) $(RUN)/model
+	$(BIN)/spmamba separate --model $(RUN)/model --output $(RUN)/separated \
+	    data/tiny/mixtures/test/mix/000000_*.wav
+	@echo "Figure: $$(ls $(RUN)/test/examples/*/spectrograms.png | head -n 1)"
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+
+test: setup lint
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) results data *.egg-info

@@ -1,0 +1,187 @@
+"""Training of separation models in SpeechBrain's loop.
+
+Only the hooks that say what to compute are overridden. The optimisation step
+is the toolkit's, so that gradient accumulation, mixed precision, clipping,
+skipping of non-finite gradients, DDP, --compile and --debug work as they do
+in any SpeechBrain recipe.
+"""
+
+import speechbrain as sb
+from speechbrain.nnet.schedulers import update_learning_rate
+from speechbrain.utils.distributed import ddp_broadcast, if_main_process
+
+from speechbrain_spmamba.checkpoint import RandomState, moving_average
+from speechbrain_spmamba.evaluate import Evaluation
+from speechbrain_spmamba.loss import pairwise_neg_si_snr, pit
+
+
+class SeparationBrain(sb.Brain):
+    """Trains ``modules.separator`` on batches of ``mix_sig`` and ``src_sig``.
+
+    Arguments are those of ``speechbrain.Brain``. From ``hparams`` it reads
+
+    * ``train_loss``: a pairwise loss, see ``loss.py``; validation uses
+      negative SI-SNR;
+    * ``lr_annealing``, ``epoch_counter``, ``train_logger``, ``history``;
+    * ``ema_decay``: above 0, validation and test use a moving average of the
+      weights;
+    * ``sample_rate``, ``num_examples``, ``results_folder`` for the test.
+
+    Example
+    -------
+    >>> import torch
+    >>> from types import SimpleNamespace
+    >>> from speechbrain.dataio.batch import PaddedBatch
+    >>> from speechbrain_spmamba.loss import pairwise_neg_snr
+    >>> from speechbrain_spmamba.models import build_model
+    >>> separator = build_model(
+    ...     "spmamba", n_fft=64, hop_length=32, num_blocks=1, emb_dim=4
+    ... )
+    >>> brain = SeparationBrain(
+    ...     modules={"separator": separator},
+    ...     opt_class=torch.optim.Adam,
+    ...     hparams={"train_loss": pairwise_neg_snr, "ema_decay": 0.0},
+    ...     run_opts={"device": "cpu"},
+    ... )
+    >>> brain.init_optimizers()
+    >>> src = torch.randn(400, 2)
+    >>> batch = PaddedBatch([{"mix_sig": src.sum(1), "src_sig": src}])
+    >>> bool(brain.fit_batch(batch).isfinite())
+    True
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.average = None
+        if self.hparams.ema_decay:
+            self.average = moving_average(
+                self.modules.separator, self.hparams.ema_decay
+            )
+        if self.checkpointer is not None:
+            self.checkpointer.add_recoverable("random", RandomState())
+            if self.average is not None:
+                self.checkpointer.add_recoverable("average", self.average)
+
+    def compute_forward(self, batch, stage):
+        """Separates the mixtures of a batch.
+
+        Arguments
+        ---------
+        batch : PaddedBatch
+            With ``mix_sig`` ``[B, T]``.
+        stage : sb.Stage
+            In training the trained weights, else their average if there is.
+
+        Returns
+        -------
+        torch.Tensor
+            Estimates, shape ``[B, T, S]``.
+        """
+        mix, lengths = batch.mix_sig
+        # Asked before the copy to the device: it would have to wait for it.
+        padded = bool((lengths < 1).any())
+        mix, lengths = batch.to(self.device).mix_sig
+        separator = self.modules.separator
+        if stage != sb.Stage.TRAIN and self.average is not None:
+            separator = self.average.module
+        return separator(mix, lengths if padded else None)
+
+    def compute_objectives(self, est, batch, stage):
+        """Loss under the best assignment; keeps what the stage reports.
+
+        Arguments
+        ---------
+        est : torch.Tensor
+            Estimates, shape ``[B, T, S]``.
+        batch : PaddedBatch
+            With ``src_sig`` ``[B, T, S]``.
+        stage : sb.Stage
+            Training uses ``train_loss``, validation and test SI-SNR.
+
+        Returns
+        -------
+        torch.Tensor
+            Mean loss of the batch, in dB.
+        """
+        src, lengths = batch.src_sig
+        if stage == sb.Stage.TRAIN:
+            loss, _ = pit(self.hparams.train_loss, est, src, lengths)
+            return loss.mean()
+        loss, order = pit(pairwise_neg_si_snr, est, src, lengths)
+        mix, _ = batch.mix_sig
+        if stage == sb.Stage.VALID:
+            first_mic = mix if mix.dim() == 2 else mix[..., 0]
+            mixes = first_mic.unsqueeze(-1).expand_as(src)
+            unprocessed, _ = pit(pairwise_neg_si_snr, mixes, src, lengths)
+            self.si_snri += (unprocessed - loss).tolist()
+        elif if_main_process():
+            self.evaluation.add(batch.id, mix, est, src, order, lengths)
+        return loss.mean()
+
+    def on_stage_start(self, stage, epoch=None):
+        """Opens the books of a stage."""
+        if stage == sb.Stage.VALID:
+            self.si_snri = []
+        elif stage == sb.Stage.TEST:
+            self.evaluation = Evaluation(
+                self.hparams.results_folder,
+                self.hparams.sample_rate,
+                self.hparams.num_examples,
+            )
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        """Closes the books: learning rate, log, checkpoint, test results.
+
+        Arguments
+        ---------
+        stage : sb.Stage
+            The stage that ends.
+        stage_loss : float
+            Its mean loss in dB.
+        epoch : int, optional
+            The epoch, none in testing.
+        """
+        if stage == sb.Stage.TRAIN:
+            self.train_snr = -float(stage_loss)
+        elif stage == sb.Stage.VALID:
+            # One rank decides: ranks that differ in the last digit would
+            # stop after different epochs and wait for each other for ever.
+            loss, si_snri = ddp_broadcast(
+                (float(stage_loss), sum(self.si_snri) / len(self.si_snri))
+            )
+            self._end_epoch(epoch, loss, si_snri)
+        elif if_main_process():
+            self.summary = self.evaluation.finish()
+
+    def _end_epoch(self, epoch, valid_loss, si_snri):
+        """What a validation leads to."""
+        rate, next_rate = self.hparams.lr_annealing(
+            [self.optimizer], epoch, valid_loss
+        )
+        update_learning_rate(self.optimizer, next_rate)
+        self.hparams.epoch_counter.update(valid_loss)
+        self.hparams.train_logger.log_stats(
+            stats_meta={"epoch": epoch, "lr": rate},
+            train_stats={"snr": self.train_snr},
+            valid_stats={"si_snr": -valid_loss, "si_snri": si_snri},
+        )
+        self.hparams.history.add(
+            epoch=epoch,
+            lr=rate,
+            train_snr=self.train_snr,
+            valid_si_snr=-valid_loss,
+            valid_si_snri=si_snri,
+        )
+        self.checkpointer.save_and_keep_only(
+            meta={"loss": valid_loss, "epoch": epoch, "si_snri": si_snri},
+            min_keys=["loss"],
+        )
+        self.hparams.history.write()
+
+    def _should_save_intra_epoch_ckpt(self, last_ckpt_time, steps_since_ckpt):
+        """Waits for the end of an accumulation: gradients are not saved."""
+        if self.step % self.grad_accumulation_factor:
+            return False
+        return super()._should_save_intra_epoch_ckpt(
+            last_ckpt_time, steps_since_ckpt
+        )

@@ -1,0 +1,122 @@
+"""From manifest rows to batches: crop on read, deterministic.
+
+Where a training crop starts depends on (seed, epoch, item) and on nothing
+else, so results do not change with the number of workers, ranks or restarts.
+"""
+
+import zlib
+
+import numpy as np
+import torch
+from speechbrain.dataio.dataset import DynamicItemDataset
+
+from speechbrain_spmamba.audio import check_rate, open_audio, read_audio
+from speechbrain_spmamba.manifest import read_manifest, source_keys
+
+
+def make_dataset(
+    manifest,
+    data_root,
+    sample_rate,
+    num_spks=None,
+    segment=None,
+    seed=0,
+    epoch_counter=None,
+):
+    """Makes a dataset that SpeechBrain's loaders batch and pad.
+
+    Arguments
+    ---------
+    manifest : str or Path
+        CSV file, see ``manifest.py``.
+    data_root : str or Path
+        What ``$data_root`` stands for in it.
+    sample_rate : int
+        Rate in Hz that all files must have.
+    num_spks : int, optional
+        Sources that every row must have.
+    segment : float, optional
+        Seconds of a random crop; shorter items stay whole. Without it, all
+        items do.
+    seed : int
+        Seed of the crops.
+    epoch_counter : object, optional
+        Its ``current`` is the epoch; another epoch gives other crops.
+
+    Returns
+    -------
+    DynamicItemDataset
+        Items ``id``, ``mix_sig`` ``[T]`` and ``src_sig`` ``[T, S]``.
+
+    Raises
+    ------
+    ValueError
+        Here for a bad manifest; at reading, for bad audio (``audio.py``) and
+        for a source whose length differs from that of its mixture.
+    """
+    rows = read_manifest(manifest, data_root, num_spks)
+    sources = source_keys(next(iter(rows.values())))
+    frames = None if segment is None else round(segment * sample_rate)
+
+    def load(item, mix_wav, *source_wavs):
+        rng = None
+        if frames is not None:
+            epoch = 0 if epoch_counter is None else epoch_counter.current
+            rng = np.random.default_rng(
+                [seed, epoch, zlib.crc32(item.encode())]
+            )
+        mix, src = read_example(mix_wav, source_wavs, sample_rate, frames, rng)
+        yield mix
+        yield src
+
+    dataset = DynamicItemDataset(rows)
+    dataset.add_dynamic_item(
+        load,
+        takes=["id", "mix_wav", *sources],
+        provides=["mix_sig", "src_sig"],
+    )
+    dataset.set_output_keys(["id", "mix_sig", "src_sig"])
+    return dataset
+
+
+def read_example(mix_wav, source_wavs, sample_rate, frames=None, rng=None):
+    """Reads a mixture and its sources over one stretch of time.
+
+    Arguments
+    ---------
+    mix_wav : str or Path
+        The mixture.
+    source_wavs : list of str or Path
+        The sources.
+    sample_rate : int
+        Rate in Hz that all files must have.
+    frames : int, optional
+        Samples to read; without it, or where a file is shorter, all.
+    rng : numpy.random.Generator, optional
+        Draws where the stretch starts.
+
+    Returns
+    -------
+    torch.Tensor
+        Mixture, shape ``[T]``, or ``[T, M]`` with several channels.
+    torch.Tensor
+        Sources, shape ``[T, S]`` (first channel of each).
+    """
+    with open_audio(mix_wav) as file:
+        check_rate(file, mix_wav, sample_rate)
+        total = file.frames
+    start, count = 0, total
+    if frames is not None and frames < total:
+        start, count = int(rng.integers(total - frames + 1)), frames
+    mix = read_audio(mix_wav, sample_rate, start, count)
+    src = []
+    for path in source_wavs:
+        with open_audio(path) as file:
+            if file.frames != total:
+                raise ValueError(
+                    f"{path} has {file.frames} samples, its mixture {mix_wav} "
+                    f"has {total}; sources and mixture must be equally long"
+                )
+        src.append(read_audio(path, sample_rate, start, count)[:, :1])
+    mix = mix[:, 0] if mix.shape[1] == 1 else mix
+    return torch.from_numpy(mix), torch.from_numpy(np.concatenate(src, axis=1))

@@ -1,0 +1,223 @@
+"""Training losses: pairwise (SI-)SNR and the permutation that suits best.
+
+A pairwise loss compares every estimate with every source; `pit` picks the
+assignment. The two are apart so that any pairwise loss can be trained with.
+
+Sources: permutation invariant training, Kolbaek et al., arXiv 1703.06284;
+SI-SNR, Luo & Mesgarani, arXiv 1809.07454, equation 17.
+"""
+
+from itertools import permutations
+
+import torch
+from scipy.optimize import linear_sum_assignment
+
+from speechbrain_spmamba.nnet.waveform import before, count_samples
+
+EXHAUSTIVE_UP_TO = 3  # sources; above, the Hungarian algorithm is faster
+
+
+def pairwise_neg_snr(est, src, lengths=None, zero_mean=False, eps=1e-8):
+    """Negative signal-to-noise ratio of every estimate to every source.
+
+    Arguments
+    ---------
+    est : torch.Tensor
+        Estimates, shape ``[B, T, S]``.
+    src : torch.Tensor
+        Sources, shape ``[B, T, S]``.
+    lengths : torch.Tensor, optional
+        Relative lengths, shape ``[B]``; what lies behind them is not scored.
+    zero_mean : bool
+        Take the mean off both signals first.
+    eps : float
+        Added to both energies; keeps silence finite.
+
+    Returns
+    -------
+    torch.Tensor
+        Loss in dB, shape ``[B, S, S]``: ``[b, i, j]`` for estimate i taken
+        as source j.
+
+    Raises
+    ------
+    ValueError
+        Shapes differ.
+
+    Example
+    -------
+    >>> src = torch.tensor([[[3.0], [4.0]]])
+    >>> round(pairwise_neg_snr(src * 1.1, src).item(), 2)
+    -20.0
+    """
+    est, src = _prepare(est, src, lengths, zero_mean)
+    energy = src.square().sum(1)  # [B, S]
+    noise = torch.stack(
+        [(est - s.unsqueeze(-1)).square().sum(1) for s in src.unbind(-1)], -1
+    )  # [B, S estimates, S sources]
+    # eps on both sides: a silent source then teaches its estimate silence.
+    ratio = (energy.unsqueeze(1) + eps) / (noise + eps)
+    return -10 * torch.log10(ratio)
+
+
+def pairwise_neg_si_snr(est, src, lengths=None, zero_mean=True, eps=1e-8):
+    """The same after scaling each source to fit the estimate best.
+
+    Arguments
+    ---------
+    est : torch.Tensor
+        Estimates, shape ``[B, T, S]``.
+    src : torch.Tensor
+        Sources, shape ``[B, T, S]``.
+    lengths : torch.Tensor, optional
+        Relative lengths, shape ``[B]``; what lies behind them is not scored.
+    zero_mean : bool
+        Take the mean off both signals first, as SI-SNR is defined.
+    eps : float
+        Added to all energies; keeps silence finite.
+
+    Returns
+    -------
+    torch.Tensor
+        Loss in dB, shape ``[B, S, S]``, as ``pairwise_neg_snr``.
+
+    Raises
+    ------
+    ValueError
+        Shapes differ.
+
+    Example
+    -------
+    >>> est, src = torch.randn(2, 1000, 3), torch.randn(2, 1000, 3)
+    >>> a, b = pairwise_neg_si_snr(est, src), pairwise_neg_si_snr(5 * est, src)
+    >>> torch.allclose(a, b, atol=1e-3)
+    True
+    """
+    est, src = _prepare(est, src, lengths, zero_mean)
+    losses = []
+    for s in src.unbind(-1):
+        s = s.unsqueeze(-1)
+        gain = (est * s).sum(1, keepdim=True)
+        target = gain / (s.square().sum(1, keepdim=True) + eps) * s
+        noise = (est - target).square().sum(1)
+        # Unlike above, eps must not make a silent estimate look like 0 dB.
+        ratio = target.square().sum(1) / (noise + eps)
+        losses.append(-10 * torch.log10(ratio + eps))
+    return torch.stack(losses, -1)
+
+
+def pit(pairwise, est, src, lengths=None):
+    """Loss under the best assignment of estimates to sources.
+
+    Arguments
+    ---------
+    pairwise : callable
+        ``pairwise(est, src, lengths) -> [B, S, S]``.
+    est : torch.Tensor
+        Estimates, shape ``[B, T, S]``.
+    src : torch.Tensor
+        Sources, shape ``[B, T, S]``.
+    lengths : torch.Tensor, optional
+        Relative lengths, shape ``[B]``.
+
+    Returns
+    -------
+    torch.Tensor
+        Loss of each item, the mean over its sources, shape ``[B]``.
+    torch.Tensor
+        Permutation, shape ``[B, S]``: source j is estimated by
+        ``est[b, :, permutation[b, j]]``, see ``reorder``.
+
+    Example
+    -------
+    >>> src = torch.randn(1, 100, 3)
+    >>> loss, order = pit(pairwise_neg_snr, src[..., [2, 0, 1]], src)
+    >>> order
+    tensor([[1, 2, 0]])
+    """
+    losses = pairwise(est, src, lengths)
+    order = best_permutation(losses.detach())
+    # losses[b, order[b, j], j] for every source j
+    return losses.gather(1, order.unsqueeze(1)).squeeze(1).mean(-1), order
+
+
+def best_permutation(losses):
+    """The assignment with the smallest sum.
+
+    Arguments
+    ---------
+    losses : torch.Tensor
+        Shape ``[B, S, S]``, estimates x sources.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape ``[B, S]``, the estimate of each source. An item whose losses
+        are not finite keeps its order.
+
+    Example
+    -------
+    >>> best_permutation(torch.tensor([[[2.0, 1.0], [1.0, 2.0]]]))
+    tensor([[1, 0]])
+    """
+    num_src = losses.shape[-1]
+    finite = torch.isfinite(losses).flatten(1).all(1)
+    losses = torch.where(finite[:, None, None], losses, 0.0)
+    if num_src <= EXHAUSTIVE_UP_TO:
+        orders = torch.tensor(
+            list(permutations(range(num_src))), device=losses.device
+        )
+        # [B, S!, S]: the loss of source j under each order
+        picked = losses[:, orders, torch.arange(num_src, device=losses.device)]
+        return orders[picked.sum(-1).argmin(1)]
+    # linear_sum_assignment matches rows in order: give it sources as rows.
+    matched = [
+        torch.from_numpy(linear_sum_assignment(cost.T)[1])
+        for cost in losses.cpu().numpy()
+    ]
+    return torch.stack(matched).to(losses.device)
+
+
+def reorder(est, order):
+    """Puts estimates into the order of their sources.
+
+    Arguments
+    ---------
+    est : torch.Tensor
+        Shape ``[B, T, S]``.
+    order : torch.Tensor
+        Permutation that ``pit`` found, shape ``[B, S]``.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape ``[B, T, S]``.
+
+    Example
+    -------
+    >>> reorder(torch.tensor([[[7.0, 8.0]]]), torch.tensor([[1, 0]]))
+    tensor([[[8., 7.]]])
+    """
+    return est.gather(2, order.unsqueeze(1).expand_as(est))
+
+
+def _prepare(est, src, lengths, zero_mean):
+    """Checks shapes, masks padding, takes off the mean if asked."""
+    if est.shape != src.shape or est.dim() != 3:
+        raise ValueError(
+            f"estimates have shape {list(est.shape)}, sources "
+            f"{list(src.shape)}; both must be [B, T, S]"
+        )
+    if est.dtype != torch.float64:
+        est, src = est.float(), src.float()
+    if lengths is None:
+        mask, count = 1.0, est.shape[1]
+    else:
+        count = count_samples(lengths, est.shape[1])
+        mask = before(count, est.shape[1]).unsqueeze(-1)
+        count = count.view(-1, 1, 1)
+    est, src = est * mask, src * mask
+    if zero_mean:
+        est = (est - est.sum(1, keepdim=True) / count) * mask
+        src = (src - src.sum(1, keepdim=True) / count) * mask
+    return est, src

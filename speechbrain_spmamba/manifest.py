@@ -1,0 +1,163 @@
+"""The manifest: one CSV row a mixture, as SpeechBrain's recipes read it.
+
+Columns ``ID,duration,mix_wav,s1_wav,...,sN_wav[,noise_wav]``; durations in
+seconds; paths begin with ``$data_root`` so that a folder can be moved.
+"""
+
+import csv
+from pathlib import Path
+
+from speechbrain_spmamba.audio import replacing
+
+DATA_ROOT = "$data_root"
+
+
+def source_keys(columns):
+    """Names of the source columns, in order.
+
+    Arguments
+    ---------
+    columns : iterable of str
+        Column names.
+
+    Returns
+    -------
+    list of str
+        ``s1_wav``, ``s2_wav``, ... as far as they go.
+
+    Example
+    -------
+    >>> source_keys(["ID", "mix_wav", "s1_wav", "s2_wav", "noise_wav"])
+    ['s1_wav', 's2_wav']
+    """
+    keys = []
+    while f"s{len(keys) + 1}_wav" in columns:
+        keys.append(f"s{len(keys) + 1}_wav")
+    return keys
+
+
+def write_manifest(path, rows, data_root):
+    """Writes rows, sorted by ID, with paths relative to ``$data_root``.
+
+    Arguments
+    ---------
+    path : str or Path
+        The CSV file; it appears only when complete.
+    rows : list of dict
+        ``ID``, ``duration`` and the ``*_wav`` paths of each mixture.
+    data_root : str or Path
+        Folder above all paths.
+
+    Raises
+    ------
+    ValueError
+        No rows.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "test.csv"
+    >>> row = {
+    ...     "ID": "a",
+    ...     "duration": 1.5,
+    ...     "mix_wav": "/d/a.wav",
+    ...     "s1_wav": "/d/a1.wav",
+    ... }
+    >>> write_manifest(path, [row], "/d")
+    >>> print(path.read_text().strip())
+    ID,duration,mix_wav,s1_wav
+    a,1.5,$data_root/a.wav,$data_root/a1.wav
+    """
+    if not rows:
+        raise ValueError(f"{path} would be empty: no mixtures were made")
+    root = Path(data_root)
+    with (
+        replacing(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        for row in sorted(rows, key=lambda row: row["ID"]):
+            paths = {
+                key: f"{DATA_ROOT}/{Path(value).relative_to(root).as_posix()}"
+                for key, value in row.items()
+                if key.endswith("_wav")
+            }
+            writer.writerow({**row, **paths})
+
+
+def read_manifest(path, data_root, num_spks=None):
+    """Reads and checks a manifest.
+
+    Arguments
+    ---------
+    path : str or Path
+        The CSV file.
+    data_root : str or Path
+        What ``$data_root`` stands for.
+    num_spks : int, optional
+        Sources that must be there.
+
+    Returns
+    -------
+    dict
+        ID -> row, with float ``duration`` and resolved paths, in file order.
+
+    Raises
+    ------
+    ValueError
+        Not a file, a column missing, no rows, an ID twice, a duration that
+        is no positive number, or another number of sources than wanted.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(
+            f"manifest {path} does not exist; prepare the data first "
+            "(`spmamba prepare --help`)"
+        )
+    rows = {}
+    with open(path, newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file, skipinitialspace=True)
+        columns = reader.fieldnames or []
+        sources = source_keys(columns)
+        for needed in ("ID", "duration", "mix_wav", "s1_wav"):
+            if needed not in columns:
+                raise ValueError(
+                    f"manifest {path} has no column '{needed}'; it has "
+                    f"{', '.join(columns) or 'none'}; expected "
+                    "ID,duration,mix_wav,s1_wav,s2_wav,..."
+                )
+        if num_spks is not None and len(sources) != num_spks:
+            raise ValueError(
+                f"manifest {path} has {len(sources)} sources a mixture, the "
+                f"model separates {num_spks}; set num_spks or use other data"
+            )
+        for line, row in enumerate(reader, start=2):
+            rows[row["ID"]] = _checked(row, f"manifest {path} line {line}")
+            if len(rows) != line - 1:
+                raise ValueError(
+                    f"manifest {path} line {line}: ID '{row['ID']}' stands "
+                    "there twice; IDs must differ"
+                )
+            for key in ("mix_wav", *sources, "noise_wav"):
+                if row.get(key):
+                    row[key] = row[key].replace(DATA_ROOT, str(data_root))
+    if not rows:
+        raise ValueError(f"manifest {path} has no rows; prepare the data again")
+    return rows
+
+
+def _checked(row, where):
+    """The row with a float duration, or an error that names the line."""
+    try:
+        duration = float(row["duration"])
+    except (TypeError, ValueError):
+        duration = -1.0
+    if not 0 < duration < float("inf"):
+        raise ValueError(
+            f"{where}: duration is '{row['duration']}', expected seconds"
+        )
+    empty = [k for k in ("ID", "mix_wav", "s1_wav") if not row[k]]
+    if empty:
+        raise ValueError(f"{where}: '{empty[0]}' is empty")
+    row["duration"] = duration
+    return row

@@ -1,0 +1,48 @@
+"""Separation models: ``MODELS`` names them, ``build_model`` makes one."""
+
+import inspect
+
+from speechbrain_spmamba.models.spmamba import SPMamba
+
+MODELS = {"spmamba": SPMamba}
+
+
+def build_model(name, **overrides):
+    """Builds a model in its published size, or with some arguments changed.
+
+    Arguments
+    ---------
+    name : str
+        A key of ``MODELS``.
+    **overrides : dict
+        Constructor arguments that differ from the published ones.
+
+    Returns
+    -------
+    torch.nn.Module
+        ``[B, T] -> [B, T, num_spks]``, with attributes ``sample_rate`` and
+        ``num_spks``.
+
+    Raises
+    ------
+    ValueError
+        An unknown name or argument; the message lists the known ones.
+
+    Example
+    -------
+    >>> model = build_model("spmamba", num_spks=3, num_blocks=1)
+    >>> model.num_spks
+    3
+    """
+    if name not in MODELS:
+        raise ValueError(
+            f"unknown model '{name}'; known models: {', '.join(MODELS)}"
+        )
+    known = inspect.signature(MODELS[name]).parameters
+    unknown = [key for key in overrides if key not in known]
+    if unknown:
+        raise ValueError(
+            f"{name} has no argument '{unknown[0]}'; its arguments: "
+            f"{', '.join(known)}"
+        )
+    return MODELS[name](**overrides)

@@ -1,0 +1,121 @@
+"""SPMamba: the grid of TF-GridNet with bidirectional Mamba along both axes.
+
+Source: Li, Chen, "SPMamba: State-space model is all you need in speech
+separation", arXiv 2404.02063.
+
+Glossary, paper -> code
+    STFT window, hop     n_fft, hop_length
+    hidden size 128      emb_dim * emb_ks, the width of each Mamba
+    B (blocks)           num_blocks
+    E (key channels)     ceil(attn_qk_dim / bins)
+    h (heads)            num_heads
+
+The network itself is `nnet.tf_grid.TFGrid`, its sequence model
+`nnet.mamba.BiMamba`; what stands here is how the paper joins them.
+
+Departures from the paper, following its published code where both differ:
+* the paper gives 129 frequencies for a window of 512 samples; a window of
+  512 has 257, and only those give the 6.14 M parameters of its Table 1;
+* the forward and the backward Mamba of a path share no weights.
+"""
+
+from functools import partial
+
+from speechbrain_spmamba.nnet.mamba import BiMamba
+from speechbrain_spmamba.nnet.tf_grid import TFGrid
+
+
+class SPMamba(TFGrid):
+    """Separates talkers by complex spectral mapping.
+
+    The default is the published model: 6,141,826 parameters.
+
+    Arguments
+    ---------
+    num_spks : int
+        Sources to return.
+    num_mics : int
+        Microphones of the input.
+    n_fft : int
+        STFT window in samples.
+    hop_length : int
+        STFT hop in samples.
+    num_blocks : int
+        Grid blocks.
+    emb_dim : int
+        Channels of the time-frequency map.
+    emb_ks : int
+        Neighbouring bins or frames that one step of a Mamba sees.
+    emb_hs : int
+        Bins or frames between two steps; above 1 is cheaper and coarser.
+    d_state : int
+        States a channel in each Mamba.
+    d_conv : int
+        Taps of the convolution in each Mamba.
+    expand : int
+        Inner width of a Mamba over emb_dim * emb_ks.
+    num_heads : int
+        Heads of the attention between frames; must divide ``emb_dim``.
+    attn_qk_dim : int
+        Approximate length of a query.
+    eps : float
+        Of all norms.
+    sample_rate : int
+        Rate in Hz that the model is meant for.
+    scan_backend : str
+        How the selective scan is computed, see ``ops.selective_scan``.
+
+    Shape
+    -----
+    ``[B, T]`` or ``[B, T, num_mics]`` -> ``[B, T, num_spks]``.
+
+    Example
+    -------
+    >>> import torch
+    >>> model = SPMamba(num_blocks=1, n_fft=64, hop_length=32, emb_dim=4)
+    >>> model(torch.randn(2, 400)).shape
+    torch.Size([2, 400, 2])
+    """
+
+    def __init__(
+        self,
+        num_spks=2,
+        num_mics=1,
+        n_fft=512,
+        hop_length=128,
+        num_blocks=6,
+        emb_dim=16,
+        emb_ks=8,
+        emb_hs=1,
+        d_state=16,
+        d_conv=4,
+        expand=4,
+        num_heads=4,
+        attn_qk_dim=512,
+        eps=1e-5,
+        sample_rate=16000,
+        scan_backend="auto",
+    ):
+        make_mixer = partial(
+            BiMamba,
+            eps=eps,
+            d_state=d_state,
+            d_conv=d_conv,
+            expand=expand,
+            scan_backend=scan_backend,
+        )
+        super().__init__(
+            make_mixer,
+            num_spks=num_spks,
+            num_mics=num_mics,
+            n_fft=n_fft,
+            hop_length=hop_length,
+            num_blocks=num_blocks,
+            emb_dim=emb_dim,
+            emb_ks=emb_ks,
+            emb_hs=emb_hs,
+            num_heads=num_heads,
+            attn_qk_dim=attn_qk_dim,
+            eps=eps,
+            sample_rate=sample_rate,
+        )

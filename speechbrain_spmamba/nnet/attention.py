@@ -1,0 +1,124 @@
+"""Attention between the frames of a time-frequency map.
+
+Source: TF-GridNet (Wang et al., arXiv 2211.12433), section III-D.
+"""
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class FrameAttention(nn.Module):
+    """Every frame, as one long vector, attends to every other frame.
+
+    Heads are 1x1 projections followed by PReLU and a layer norm over
+    (frequency, channel); their outputs are merged, projected and added.
+
+    Arguments
+    ---------
+    channels : int
+        Channels of the map.
+    num_bins : int
+        Frequencies of the map.
+    num_heads : int
+        Heads; must divide ``channels``.
+    qk_channels : int
+        Channels of a query and a key in each head.
+    eps : float
+        Of the layer norms.
+
+    Shape
+    -----
+    ``[B, T, F, C]`` -> the same.
+
+    Example
+    -------
+    >>> FrameAttention(8, 5, 2, 3)(torch.randn(2, 7, 5, 8)).shape
+    torch.Size([2, 7, 5, 8])
+    """
+
+    def __init__(self, channels, num_bins, num_heads, qk_channels, eps=1e-5):
+        super().__init__()
+        if channels % num_heads:
+            raise ValueError(
+                f"num_heads is {num_heads}; it must divide the {channels} "
+                "channels (emb_dim)"
+            )
+        self.num_heads = num_heads
+        self.head_sizes = [qk_channels, qk_channels, channels // num_heads]
+        # One product for all heads; the output axis is role-major: all
+        # query heads, all key heads, all value heads.
+        self.qkv = nn.Linear(channels, num_heads * sum(self.head_sizes))
+        norms = [
+            HeadNorm(num_heads, num_bins, size, eps) for size in self.head_sizes
+        ]
+        self.query_norm, self.key_norm, self.value_norm = norms
+        self.proj = nn.Linear(channels, channels)
+        self.proj_norm = HeadNorm(1, num_bins, channels, eps)
+
+    def forward(self, x, valid=None):
+        """Lets frames attend to each other.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            Shape ``[B, T, F, C]``.
+        valid : torch.Tensor, optional
+            Boolean, shape ``[B, T]``: frames that may be attended to.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape ``[B, T, F, C]``.
+        """
+        bins = x.shape[2]
+        heads = [self.num_heads * size for size in self.head_sizes]
+        query, key, value = self.qkv(x).split(heads, dim=-1)
+        query = self.query_norm(query).flatten(-2)  # [B, H, T, F * E]
+        key = self.key_norm(key).flatten(-2)
+        value = self.value_norm(value).flatten(-2)  # [B, H, T, F * C / H]
+        mask = None if valid is None else valid[:, None, None, :]
+        out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        out = out.unflatten(-1, (bins, -1))  # [B, H, T, F, C / H]
+        out = out.permute(0, 2, 3, 1, 4).flatten(-2)  # [B, T, F, C]
+        return x + self.proj_norm(self.proj(out)).squeeze(1)
+
+
+class HeadNorm(nn.Module):
+    """PReLU, then a layer norm over (frequency, channel), a head at a time.
+
+    Arguments
+    ---------
+    num_heads : int
+        Heads, each with its own slope, gains and biases.
+    num_bins : int
+        Frequencies.
+    channels : int
+        Channels of one head.
+    eps : float
+        Added to the variance.
+
+    Shape
+    -----
+    ``[B, T, F, H * C]`` -> ``[B, H, T, F, C]``.
+
+    Example
+    -------
+    >>> HeadNorm(2, 5, 3)(torch.randn(1, 7, 5, 6)).shape
+    torch.Size([1, 2, 7, 5, 3])
+    """
+
+    def __init__(self, num_heads, num_bins, channels, eps=1e-5):
+        super().__init__()
+        self.slope = nn.Parameter(torch.full((num_heads,), 0.25))
+        self.weight = nn.Parameter(torch.ones(num_heads, num_bins, channels))
+        self.bias = nn.Parameter(torch.zeros(num_heads, num_bins, channels))
+        self.eps = eps
+
+    def forward(self, x):
+        """See the class."""
+        x = x.unflatten(-1, (len(self.slope), -1)).permute(0, 3, 1, 2, 4)
+        slope = self.slope.view(-1, 1, 1, 1)
+        x = x.clamp_min(0) + slope * x.clamp_max(0)
+        x = F.layer_norm(x, x.shape[-2:], eps=self.eps)
+        return x * self.weight.unsqueeze(1) + self.bias.unsqueeze(1)

@@ -1,0 +1,126 @@
+"""Short-time Fourier transform and its inverse for batches of padded waves.
+
+With equal lengths the pair computes what ``torch.stft`` (centred, reflected
+edges) and ``torch.istft`` do. With ``num_samples`` every item is reflected at
+its own end and divided by its own window envelope, so that its spectrum and
+its wave are those it would have had alone in the batch.
+"""
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from speechbrain_spmamba.nnet.windows import overlap_add
+
+
+class STFT(nn.Module):
+    """Waves to complex spectra, periodic Hann window, centred frames.
+
+    Arguments
+    ---------
+    n_fft : int
+        Window and transform size in samples.
+    hop_length : int
+        Samples between frames, at most half a window.
+
+    Shape
+    -----
+    ``[N, T]`` -> ``[N, T // hop_length + 1, n_fft // 2 + 1]``, T > n_fft / 2.
+
+    Example
+    -------
+    >>> STFT(512, 128)(torch.randn(2, 16000)).shape
+    torch.Size([2, 126, 257])
+    """
+
+    def __init__(self, n_fft=512, hop_length=128):
+        super().__init__()
+        if not 0 < hop_length <= n_fft // 2:
+            raise ValueError(
+                f"hop_length is {hop_length}; choose 1 to n_fft // 2 = "
+                f"{n_fft // 2}, or samples between windows would be lost"
+            )
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.register_buffer(
+            "window", torch.hann_window(n_fft), persistent=False
+        )
+
+    def num_frames(self, num_samples):
+        """Frames of a wave of ``num_samples`` (int or tensor)."""
+        return num_samples // self.hop_length + 1
+
+    def forward(self, wave, num_samples=None):
+        """Transforms a batch of waves.
+
+        Arguments
+        ---------
+        wave : torch.Tensor
+            Shape ``[N, T]``.
+        num_samples : torch.Tensor, optional
+            Valid samples of each item, shape ``[N]``; what lies behind them
+            in ``wave`` is not looked at.
+
+        Returns
+        -------
+        torch.Tensor
+            Complex, shape ``[N, frames, bins]``. Frames behind an item's last
+            one hold no meaning.
+        """
+        edge = self.n_fft // 2
+        if num_samples is None:
+            padded = F.pad(wave, (edge, edge), mode="reflect")
+        else:
+            padded = _reflect_each(wave, num_samples, edge)
+        spectrum = torch.stft(
+            padded,
+            self.n_fft,
+            self.hop_length,
+            window=self.window.to(padded.dtype),
+            center=False,
+            return_complex=True,
+        )
+        return spectrum.transpose(1, 2)
+
+    def inverse(self, spectrum, length, num_frames=None):
+        """Transforms spectra back by weighted overlap-add.
+
+        Arguments
+        ---------
+        spectrum : torch.Tensor
+            Complex, shape ``[N, frames, bins]``.
+        length : int
+            Samples to return.
+        num_frames : torch.Tensor, optional
+            Valid frames of each item, shape ``[N]``.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape ``[N, length]``. Samples behind an item's last frame hold no
+            meaning.
+        """
+        window = self.window.to(spectrum.real.dtype)
+        frames = torch.fft.irfft(spectrum, n=self.n_fft) * window
+        envelope = window.square().expand(1, spectrum.shape[1], -1)
+        if num_frames is not None:
+            valid = torch.arange(spectrum.shape[1], device=window.device)
+            valid = (valid < num_frames.unsqueeze(1)).unsqueeze(-1)
+            frames, envelope = frames * valid, envelope * valid
+        wave = overlap_add(frames.unsqueeze(-1), self.hop_length)
+        envelope = overlap_add(envelope.unsqueeze(-1), self.hop_length)
+        edge = self.n_fft // 2
+        wave = wave[:, edge : edge + length, 0]
+        envelope = envelope[:, edge : edge + length, 0]
+        # Inside an item the envelope is well above zero; the bound only
+        # keeps 0 / 0 out of the meaningless rest.
+        return wave / envelope.clamp_min(1e-11)
+
+
+def _reflect_each(wave, num_samples, edge):
+    """Reflect padding where every item ends at its own last sample."""
+    position = torch.arange(-edge, wave.shape[1] + edge, device=wave.device)
+    last = num_samples.unsqueeze(1) - 1
+    # -1 -> 1 at the start; last + 1 -> last - 1 at the end.
+    source = last - (last - position.abs()).abs()
+    return wave.gather(1, source.clamp_min(0))

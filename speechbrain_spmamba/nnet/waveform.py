@@ -1,0 +1,153 @@
+"""What every model does with its input wave: check it, level it, measure it.
+
+Shared so that all models keep the same promises: clear errors, silence in
+gives silence out, and padding that is never looked at.
+"""
+
+import torch
+
+
+def check_mixture(mix, num_mics=1):
+    """Brings a mixture to ``[B, T, M]`` or says what is wrong with it.
+
+    Arguments
+    ---------
+    mix : torch.Tensor
+        ``[B, T]``, or ``[B, T, M]`` for M microphones.
+    num_mics : int
+        Microphones that the model was built for.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape ``[B, T, M]``.
+
+    Raises
+    ------
+    ValueError
+        Wrong number of axes or microphones, no samples, or a sample that is
+        not finite (the message names the first such item).
+
+    Example
+    -------
+    >>> check_mixture(torch.zeros(2, 100)).shape
+    torch.Size([2, 100, 1])
+    """
+    if mix.dim() == 2:
+        mix = mix.unsqueeze(-1)
+    if mix.dim() != 3 or mix.shape[-1] != num_mics:
+        wanted = "[B, T]" if num_mics == 1 else f"[B, T, {num_mics}]"
+        raise ValueError(
+            f"mixture has shape {list(mix.shape)}; expected {wanted}: "
+            f"batch, samples{', microphones' if num_mics > 1 else ''}"
+        )
+    if mix.numel() == 0:
+        raise ValueError(
+            f"mixture has shape {list(mix.shape)}: give at least one sample"
+        )
+    finite = torch.isfinite(mix).flatten(1).all(dim=1)
+    if not finite.all():
+        item = int((~finite).nonzero()[0])
+        raise ValueError(
+            f"item {item} of the batch has NaN or infinite samples; "
+            "repair or leave out that recording"
+        )
+    return mix
+
+
+def count_samples(lengths, samples):
+    """Relative lengths to numbers of samples.
+
+    Arguments
+    ---------
+    lengths : torch.Tensor
+        Relative lengths in (0, 1], shape ``[B]``, as SpeechBrain's batches
+        carry them.
+    samples : int
+        Samples of the padded batch.
+
+    Returns
+    -------
+    torch.Tensor
+        Integers, shape ``[B]``.
+
+    Raises
+    ------
+    ValueError
+        A length outside (0, 1].
+
+    Example
+    -------
+    >>> count_samples(torch.tensor([1.0, 0.5]), 100)
+    tensor([100,  50])
+    """
+    # float64, because a float32 ratio of long recordings is a sample off.
+    count = (lengths.double() * samples).round().long()
+    if (count < 1).any() or (count > samples).any():
+        raise ValueError(
+            f"lengths are {lengths.tolist()}; expected relative lengths in "
+            f"(0, 1] that leave at least one of {samples} samples"
+        )
+    return count
+
+
+def before(count, size):
+    """Mask of the first ``count`` of ``size`` places of each item.
+
+    Arguments
+    ---------
+    count : torch.Tensor
+        Integers, shape ``[B]``.
+    size : int
+        Number of places.
+
+    Returns
+    -------
+    torch.Tensor
+        Boolean, shape ``[B, size]``.
+
+    Example
+    -------
+    >>> before(torch.tensor([2, 3]), 3)
+    tensor([[ True,  True, False],
+            [ True,  True,  True]])
+    """
+    return torch.arange(size, device=count.device) < count.unsqueeze(-1)
+
+
+def level(mix, num_samples=None):
+    """Standard deviation of each item, by which models normalise.
+
+    Where it is zero or undefined although there is a signal (a constant, one
+    sample), the root mean square takes its place.
+
+    Arguments
+    ---------
+    mix : torch.Tensor
+        Shape ``[B, T, M]``, zero behind each item's end.
+    num_samples : torch.Tensor, optional
+        Valid samples of each item, shape ``[B]``.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape ``[B, 1, 1]``; zero only for digital silence.
+
+    Example
+    -------
+    >>> level(torch.full((1, 8, 1), 0.5)).item()
+    0.5
+    """
+    batch, samples, mics = mix.shape
+    if num_samples is None:
+        num_samples = torch.full((batch,), samples, device=mix.device)
+    valid = before(num_samples, samples).unsqueeze(-1)
+    count = (num_samples * mics).view(-1, 1, 1).to(mix.dtype)
+    # Squares of a very quiet item would underflow in float32.
+    peak = mix.abs().amax((1, 2), keepdim=True)
+    unit = mix / torch.where(peak > 0, peak, 1.0)
+    mean = unit.sum((1, 2), keepdim=True) / count
+    var = ((unit - mean) * valid).square().sum((1, 2), keepdim=True)
+    std = (var / (count - 1).clamp_min(1)).sqrt()
+    rms = (unit.square().sum((1, 2), keepdim=True) / count).sqrt()
+    return torch.where(std > 1e-5 * rms, std, rms) * peak

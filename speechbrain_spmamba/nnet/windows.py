@@ -1,0 +1,87 @@
+"""Overlapping windows of a sequence: how many fit, and how to join them.
+
+Taking windows is a view (``Tensor.unfold``); joining them is its transpose,
+the overlap-add. Both the STFT and the grid blocks are built on this pair.
+"""
+
+import torch
+import torch.nn.functional as F
+
+
+def fitted_length(length, size, hop):
+    """The shortest length >= ``length`` that windows cover without a rest.
+
+    Arguments
+    ---------
+    length : int or torch.Tensor
+        Number of positions.
+    size : int
+        Window size.
+    hop : int
+        Distance between the starts of two windows.
+
+    Returns
+    -------
+    int or torch.Tensor
+        ``size + n * hop`` for the smallest n >= 0 that reaches ``length``.
+
+    Example
+    -------
+    >>> fitted_length(10, size=4, hop=3), fitted_length(2, size=4, hop=1)
+    (10, 4)
+    """
+    missing = length - size
+    if isinstance(missing, torch.Tensor):
+        missing = missing.clamp_min(0)
+    else:
+        missing = max(missing, 0)
+    return size + (missing + hop - 1) // hop * hop
+
+
+def overlap_add(windows, hop):
+    """Adds windows up at their places: the transpose of ``Tensor.unfold``.
+
+    Arguments
+    ---------
+    windows : torch.Tensor
+        Windows, shape ``[..., L, K, C]``: L windows of K positions.
+    hop : int
+        Distance between the starts of two windows.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape ``[..., (L - 1) * hop + K, C]``.
+
+    Example
+    -------
+    >>> overlap_add(torch.ones(3, 2, 1), hop=1).squeeze(-1)
+    tensor([1., 2., 2., 1.])
+    """
+    return _OverlapAdd.apply(windows, hop)
+
+
+class _OverlapAdd(torch.autograd.Function):
+    """One buffer is filled in place; the gradient is a plain unfold."""
+
+    @staticmethod
+    def forward(ctx, windows, hop):
+        *batch, count, size, channels = windows.shape
+        ctx.size, ctx.hop = size, hop
+        # A window spans `blocks` stretches of `hop` positions. Adding all
+        # first stretches at once, then all second ones, needs K / hop
+        # additions instead of one for each window.
+        blocks = -(-size // hop)
+        if blocks * hop != size:
+            windows = F.pad(windows, (0, 0, 0, blocks * hop - size))
+        out = windows.new_zeros(*batch, count + blocks - 1, hop, channels)
+        for block in range(blocks):
+            out[..., block : block + count, :, :] += windows[
+                ..., block * hop : (block + 1) * hop, :
+            ]
+        return out.flatten(-3, -2)[..., : (count - 1) * hop + size, :]
+
+    @staticmethod
+    def backward(ctx, grad):
+        # unfold puts the window axis last: [..., L, C, K] -> [..., L, K, C]
+        return grad.unfold(-2, ctx.size, ctx.hop).transpose(-1, -2), None

@@ -1,0 +1,142 @@
+"""Adapter to the CUDA kernel of the ``mamba_ssm`` package, when it is there.
+
+The package is optional and often half-installed: it needs a binary that fits
+the installed torch and CUDA, and importing a broken build raises whatever the
+loader raises (ImportError, OSError, RuntimeError, AttributeError). So it is
+imported on first demand, never with our package, and what went wrong is kept
+as a sentence for ``available_backends``.
+
+What differs from our operation: the kernel is channels-first (``[B, D, L]``,
+B and C ``[B, N, L]``), it only runs forward in time, it wants A, D and
+delta_bias in float32 and everything else in one dtype, never float64.
+"""
+
+import functools
+import importlib
+
+import torch
+
+# MAX_DSTATE in the kernel's source: larger states abort inside CUDA
+_MAX_STATES = 256
+
+
+@functools.cache
+def _probe():
+    """Imports the kernel once; returns (function or None, reason or "")."""
+    try:
+        # absolute: this file has the same name as the package it adapts
+        module = importlib.import_module(
+            "mamba_ssm.ops.selective_scan_interface"
+        )
+        kernel = module.selective_scan_fn
+        # builds without the CUDA sources import well and fail when called
+        if getattr(module, "selective_scan_cuda", kernel) is None:
+            return None, "mamba_ssm was built without selective_scan_cuda"
+    except Exception as error:
+        first_line = (str(error).splitlines() or [""])[0]
+        kind = type(error).__name__
+        return None, f"mamba_ssm does not import: {kind}: {first_line}"
+    return kernel, ""
+
+
+def why_not(u=None, A=None):
+    """Says why this backend cannot run.
+
+    Arguments
+    ---------
+    u, A : torch.Tensor, optional
+        The tensors that the backend would be given. Without them the question
+        is about this machine only.
+
+    Returns
+    -------
+    str
+        ``""`` when it can run, else the reason in one line.
+    """
+    reason = _probe()[1]
+    if reason:
+        return reason
+    if not torch.cuda.is_available():
+        return "mamba_ssm runs on CUDA only and torch sees no CUDA device"
+    if u is not None and u.device.type != "cuda":
+        return f"mamba_ssm runs on CUDA only and u is on {u.device.type}"
+    if u is not None and u.dtype == torch.float64:
+        return "mamba_ssm has no float64 kernel"
+    if A is not None and A.shape[1] > _MAX_STATES:
+        return f"mamba_ssm takes {_MAX_STATES} states, A has {A.shape[1]}"
+    return ""
+
+
+def scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse):
+    """Selective scan by the kernel of ``mamba_ssm``.
+
+    Arguments
+    ---------
+    u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
+        As in ``speechbrain_spmamba.ops.selective_scan``; all are required, the
+        tensors have been checked, and D, z and delta_bias may be None.
+
+    Returns
+    -------
+    torch.Tensor
+        y, ``[B, L, D]``, in the dtype of u.
+    """
+    args = (u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse)
+    return call_channels_first(_probe()[0], *args)
+
+
+def call_channels_first(
+    kernel, u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
+):
+    """Calls a channels-first, forward-in-time scan with our arguments.
+
+    Arguments
+    ---------
+    kernel : callable
+        ``kernel(u, delta, A, B, C, D=, z=, delta_bias=, delta_softplus=)``
+        with u, delta, z and the result ``[B, D, L]``, B and C ``[B, N, L]``.
+    u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
+        As in ``speechbrain_spmamba.ops.selective_scan``.
+
+    Returns
+    -------
+    torch.Tensor
+        y, ``[B, L, D]``, in the dtype of u.
+
+    Example
+    -------
+    >>> def double(u, delta, A, B, C, **options):
+    ...     return 2 * u
+    >>> u, A, B = torch.ones(1, 5, 4), -torch.rand(4, 2), torch.rand(1, 5, 2)
+    >>> options = (None, None, None, False, False)
+    >>> call_channels_first(double, u, u, A, B, B, *options).shape
+    torch.Size([1, 5, 4])
+    """
+    # One dtype for all sequences; the widest, so that nothing is rounded.
+    dtype = u.dtype
+    for sequence in (delta, B, C, z):
+        if sequence is not None:
+            dtype = torch.promote_types(dtype, sequence.dtype)
+
+    def channels_first(sequence):
+        if sequence is None:
+            return None
+        if reverse:
+            sequence = sequence.flip(1)
+        return sequence.to(dtype).transpose(1, 2).contiguous()
+
+    def parameter(tensor):
+        return None if tensor is None else tensor.float().contiguous()
+
+    y = kernel(
+        channels_first(u),
+        channels_first(delta),
+        parameter(A),
+        channels_first(B),
+        channels_first(C),
+        D=parameter(D),
+        z=channels_first(z),
+        delta_bias=parameter(delta_bias),
+        delta_softplus=delta_softplus,
+    ).transpose(1, 2)
+    return (y.flip(1) if reverse else y).to(u.dtype)

@@ -1,0 +1,1 @@
+"""From corpora on disk to mixtures and a manifest."""

@@ -1,0 +1,236 @@
+"""Noisy mixtures from a LibriSpeech-shaped tree and a folder of noise.
+
+The plainest data set that separation can be trained on: talkers placed in a
+few seconds, levels drawn, noise added. Every mixture is drawn from (seed,
+split, number) alone, so that any of them can be made again by itself, by any
+number of processes, in any order.
+
+Laws: speaker-to-speaker ratio uniform in ±6 dB and speaker-to-noise ratio
+uniform in 10 to 20 dB, over the whole clip, relative to the first speaker.
+"""
+
+import json
+import math
+import zlib
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy.signal import resample_poly
+from tqdm import tqdm
+
+from speechbrain_spmamba.audio import (
+    open_audio,
+    read_audio,
+    replacing,
+    write_audio,
+)
+from speechbrain_spmamba.manifest import write_manifest
+from speechbrain_spmamba.prepare.librispeech import index_speech
+from speechbrain_spmamba.prepare.wham_noise import index_noise
+
+STAMP = "settings.json"
+PEAK = 0.9  # joint scaling keeps the mixture and its parts below this
+
+
+def prepare(
+    speech_folder,
+    output_folder,
+    splits,
+    noise_folder=None,
+    sample_rate=16000,
+    num_spks=2,
+    seconds=6.0,
+    level=(-28.0, -22.0),
+    sir=(-6.0, 6.0),
+    snr=(10.0, 20.0),
+    seed=0,
+    jobs=1,
+):
+    """Makes mixtures and one manifest a split; returns at once when done.
+
+    Arguments
+    ---------
+    speech_folder : str or Path
+        LibriSpeech-shaped tree.
+    output_folder : str or Path
+        Gets ``<split>/{mix,s1,...,noise}/<ID>.wav`` and ``<split>.csv``.
+    splits : dict
+        Split name -> ``{"speech": [subset, ...], "noise": subset,
+        "mixtures": number}``.
+    noise_folder : str or Path, optional
+        Folder of noise, one folder a split; without it, no noise is added.
+    sample_rate : int
+        Rate in Hz; other rates are resampled.
+    num_spks : int
+        Talkers in each mixture.
+    seconds : float
+        Length of each mixture.
+    level : tuple of float
+        Range of the first talker's level, dB full scale (RMS).
+    sir : tuple of float
+        Range of the first talker's level over each other's, dB.
+    snr : tuple of float
+        Range of the first talker's level over the noise, dB.
+    seed : int
+        Other seeds give other mixtures.
+    jobs : int
+        Processes.
+
+    Returns
+    -------
+    dict
+        Split name -> path of its manifest.
+
+    Raises
+    ------
+    ValueError
+        Missing or empty corpora, too few readers, or a folder that holds
+        mixtures made with other settings.
+    """
+    output_folder = Path(output_folder)
+    settings = {
+        "speech_folder": str(Path(speech_folder).resolve()),
+        "noise_folder": noise_folder and str(Path(noise_folder).resolve()),
+        "splits": {split: dict(wanted) for split, wanted in splits.items()},
+        "sample_rate": sample_rate,
+        "num_spks": num_spks,
+        "seconds": seconds,
+        "level": list(level),
+        "sir": list(sir),
+        "snr": list(snr),
+        "seed": seed,
+    }
+    manifests = {split: output_folder / f"{split}.csv" for split in splits}
+    _check_stamp(output_folder / STAMP, settings)
+    if all(path.is_file() for path in manifests.values()):
+        return manifests
+
+    for split, wanted in splits.items():
+        speech = index_speech(speech_folder, wanted["speech"])
+        if len(speech) < num_spks:
+            raise ValueError(
+                f"split {split} has {len(speech)} readers, {num_spks} talkers "
+                "a mixture need at least as many; add subsets"
+            )
+        noise = noise_folder and index_noise(noise_folder, wanted["noise"])
+        numbers = tqdm(range(wanted["mixtures"]), desc=f"mixing {split}")
+        rows = Parallel(n_jobs=jobs)(
+            delayed(_make)(
+                output_folder / split, split, number, speech, noise, settings
+            )
+            for number in numbers
+        )
+        write_manifest(manifests[split], rows, output_folder)
+    return manifests
+
+
+def _check_stamp(path, settings):
+    """Says no where a folder was made with other settings; else marks it."""
+    if path.is_file():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        # Through JSON, so that tuples and lists compare equal.
+        wanted = json.loads(json.dumps(settings))
+        changed = [key for key in wanted if found.get(key) != wanted[key]]
+        if changed:
+            key = changed[0]
+            raise ValueError(
+                f"{path.parent} holds mixtures made with {key}="
+                f"{found.get(key)}, now {key}={wanted[key]}; choose another "
+                "folder or remove it"
+            )
+        return
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(settings, indent=2), encoding="utf-8")
+
+
+def _make(folder, split, number, speech, noise, settings):
+    """Writes one mixture unless it is there; returns its manifest row."""
+    rng = np.random.default_rng(
+        [settings["seed"], zlib.crc32(split.encode()), number]
+    )
+    readers = rng.choice(len(speech), settings["num_spks"], replace=False)
+    names = sorted(speech)
+    utterances = []
+    for reader in readers:
+        spoken = speech[names[reader]]
+        utterances.append(spoken[rng.integers(len(spoken))])
+    stems = "_".join(utterance.path.stem for utterance in utterances)
+    item = f"{number:06d}_{stems}"
+    parts = [f"s{i + 1}" for i in range(len(utterances))]
+    parts += ["noise"] if noise else []
+    row = {"ID": item, "duration": settings["seconds"]}
+    row.update(
+        {
+            f"{part}_wav": folder / part / f"{item}.wav"
+            for part in ["mix", *parts]
+        }
+    )
+    # The mixture is written last: where it stands, all of it stands.
+    if not row["mix_wav"].is_file():
+        signals = draw_mixture(utterances, noise, settings, rng)
+        for part, signal in zip([*parts, "mix"], signals, strict=True):
+            path = row[f"{part}_wav"]
+            write_audio(path, signal, settings["sample_rate"], "PCM_16")
+    return row
+
+
+def draw_mixture(utterances, noise, settings, rng):
+    """Places and levels talkers and noise.
+
+    Arguments
+    ---------
+    utterances : list of Utterance
+        One for each talker.
+    noise : list of Path, optional
+        Recordings to draw from.
+    settings : dict
+        ``sample_rate``, ``seconds``, ``level``, ``sir``, ``snr``.
+    rng : numpy.random.Generator
+        Draws everything.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        Talkers, noise if any, and last their sum; float64, shape ``[T]``.
+    """
+    rate = settings["sample_rate"]
+    total = round(settings["seconds"] * rate)
+    signals = []
+    for number, utterance in enumerate(utterances):
+        speech = _draw_stretch(utterance.path, total, rate, rng)
+        # A talker who is done early begins anywhere in the time that is left.
+        start = rng.integers(total - len(speech) + 1)
+        speech = np.pad(speech, (start, total - len(speech) - start))
+        if number == 0:
+            first = rng.uniform(*settings["level"])
+        below = rng.uniform(*settings["sir"]) if number else 0.0
+        signals.append(_at_level(speech, first - below))
+    if noise:
+        path = noise[rng.integers(len(noise))]
+        sound = _draw_stretch(path, total, rate, rng)
+        sound = np.resize(sound, total)  # a short recording is repeated
+        below = rng.uniform(*settings["snr"])
+        signals.append(_at_level(sound, first - below))
+    signals.append(np.sum(signals, axis=0))
+    peak = max(np.abs(signal).max() for signal in signals)
+    return [signal * min(1.0, PEAK / max(peak, 1e-9)) for signal in signals]
+
+
+def _draw_stretch(path, total, rate, rng):
+    """At most ``total`` samples at ``rate`` from anywhere in a recording."""
+    with open_audio(path) as file:
+        frames, own_rate = file.frames, file.samplerate
+    wanted = min(frames, math.ceil(total * own_rate / rate))
+    start = int(rng.integers(frames - wanted + 1))
+    wave = read_audio(path, None, start, wanted)[:, 0].astype(np.float64)
+    if own_rate != rate:
+        common = math.gcd(rate, own_rate)
+        wave = resample_poly(wave, rate // common, own_rate // common)
+    return wave[:total]
+
+
+def _at_level(signal, decibels):
+    """Scales to a root mean square; silence stays silence."""
+    rms = np.sqrt(np.mean(signal**2))
+    return signal * (10 ** (decibels / 20) / rms) if rms > 0 else signal

@@ -1,0 +1,137 @@
+"""Reads an experiment: command line and YAML, with mistakes named."""
+
+import difflib
+import re
+from pathlib import Path
+
+import speechbrain as sb
+from hyperpyyaml import load_hyperpyyaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from speechbrain.utils.distributed import ddp_init_group
+from speechbrain.utils.run_opts import RunOptions
+
+# Keys that train.py and SeparationBrain read; all others must be run options
+# of the toolkit or be referred to within the YAML file.
+KEYS_READ = {
+    "__set_seed",
+    "output_folder",
+    "prepare",
+    "train_set",
+    "valid_set",
+    "test_set",
+    "train_loader",
+    "valid_loader",
+    "test_loader",
+    "modules",
+    "optimizer",
+    "train_loss",
+    "ema_decay",
+    "lr_annealing",
+    "epoch_counter",
+    "train_logger",
+    "history",
+    "checkpointer",
+    "results_folder",
+    "num_examples",
+}
+
+
+def load_settings(argv):
+    """Builds what an experiment's YAML file describes.
+
+    Arguments
+    ---------
+    argv : list of str
+        YAML file, run options of SpeechBrain, and ``--key value`` for any
+        key of the file.
+
+    Returns
+    -------
+    hparams_file : str
+        The YAML file.
+    hparams : dict
+        Its objects.
+    run_opts : dict
+        Run options.
+    overrides : str
+        What replaced keys of the file.
+
+    Raises
+    ------
+    ValueError
+        No such file, no YAML, a key that nothing reads, or a key on the
+        command line that the file does not have.
+    """
+    hparams_file, run_opts, overrides = sb.parse_arguments(argv)
+    path = Path(hparams_file)
+    if not path.is_file():
+        raise ValueError(
+            f"settings {path} do not exist; give a YAML file, for example "
+            "hparams/spmamba.yaml"
+        )
+    text = path.read_text(encoding="utf-8")
+    check_keys(path, text, overrides)
+    # Before the YAML builds anything: seeds and devices depend on the rank.
+    ddp_init_group(run_opts)
+    try:
+        hparams = load_hyperpyyaml(text, overrides)
+    except (TypeError, YAMLError, ImportError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"settings {path} cannot be built: {reason}") from None
+    return hparams_file, hparams, run_opts, overrides
+
+
+def check_keys(path, text, overrides=""):
+    """Finds keys that nothing would read, most often misspelt ones.
+
+    Arguments
+    ---------
+    path : str or Path
+        The YAML file, for the message.
+    text : str
+        Its content.
+    overrides : str
+        YAML text of the keys set on the command line.
+
+    Raises
+    ------
+    ValueError
+        Such a key, a placeholder without a value, or text that is no YAML.
+
+    Example
+    -------
+    >>> check_keys("a.yaml", "sede: 1")
+    Traceback (most recent call last):
+        ...
+    ValueError: a.yaml: nothing reads the key 'sede'
+    """
+    try:
+        keys = YAML(typ="rt").load(text) or {}
+        given = YAML(typ="rt").load(overrides or "") or {}
+    except YAMLError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"{path} is no valid YAML: {reason}") from None
+    run_options = RunOptions().as_dict()
+    for key in given:
+        if key not in keys:
+            raise ValueError(
+                f"--{key}: {path} has no such key{_nearest(key, keys)}"
+            )
+    referred = set(re.findall(r"<([A-Za-z_]\w*)", text))
+    known = KEYS_READ | set(run_options)
+    for key, value in keys.items():
+        if key not in known and key not in referred:
+            raise ValueError(
+                f"{path}: nothing reads the key '{key}'"
+                f"{_nearest(key, known | referred)}"
+            )
+        tag = getattr(getattr(value, "tag", None), "value", None)
+        if tag == "!PLACEHOLDER" and key not in given:
+            raise ValueError(f"{path} needs --{key}: give it a value")
+
+
+def _nearest(key, known):
+    """A suggestion, if there is a likely one."""
+    near = difflib.get_close_matches(key, [str(k) for k in known], n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""

@@ -1,0 +1,253 @@
+"""Choice of a backend, the mamba_ssm adapter, and refused arguments."""
+
+import importlib
+import logging
+import sys
+import types
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+import speechbrain_spmamba
+from speechbrain_spmamba.ops import (
+    available_backends,
+    mamba_ssm,
+    reference,
+    selective_scan,
+    torch_loop,
+)
+from tests.ops.test_selective_scan import (
+    assert_close,
+    make_inputs,
+    value_and_gradients,
+)
+
+# The function has the name of its module and hides it as an attribute.
+dispatch = importlib.import_module("speechbrain_spmamba.ops.selective_scan")
+
+INTERFACE = "mamba_ssm.ops.selective_scan_interface"
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    """Every test looks for the package, and logs, as if for the first time."""
+    mamba_ssm._probe.cache_clear()
+    dispatch._log_choice.cache_clear()
+    yield
+    mamba_ssm._probe.cache_clear()
+    dispatch._log_choice.cache_clear()
+
+
+@pytest.fixture
+def no_package(monkeypatch):
+    """Any import of mamba_ssm raises ImportError."""
+    for name in [m for m in sys.modules if m.split(".")[0] == "mamba_ssm"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "mamba_ssm", None)
+
+
+@pytest.fixture
+def fake_package(monkeypatch):
+    """Puts a package with the given attributes in place of mamba_ssm."""
+
+    def install(**attributes):
+        for name in ("mamba_ssm", "mamba_ssm.ops", INTERFACE):
+            monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+        for name, value in attributes.items():
+            setattr(sys.modules[INTERFACE], name, value)
+
+    return install
+
+
+def channels_first_scan(
+    u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False
+):
+    """Contract of mamba_ssm's kernel: [B, D, L], forward, strict dtypes."""
+    sequences = [t for t in (u, delta, B, C, z) if t is not None]
+    assert {t.dtype for t in sequences} == {u.dtype}
+    assert all(t.stride(-1) == 1 for t in sequences)
+    parameters = [t for t in (A, D, delta_bias) if t is not None]
+    assert all(t.dtype == torch.float32 for t in parameters)
+
+    dtype, (u, delta, B, C) = u.dtype, (t.float() for t in (u, delta, B, C))
+    if delta_bias is not None:
+        delta = delta + delta_bias[:, None]
+    if delta_softplus:
+        delta = F.softplus(delta)
+    state, y = 0, []
+    for t in range(u.shape[-1]):
+        step = delta[:, :, t, None]
+        state = state * torch.exp(step * A)
+        state = state + step * u[:, :, t, None] * B[:, None, :, t]
+        y.append(torch.einsum("bdn,bn->bd", state, C[:, :, t]))
+    y = torch.stack(y, -1)
+    y = y if D is None else y + D[:, None] * u
+    y = y if z is None else y * F.silu(z.float())
+    return y.to(dtype)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("without", [(), ("D", "z", "delta_bias")])
+def test_adapter_maps_layout_and_direction_in_value_and_every_gradient(
+    reverse, without
+):
+    inputs = make_inputs(without=without)
+    options = {"delta_softplus": True, "reverse": reverse}
+
+    def adapted(u, delta, A, B, C, D=None, z=None, delta_bias=None, **options):
+        return mamba_ssm.call_channels_first(
+            channels_first_scan,
+            *(u, delta, A, B, C, D, z, delta_bias),
+            **options,
+        )
+
+    expected = value_and_gradients(
+        selective_scan, inputs, backend="reference", **options
+    )
+    found = value_and_gradients(adapted, inputs, torch.float32, **options)
+    assert_close(found, expected, 1e-5)
+
+
+def test_adapter_widens_mixed_dtypes_instead_of_rounding_them():
+    inputs = {k: v.float() for k, v in make_inputs().items()}
+    inputs["u"] = inputs["u"].bfloat16()
+    args = (*inputs.values(), True, False)
+    y = mamba_ssm.call_channels_first(channels_first_scan, *args)
+    assert y.dtype == torch.bfloat16
+    assert torch.equal(y, reference.scan(*args))
+
+
+def test_loops_are_available_everywhere():
+    found = available_backends()
+    assert list(found) == ["torch", "mamba_ssm", "reference"]
+    assert found["torch"] == found["reference"] == ""
+
+
+@pytest.mark.parametrize(
+    "error", [ImportError, OSError, RuntimeError, AttributeError]
+)
+def test_package_works_when_mamba_ssm_is_broken(monkeypatch, tmp_path, error):
+    folder = tmp_path / "mamba_ssm"
+    folder.mkdir()
+    message = "libcudart.so.12: cannot open\\nand so on"
+    (folder / "__init__.py").write_text(
+        f'raise {error.__name__}("{message}")\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    # Import our package anew; what this replaces is put back afterwards.
+    monkeypatch.setattr(speechbrain_spmamba, "ops", speechbrain_spmamba.ops)
+    for name in list(sys.modules):
+        if name.startswith(("speechbrain_spmamba.ops", "mamba_ssm")):
+            monkeypatch.delitem(sys.modules, name)
+    fresh = importlib.import_module("speechbrain_spmamba.ops")
+
+    inputs = make_inputs()
+    assert fresh.selective_scan(**inputs).shape == inputs["u"].shape
+    assert "mamba_ssm" not in sys.modules
+    reason = fresh.available_backends()["mamba_ssm"]
+    assert error.__name__ in reason
+    assert reason.endswith("libcudart.so.12: cannot open")
+    for name in list(sys.modules):
+        if name.startswith("speechbrain_spmamba.ops"):
+            monkeypatch.delitem(sys.modules, name)
+
+
+def test_a_build_without_the_kernel_is_reported(fake_package):
+    fake_package(selective_scan_fn=print, selective_scan_cuda=None)
+    reason = available_backends()["mamba_ssm"]
+    assert reason == "mamba_ssm was built without selective_scan_cuda"
+
+
+def test_a_package_without_the_function_is_reported(fake_package):
+    fake_package()
+    assert "AttributeError" in available_backends()["mamba_ssm"]
+
+
+def test_a_good_package_runs_on_cuda_tensors_only(fake_package):
+    fake_package(selective_scan_fn=channels_first_scan)
+    with pytest.raises(ValueError, match="CUDA only"):
+        selective_scan(**make_inputs(), backend="mamba_ssm")
+
+
+def test_an_explicit_backend_that_cannot_run_is_an_error(no_package):
+    with pytest.raises(ValueError, match="mamba_ssm does not import") as error:
+        selective_scan(**make_inputs(), backend="mamba_ssm")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("backend", ["cuda", "cpu", "triton", "", None])
+def test_an_unknown_backend_is_an_error_that_lists_the_known_ones(backend):
+    with pytest.raises(ValueError, match="auto, torch, mamba_ssm, reference"):
+        selective_scan(**make_inputs(), backend=backend)
+
+
+def test_auto_takes_torch_on_a_cpu_and_logs_it_once(caplog, no_package):
+    inputs = make_inputs()
+    with caplog.at_level(logging.INFO, logger=dispatch.__name__):
+        for _ in range(3):
+            y = selective_scan(**inputs)
+        selective_scan(**inputs, backend="reference")
+    assert torch.equal(y, selective_scan(**inputs, backend="torch"))
+    assert [r.getMessage() for r in caplog.records] == [
+        "selective_scan: backend 'torch' on cpu"
+    ]
+
+
+@pytest.mark.parametrize(
+    "reason, expected", [("", mamba_ssm), ("not here", torch_loop)]
+)
+def test_auto_takes_mamba_ssm_on_cuda_when_usable_and_else_says_why(
+    monkeypatch, caplog, reason, expected
+):
+    monkeypatch.setattr(mamba_ssm, "why_not", lambda u=None, A=None: reason)
+    on_cuda = types.SimpleNamespace(device=torch.device("cuda"))
+    with caplog.at_level(logging.INFO, logger=dispatch.__name__):
+        assert dispatch._choose("auto", on_cuda, None) is expected
+    assert reason in caplog.records[0].getMessage()
+
+
+@pytest.mark.parametrize(
+    "name, change, message",
+    [
+        ("u", lambda t: t[0], r"u has shape \[7, 5\], expected \[B, L, D\]"),
+        ("u", lambda t: t.long(), r"u has dtype torch.int64"),
+        ("u", lambda t: t.tolist(), r"u is list"),
+        ("delta", lambda t: t.transpose(1, 2), r"delta has shape \[2, 5, 7\]"),
+        ("A", lambda t: t.T, r"A has shape \[8, 5\], expected \[D, N\]"),
+        ("A", lambda t: t + 0j, r"A has dtype torch.complex128"),
+        ("B", lambda t: t[:, :-1], r"B has shape \[2, 6, 8\]"),
+        ("B", lambda t: None, r"B is NoneType"),
+        ("C", lambda t: t[..., :-1], r"C has shape \[2, 7, 7\]"),
+        ("D", lambda t: t[:-1], r"D has shape \[4\], expected \[D\] = \[5\]"),
+        ("z", lambda t: t[:1], r"z has shape \[1, 7, 5\]"),
+        ("delta_bias", lambda t: t[None], r"delta_bias has shape \[1, 5\]"),
+        ("C", lambda t: t.to("meta"), r"C is on meta, expected cpu"),
+    ],
+)
+def test_a_wrong_argument_is_named_with_what_was_found(name, change, message):
+    inputs = make_inputs()
+    inputs[name] = change(inputs[name])
+    with pytest.raises(ValueError, match=message) as error:
+        selective_scan(**inputs)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("backend", ["torch", "mamba_ssm"])
+def test_backends_match_the_reference_on_cuda(backend, reverse):
+    if available_backends()[backend]:
+        pytest.skip(available_backends()[backend])
+    inputs = {k: v.cuda() for k, v in make_inputs(length=63).items()}
+    options = {"delta_softplus": True, "reverse": reverse}
+
+    def run(dtype, backend):
+        leaves = {k: v.to(dtype).requires_grad_() for k, v in inputs.items()}
+        y = selective_scan(**leaves, backend=backend, **options)
+        grads = torch.autograd.grad(y.sum(), list(leaves.values()))
+        return {"y": y.detach(), **dict(zip(leaves, grads, strict=True))}
+
+    expected = run(torch.float64, "reference")
+    assert_close(run(torch.float32, backend), expected, 1e-4)

@@ -1,0 +1,107 @@
+"""Crops are aligned, decoded alone, and depend on nothing but their seed."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from speechbrain.dataio.dataloader import make_dataloader
+
+from speechbrain_spmamba import loader
+from speechbrain_spmamba.loader import make_dataset
+from speechbrain_spmamba.manifest import write_manifest
+
+RATE = 8000
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Six mixtures of two sources; every sample of source 1 tells its place."""
+    rows = []
+    for number in range(6):
+        frames = 4000 + 1000 * number
+        s1 = np.arange(frames) / 2**15
+        signals = {"s1": s1, "s2": -0.5 * s1, "mix": 0.5 * s1}
+        row = {"ID": f"item{number}", "duration": frames / RATE}
+        for part, signal in signals.items():
+            row[f"{part}_wav"] = tmp_path / f"{part}{number}.wav"
+            soundfile.write(row[f"{part}_wav"], signal, RATE, subtype="FLOAT")
+        rows.append(row)
+    write_manifest(tmp_path / "m.csv", rows, tmp_path)
+    return tmp_path
+
+
+def _dataset(folder, **kwargs):
+    return make_dataset(folder / "m.csv", folder, RATE, **kwargs)
+
+
+def _starts(dataset, num_workers=0):
+    batches = make_dataloader(dataset, batch_size=2, num_workers=num_workers)
+    return [
+        round(x.item() * 2**15)
+        for b in batches
+        for x in b.src_sig.data[:, 0, 0]
+    ]
+
+
+def test_without_a_segment_items_are_whole(folder):
+    dataset = _dataset(folder)
+    assert [len(item["mix_sig"]) for item in dataset] == list(
+        range(4000, 10000, 1000)
+    )
+
+
+def test_mixture_and_sources_are_cropped_alike(folder):
+    for item in _dataset(folder, segment=0.25):
+        assert item["mix_sig"].shape == (2000,)
+        assert item["src_sig"].shape == (2000, 2)
+        torch.testing.assert_close(item["mix_sig"], item["src_sig"].sum(1))
+
+
+def test_items_shorter_than_the_segment_are_padded_in_the_batch(folder):
+    dataset = _dataset(folder, segment=0.6)
+    batch = next(iter(make_dataloader(dataset, batch_size=2)))
+    assert batch.mix_sig.data.shape == (2, 4800)
+    torch.testing.assert_close(
+        batch.mix_sig.lengths, torch.tensor([4000 / 4800, 1.0])
+    )
+
+
+def test_only_the_wanted_samples_are_decoded(folder, monkeypatch):
+    decoded = []
+    read = loader.read_audio
+
+    def spy(path, rate, start, count):
+        wave = read(path, rate, start, count)
+        decoded.append(len(wave))
+        return wave
+
+    monkeypatch.setattr(loader, "read_audio", spy)
+    _dataset(folder, segment=0.1)[5]
+    assert decoded == [800, 800, 800]
+
+
+def test_crops_depend_on_seed_epoch_and_item_only(folder):
+    epoch = SimpleNamespace(current=1)
+    dataset = _dataset(folder, segment=0.1, seed=3, epoch_counter=epoch)
+    first = _starts(dataset)
+    assert len(set(first)) > 1
+    assert _starts(dataset) == first
+    assert _starts(dataset, num_workers=2) == first
+    epoch.current = 2
+    assert _starts(dataset) != first
+    assert _starts(dataset, num_workers=2) != first
+    epoch.current = 1
+    assert _starts(_dataset(folder, segment=0.1, seed=4)) != first
+
+
+def test_sources_of_another_length_are_named(folder):
+    soundfile.write(folder / "s22.wav", np.zeros(5), RATE)
+    with pytest.raises(ValueError, match="s22.wav has 5 samples.*mix2.wav"):
+        _dataset(folder)[2]
+
+
+def test_another_rate_is_named(folder):
+    with pytest.raises(ValueError, match="mix0.wav is sampled at 8000 Hz"):
+        make_dataset(folder / "m.csv", folder, 16000)[0]

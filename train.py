@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Trains a separation model and tests it.
+
+    python train.py hparams/spmamba.yaml --data_folder DIR
+
+The YAML file is the whole experiment; any of its keys can be set on the
+command line, as can the run options of SpeechBrain: --device, --precision
+bf16, --grad_accumulation_factor, --compile, --debug, --test_only ... Started
+again with the same command, an interrupted run goes on where it stopped. On
+several GPUs: torchrun --nproc_per_node=N train.py ...
+
+To follow it, begin at the bottom of the file.
+"""
+
+import sys
+
+import speechbrain as sb
+from speechbrain.utils.distributed import if_main_process, run_on_main
+
+from speechbrain_spmamba.brain import SeparationBrain
+from speechbrain_spmamba.cli import one_line_errors
+from speechbrain_spmamba.settings import load_settings
+
+
+def report(brain, hparams):
+    """Prints what was reached and where it stands."""
+    summary = brain.summary
+    print(f"\nTested on {summary['mixtures']} mixtures:")
+    for name, text in (("si_snri", "SI-SNRi"), ("sdri", "SDRi")):
+        figure = summary[name]
+        if figure["mean"] is None:
+            continue
+        low, high = figure["interval"]
+        print(
+            f"  mean {text} {figure['mean']:.2f} dB "
+            f"(95 % interval {low:.2f} to {high:.2f})"
+        )
+    print(f"  log and checkpoints: {hparams['output_folder']}")
+    print(f"  scores, examples, figures: {hparams['results_folder']}")
+
+
+@one_line_errors
+def main(argv):
+    """One experiment from corpora to scores."""
+    # 1. The experiment: every object is built by the YAML file.
+    hparams_file, hparams, run_opts, overrides = load_settings(argv)
+    sb.create_experiment_directory(
+        experiment_directory=hparams["output_folder"],
+        hyperparams_to_save=hparams_file,
+        overrides=overrides,
+    )
+
+    # 2. The data: made once, by one process; then read by all.
+    run_on_main(hparams["prepare"])
+    train_set = hparams["train_set"]()
+    valid_set = hparams["valid_set"]()
+    test_set = hparams["test_set"]()
+
+    # 3. Training: goes on from the last checkpoint if there is one.
+    brain = SeparationBrain(
+        modules=hparams["modules"],
+        opt_class=hparams["optimizer"],
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+    brain.fit(
+        hparams["epoch_counter"],
+        train_set,
+        valid_set,
+        train_loader_kwargs=dict(hparams["train_loader"]),
+        valid_loader_kwargs=dict(hparams["valid_loader"]),
+    )
+
+    # 4. The test: best checkpoint, one pass.
+    brain.evaluate(
+        test_set,
+        min_key="loss",
+        test_loader_kwargs=dict(hparams["test_loader"]),
+    )
+    if if_main_process():
+        report(brain, hparams)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
