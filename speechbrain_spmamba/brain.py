@@ -153,6 +153,11 @@ class SeparationBrain(sb.Brain):
         elif if_main_process():
             self.summary = self.evaluation.finish()
 
+    def on_fit_batch_end(self, batch, outputs, loss, should_step):
+        """Lets the average of the weights follow a step."""
+        if should_step and self.average is not None:
+            self.average.update_parameters(self.modules.separator)
+
     def _end_epoch(self, epoch, valid_loss, si_snri):
         """What a validation leads to."""
         rate, next_rate = self.hparams.lr_annealing(

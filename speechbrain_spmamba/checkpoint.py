@@ -6,6 +6,7 @@ its name only when it is complete. (A deletion that is cut off does no harm:
 what the toolkit deletes is neither the last checkpoint nor the best.)
 """
 
+import logging
 import random
 import shutil
 
@@ -19,7 +20,10 @@ from speechbrain.utils.checkpoints import (
     register_checkpoint_hooks,
 )
 from speechbrain.utils.distributed import if_main_process
+from speechbrain.utils.logger import get_logger
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+logger = get_logger(__name__)
 
 UNFINISHED = "unfinished-"  # no checkpoint to the toolkit, by its prefix
 
@@ -44,13 +48,18 @@ class AtomicCheckpointer(Checkpointer):
             for left_over in self.checkpoints_dir.glob(f"{UNFINISHED}*"):
                 shutil.rmtree(left_over)
 
-    def save_checkpoint(self, *args, **kwargs):
+    def save_checkpoint(
+        self, meta=None, end_of_epoch=True, name=None, verbosity=logging.INFO
+    ):
         """Saves under a temporary name, then renames; as in the toolkit."""
-        saved = super().save_checkpoint(*args, **kwargs)
+        saved = super().save_checkpoint(
+            meta or {}, end_of_epoch, name, verbosity=logging.DEBUG
+        )
         if saved is None:  # not the main process
             return None
         path = saved.path.with_name(saved.path.name.removeprefix(UNFINISHED))
         saved.path.rename(path)
+        logger.log(verbosity, f"Saved checkpoint {path}")
         files = {name: path / f.name for name, f in saved.paramfiles.items()}
         return Checkpoint(path, saved.meta, files)
 

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -248,8 +249,14 @@ def strict_load(module, path):
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError):
+        raise ValueError(
+            f"{path} is no file of weights, or holds more than weights; it "
+            "was not loaded"
+        ) from None
+    try:
         module.load_state_dict(state, strict=True)
-    except (RuntimeError, TypeError, AttributeError, EOFError) as error:
+    except (RuntimeError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ValueError(
             f"weights in {path} do not fit the model of its "

@@ -22,6 +22,8 @@ class Utterance:
     ---------
     reader : str
         Name of the reader's folder.
+    sex : str
+        F or M from SPEAKERS.TXT; empty where it does not tell.
     path : Path
         The audio file.
     frames : int
@@ -31,6 +33,7 @@ class Utterance:
     """
 
     reader: str
+    sex: str
     path: Path
     frames: int
     sample_rate: int
@@ -57,7 +60,7 @@ def index_speech(folder, subsets):
         A folder is missing or holds no utterances, or a file is unreadable.
     """
     folder = Path(folder)
-    readers = {}
+    readers, sexes = {}, read_sexes(folder)
     for subset in subsets:
         if not (folder / subset).is_dir():
             found = _folders(folder) if folder.is_dir() else "no such folder"
@@ -68,16 +71,47 @@ def index_speech(folder, subsets):
         for path in sorted((folder / subset).glob("*/*/*")):
             if path.suffix.lower() in AUDIO_SUFFIXES:
                 with open_audio(path) as file:
+                    reader = path.parts[-3]
                     utterance = Utterance(
-                        path.parts[-3], path, file.frames, file.samplerate
+                        reader,
+                        sexes.get(reader, ""),
+                        path,
+                        file.frames,
+                        file.samplerate,
                     )
                 if utterance.frames:
-                    readers.setdefault(utterance.reader, []).append(utterance)
+                    readers.setdefault(reader, []).append(utterance)
     if not readers:
         raise ValueError(
             f"{folder} has no audio in {', '.join(subsets)}; expected {TREE}"
         )
     return dict(sorted(readers.items()))
+
+
+def read_sexes(folder):
+    """Reads who is a woman and who a man.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Folder with ``SPEAKERS.TXT``: lines ``ID | SEX | SUBSET | MINUTES |
+        NAME``, and comments that begin with ``;``.
+
+    Returns
+    -------
+    dict
+        reader -> F or M; empty without that file.
+    """
+    path = Path(folder) / "SPEAKERS.TXT"
+    sexes = {}
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            # Reader 60 is named `|CBW|Simon`: the bars behind the fourth
+            # belong to the name.
+            fields = [field.strip() for field in line.split("|", 4)]
+            if not line.startswith(";") and len(fields) == 5:
+                sexes[fields[0]] = fields[1]
+    return sexes
 
 
 def _folders(folder):

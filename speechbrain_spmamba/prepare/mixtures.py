@@ -44,6 +44,7 @@ def prepare(
     level=(-28.0, -22.0),
     sir=(-6.0, 6.0),
     snr=(10.0, 20.0),
+    sexes=None,
     seed=0,
     jobs=1,
 ):
@@ -72,6 +73,9 @@ def prepare(
         Range of the first talker's level over each other's, dB.
     snr : tuple of float
         Range of the first talker's level over the noise, dB.
+    sexes : list of str, optional
+        F or M for each talker in turn, where SPEAKERS.TXT tells; [M, F] is
+        an easier task than the default, anyone with anyone.
     seed : int
         Other seeds give other mixtures.
     jobs : int
@@ -99,6 +103,7 @@ def prepare(
         "level": list(level),
         "sir": list(sir),
         "snr": list(snr),
+        "sexes": sexes and list(sexes),
         "seed": seed,
     }
     manifests = {split: output_folder / f"{split}.csv" for split in splits}
@@ -113,6 +118,7 @@ def prepare(
                 f"split {split} has {len(speech)} readers, {num_spks} talkers "
                 "a mixture need at least as many; add subsets"
             )
+        _check_sexes(sexes, num_spks, speech, split)
         noise = noise_folder and index_noise(noise_folder, wanted["noise"])
         numbers = tqdm(range(wanted["mixtures"]), desc=f"mixing {split}")
         rows = Parallel(n_jobs=jobs)(
@@ -149,11 +155,9 @@ def _make(folder, split, number, speech, noise, settings):
     rng = np.random.default_rng(
         [settings["seed"], zlib.crc32(split.encode()), number]
     )
-    readers = rng.choice(len(speech), settings["num_spks"], replace=False)
-    names = sorted(speech)
     utterances = []
-    for reader in readers:
-        spoken = speech[names[reader]]
+    for reader in _draw_readers(speech, settings, rng):
+        spoken = speech[reader]
         utterances.append(spoken[rng.integers(len(spoken))])
     stems = "_".join(utterance.path.stem for utterance in utterances)
     item = f"{number:06d}_{stems}"
@@ -173,6 +177,32 @@ def _make(folder, split, number, speech, noise, settings):
             path = row[f"{part}_wav"]
             write_audio(path, signal, settings["sample_rate"], "PCM_16")
     return row
+
+
+def _check_sexes(sexes, num_spks, speech, split):
+    """Says no where talkers of some sex are wanted and not to be had."""
+    if not sexes:
+        return
+    known = {utterances[0].sex for utterances in speech.values()}
+    if len(sexes) != num_spks or not set(sexes) <= known:
+        raise ValueError(
+            f"sexes is {list(sexes)} for {num_spks} talkers; give F or M for "
+            f"each, and SPEAKERS.TXT beside the subsets (it knows "
+            f"{sorted(known - {''}) or 'nobody'} in split {split})"
+        )
+
+
+def _draw_readers(speech, settings, rng):
+    """Names of the talkers of a mixture, all different."""
+    chosen = []
+    for sex in settings["sexes"] or [None] * settings["num_spks"]:
+        names = [
+            name
+            for name, utterances in speech.items()
+            if name not in chosen and sex in (None, utterances[0].sex)
+        ]
+        chosen.append(names[rng.integers(len(names))])
+    return chosen
 
 
 def draw_mixture(utterances, noise, settings, rng):

@@ -49,6 +49,7 @@ def make_corpora(
     noise_seconds=(8.0, 12.0),
     dnr_items=(2, 1, 1),
     dnr_seconds=(4.0, 6.0),
+    contrast=0.0,
 ):
     """Write the three corpora, or nothing if they are there already.
 
@@ -77,6 +78,9 @@ def make_corpora(
         Number of DnR mixtures.
     dnr_seconds : tuple
         Shortest and longest DnR mixture, at least 1 s.
+    contrast : float
+        How far men's and women's voices are apart: 0 as in life, 1 so far
+        that a small model learns to separate them within a minute.
 
     Returns
     -------
@@ -104,7 +108,10 @@ def make_corpora(
         "noise_seconds": _bounds("noise_seconds", noise_seconds),
         "dnr_items": _counts("dnr_items", dnr_items),
         "dnr_seconds": _bounds("dnr_seconds", dnr_seconds),
+        "contrast": float(contrast),
     }
+    if not 0 <= contrast <= 1:
+        raise ValueError(f"contrast is {contrast}; give a number from 0 to 1.")
     if not isinstance(seed, int) or seed < 0:
         raise ValueError(f"seed is {seed!r}; give a whole number, 0 or more.")
     folder = Path(output_folder)
@@ -257,7 +264,7 @@ def _write_librispeech(folder, arguments):
     for split, count in enumerate(arguments["readers"]):
         each = arguments["utterances_per_reader"][split]
         for number in range(count):
-            reader = make_reader(seed, split, number)
+            reader = make_reader(seed, split, number, arguments["contrast"])
             minutes = _write_reader(folder, seed, reader, each, arguments)
             table.append(
                 f"{reader.ident:<4} | {reader.voice.sex} | "

@@ -80,7 +80,7 @@ def item_generator(seed, key, number=0):
     return np.random.default_rng([seed, zlib.crc32(key.encode()), number])
 
 
-def make_reader(seed, split, number):
+def make_reader(seed, split, number, contrast=0.0):
     """One reader: identity and voice.
 
     Arguments
@@ -91,6 +91,8 @@ def make_reader(seed, split, number):
         0, 1 or 2: train, valid or test. No reader is in two splits.
     number : int
         Which reader of the split, from 0.
+    contrast : float
+        How far men's and women's voices are apart, see ``draw_voice``.
 
     Returns
     -------
@@ -106,7 +108,7 @@ def make_reader(seed, split, number):
     # Reader 60 of LibriSpeech has this name, on which many parsers trip.
     name = "|CBW|Simon" if ident == 60 else f"Made-up Reader {ident}"
     rng = item_generator(seed, f"voice/{split}", number)
-    voice = draw_voice(rng, sex="MF"[number % 2])
+    voice = draw_voice(rng, sex="MF"[number % 2], contrast=contrast)
     return Reader(ident, name, SUBSETS[split], voice)
 
 

@@ -23,6 +23,19 @@ FRAME, HOP, FFT_SIZE = 256, 128, 512  # samples: 16 ms, 8 ms, and the tail
 SHORTEST = 1.0  # seconds: less holds no whole phrase
 
 
+# Ranges of pitch in Hz, tract and source in Hz: plain, and of full contrast.
+RANGES = {
+    "M": (
+        ((80.0, 155.0), (0.87, 1.04), (70.0, 200.0)),
+        ((75.0, 105.0), (0.82, 0.90), (50.0, 70.0)),
+    ),
+    "F": (
+        ((165.0, 260.0), (1.03, 1.20), (70.0, 200.0)),
+        ((230.0, 300.0), (1.15, 1.25), (600.0, 1200.0)),
+    ),
+}
+
+
 @dataclass(frozen=True)
 class Voice:
     """The constants of one talker.
@@ -75,7 +88,7 @@ class Voice:
     floor: float
 
 
-def draw_voice(rng, sex=None):
+def draw_voice(rng, sex=None, contrast=0.0):
     """Draw the constants of one talker.
 
     Arguments
@@ -84,6 +97,9 @@ def draw_voice(rng, sex=None):
         Source of all randomness.
     sex : str
         "F" or "M"; None draws one.
+    contrast : float
+        0 draws voices as people have them. Towards 1, men's become deep and
+        dull and women's high and bright, and telling them apart gets easy.
 
     Returns
     -------
@@ -99,11 +115,13 @@ def draw_voice(rng, sex=None):
         sex = "FM"[rng.integers(2)]
     if sex not in ("F", "M"):
         raise ValueError(f'sex is {sex!r}; give "F", "M" or None.')
-    low, high = (165.0, 260.0) if sex == "F" else (80.0, 155.0)
-    tract = (1.03, 1.20) if sex == "F" else (0.87, 1.04)
+    plain, extreme = RANGES[sex]
+    pitch, tract, source = np.add(
+        np.multiply(1 - contrast, plain), np.multiply(contrast, extreme)
+    )
     return Voice(
         sex=sex,
-        pitch_hz=float(np.exp(rng.uniform(np.log(low), np.log(high)))),
+        pitch_hz=float(np.exp(rng.uniform(*np.log(pitch)))),
         pitch_range=rng.uniform(2.5, 5.5),
         wobble_hz=rng.uniform(3.0, 6.0),
         wobble=rng.uniform(0.05, 0.25),
@@ -111,7 +129,7 @@ def draw_voice(rng, sex=None):
         shimmer=rng.uniform(0.2, 0.8),
         tract=rng.uniform(*tract),
         vowel_shift=tuple(rng.uniform(0.94, 1.06, 3).tolist()),
-        source_hz=rng.uniform(70.0, 200.0),
+        source_hz=rng.uniform(*source),
         breath=rng.uniform(-30.0, -18.0),
         syllables=rng.uniform(3.2, 5.5),
         phrase=rng.uniform(1.3, 2.5),

@@ -1,0 +1,103 @@
+"""Two ranks train as one process with the joined batch."""
+
+import os
+import socket
+
+import pytest
+import torch
+from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.utils.distributed import ddp_init_group
+
+from speechbrain_spmamba.brain import SeparationBrain
+from speechbrain_spmamba.loss import pairwise_neg_snr
+from speechbrain_spmamba.models import build_model
+from tests import training
+from tests.conftest import SMALL
+
+STEPS = 3
+
+
+def _items(step):
+    """The joined batch of a step: two items."""
+    generator = torch.Generator().manual_seed(step)
+    sources = torch.randn(2, 800, 2, generator=generator).double()
+    return [{"mix_sig": s.sum(1), "src_sig": s} for s in sources]
+
+
+def _steps(path, distributed, take):
+    """Trains some steps with plain SGD and keeps the weights of each."""
+    torch.manual_seed(1 + int(os.environ.get("RANK", 0)))  # ranks differ
+    separator = build_model("spmamba", **SMALL).double()
+    if not distributed:
+        separator.load_state_dict(torch.load(path.parent / "start"))
+    brain = SeparationBrain(
+        modules={"separator": separator},
+        opt_class=lambda params: torch.optim.SGD(params, lr=0.1),
+        hparams={"train_loss": pairwise_neg_snr, "ema_decay": 0.0},
+        run_opts={
+            "device": "cpu",
+            "distributed_launch": distributed,
+            "distributed_backend": "gloo",
+            "max_grad_norm": 1e9,
+        },
+    )
+    brain.on_fit_start()
+    if distributed and brain.rank == 0:
+        torch.save(separator.state_dict(), path.parent / "start")
+    kept = []
+    for step in range(STEPS):
+        brain.step += 1
+        brain.fit_batch(PaddedBatch(_items(step)[take]))
+        kept.append({k: p.clone() for k, p in separator.named_parameters()})
+    torch.save(kept, path)
+
+
+def _rank(folder, rank, port):
+    os.environ.update(
+        RANK=str(rank),
+        LOCAL_RANK=str(rank),
+        WORLD_SIZE="2",
+        MASTER_ADDR="127.0.0.1",
+        MASTER_PORT=str(port),
+    )
+    ddp_init_group({"distributed_backend": "gloo"})
+    _steps(folder / f"rank{rank}", True, slice(rank, rank + 1))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Weights after each step: of rank 0, of rank 1, of one process."""
+    folder = tmp_path_factory.mktemp("ddp")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ranks = [training.start(_rank, folder, r, port) for r in range(2)]
+    for process in ranks:
+        process.join(120)
+        assert process.exitcode == 0
+    assert training.run(_steps, folder / "one", False, slice(None)) == 0
+    names = ("rank0", "rank1", "one")
+    return [torch.load(folder / n, weights_only=True) for n in names]
+
+
+def test_ranks_have_equal_weights_after_each_step(weights):
+    for step in range(STEPS):
+        for name, weight in weights[0][step].items():
+            assert torch.equal(weight, weights[1][step][name]), name
+
+
+def test_the_gradient_is_that_of_the_joined_batch(weights):
+    start = weights[2]
+    for name, weight in weights[0][0].items():
+        # After a step of SGD, weights differ by a tenth of the gradients.
+        torch.testing.assert_close(
+            weight, start[0][name], rtol=0, atol=1e-9, msg=name
+        )
+
+
+def test_weights_move(weights):
+    moved = [
+        (weights[0][0][name] - weights[0][2][name]).abs().max()
+        for name in weights[0][0]
+    ]
+    assert sum(m > 0 for m in moved) > 0.9 * len(moved)

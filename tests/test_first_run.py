@@ -1,0 +1,274 @@
+"""The first run: train tiny.yaml as a user would, then use what it made."""
+
+import csv
+import importlib
+import json
+import logging
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+
+from speechbrain_spmamba import cli
+
+ROOT = Path(__file__).parent.parent
+RUN = Path("results/tiny/1234")
+
+
+def call(folder, *command):
+    """Runs a command in a folder as a user would; its output is kept."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+
+
+@pytest.fixture
+def run_here(folder, monkeypatch, capfd):
+    """Runs a command in this process, which has imported everything.
+
+    Gives exit status, output and errors.
+    """
+
+    def run(*command):
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+        program, *argv = command
+        if program == "python":
+            monkeypatch.syspath_prepend(str(ROOT))
+            main, argv = importlib.import_module("train").main, argv[1:]
+        else:
+            main = cli.main
+        capfd.readouterr()
+        try:
+            status = main(argv) or 0
+        except SystemExit as stop:
+            status = stop.code or 0
+        out, err = capfd.readouterr()
+        return SimpleNamespace(returncode=status, stdout=out, stderr=err)
+
+    yield run
+    # A run logs to this test's stderr, which is about to be closed.
+    logging.getLogger().handlers.clear()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder in which tiny.yaml has been trained and exported."""
+    folder = tmp_path_factory.mktemp("first")
+    (folder / "hparams").symlink_to(ROOT / "hparams")
+    (folder / "train.py").symlink_to(ROOT / "train.py")
+    for command in (
+        ["python", "train.py", "hparams/tiny.yaml", "--noprogressbar"],
+        ["spmamba", "export", str(RUN), str(RUN / "model")],
+    ):
+        done = call(folder, *command)
+        assert done.returncode == 0, done.stderr[-2000:]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mixture(folder):
+    """A test mixture of two speakers that no training has heard."""
+    return sorted((folder / "data/tiny/mixtures/test/mix").iterdir())[0]
+
+
+def test_it_separates_speakers_it_has_not_heard(folder):
+    summary = json.loads((folder / RUN / "test/summary.json").read_text())
+    assert summary["mixtures"] == 20
+    assert summary["si_snri"]["mean"] > 3.0
+
+
+def test_the_folder_of_the_run_tells_the_story(folder):
+    run = folder / RUN
+    for name in (
+        "hyperparams.yaml",
+        "train_log.txt",
+        "log.txt",
+        "test/results.csv",
+        "test/summary.json",
+    ):
+        assert (run / name).is_file(), name
+    with open(run / "history.csv", newline="") as file:
+        history = list(csv.DictReader(file))
+    assert float(history[-1]["valid_si_snri"]) > float(
+        history[0]["valid_si_snri"]
+    )
+    assert "valid si_snri" in (run / "train_log.txt").read_text()
+    assert len(list(run.glob("test/examples/*/spectrograms.png"))) == 1
+
+
+def test_unseen_means_unseen(folder):
+    def readers(split):
+        with open(folder / f"data/tiny/mixtures/{split}.csv") as file:
+            ids = [row["ID"] for row in csv.DictReader(file)]
+        return {u.split("-")[0] for i in ids for u in i.split("_")[1:]}
+
+    assert not readers("train") & readers("test")
+
+
+def test_separate_writes_one_file_a_speaker(
+    run_here, folder, mixture, tmp_path
+):
+    done = run_here(
+        "spmamba", "separate", str(mixture),
+        "-m", str(RUN / "model"), "-o", str(tmp_path),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    written = done.stdout.split()
+    assert [Path(p).name for p in written] == [
+        f"{mixture.stem}_s1.wav",
+        f"{mixture.stem}_s2.wav",
+    ]
+    frames = soundfile.info(mixture).frames
+    assert all(soundfile.info(path).frames == frames for path in written)
+
+
+def test_a_bad_file_is_reported_and_the_others_go_on(
+    run_here, folder, mixture, tmp_path
+):
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"no audio")
+    done = run_here(
+        "spmamba", "separate", str(bad), str(mixture),
+        "-m", str(RUN / "model"), "-o", str(tmp_path / "out"),
+    )  # fmt: skip
+    assert done.returncode == 2
+    errors = [x for x in done.stderr.splitlines() if x.startswith("error")]
+    assert len(errors) == 1 and "bad.wav cannot be read" in errors[0]
+    assert "Traceback" not in done.stderr
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+def test_evaluate_gives_the_scores_of_the_training_run(
+    run_here, folder, tmp_path
+):
+    done = run_here(
+        "spmamba", "evaluate", str(RUN / "model"),
+        "data/tiny/mixtures/test.csv",
+        "--data_root", "data/tiny/mixtures", "-o", str(tmp_path),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    ours, theirs = (
+        json.loads((path / "summary.json").read_text())
+        for path in (tmp_path, folder / RUN / "test")
+    )
+    assert ours["si_snri"]["mean"] == pytest.approx(
+        theirs["si_snri"]["mean"], abs=0.01
+    )
+
+
+@pytest.mark.parametrize(
+    "command, message",
+    [
+        ("python train.py hparams/none.yaml", "none.yaml do not exist"),
+        ("python train.py hparams/spmamba.yaml", "needs --data_folder"),
+        (
+            "python train.py hparams/spmamba.yaml --data_folder nowhere",
+            "no speech in nowhere/LibriSpeech/train-clean-100",
+        ),
+        ("python train.py hparams/tiny.yaml --lrate 1", "no such key"),
+        ("spmamba separate x.wav -m nowhere -o out", "no model folder"),
+        ("spmamba export nowhere out", "nowhere is no training run"),
+        (
+            "spmamba evaluate results/tiny/1234/model none.csv --data_root . "
+            "-o out",
+            "none.csv does not exist",
+        ),
+    ],
+)
+def test_mistakes_end_in_one_line_and_status_2(
+    run_here, folder, command, message
+):
+    done = run_here(*shlex.split(command))
+    assert done.returncode == 2
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ") and message in last
+    assert "Traceback" not in done.stderr
+
+
+def test_unreadable_training_data_ends_in_one_line(run_here, folder, tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"no audio")
+    manifest = tmp_path / "m.csv"
+    manifest.write_text(
+        "ID,duration,mix_wav,s1_wav,s2_wav\n"
+        "a,1.0,$data_root/a.wav,$data_root/a.wav,$data_root/a.wav\n"
+    )
+    done = run_here(
+        "python", "train.py", "hparams/tiny.yaml",
+        f"--output_folder={tmp_path / 'out'}", "--num_workers=1",
+        f"--train_set={{manifest: {manifest}, data_root: {tmp_path}}}",
+    )  # fmt: skip
+    assert done.returncode == 2
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ") and "a.wav cannot be read" in last
+
+
+def test_debug_runs_through(run_here, folder, tmp_path):
+    done = run_here(
+        "python", "train.py", "hparams/tiny.yaml", "--debug",
+        f"--output_folder={tmp_path / 'out'}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "mean SI-SNRi" in done.stdout
+
+
+def _readme_commands():
+    """Commands of the README that work on what the first run has made."""
+    text = (ROOT / "README.md").read_text()
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [x for x in lines if x.startswith("spmamba ")]
+
+
+def _readme_python():
+    """Python blocks of the README."""
+    text = (ROOT / "README.md").read_text()
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_commands_of_the_readme_work(run_here, folder, mixture):
+    (folder / "mixture.wav").write_bytes(mixture.read_bytes())
+    commands = _readme_commands()
+    assert len(commands) == 3
+    for command in commands:
+        done = run_here(*shlex.split(command, comments=True))
+        assert done.returncode == 0, (command, done.stderr[-2000:])
+
+
+def test_the_python_of_the_readme_works(folder, mixture, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "mixture.wav").write_bytes(mixture.read_bytes())
+    blocks = _readme_python()
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+
+
+def test_relative_levels_survive_integer_files(
+    run_here, folder, mixture, tmp_path
+):
+    done = run_here(
+        "spmamba", "separate", str(mixture), "--subtype", "FLOAT",
+        "-m", str(RUN / "model"), "-o", str(tmp_path),
+    )  # fmt: skip
+    exact = [soundfile.read(path)[0] for path in done.stdout.split()]
+    done = run_here(
+        "spmamba", "separate", str(mixture), "--subtype", "PCM_16",
+        "-m", str(RUN / "model"), "-o", str(tmp_path),
+    )  # fmt: skip
+    rounded = [soundfile.read(path)[0] for path in done.stdout.split()]
+    ratio = [np.std(a) / np.std(b) for a, b in zip(exact, rounded, strict=True)]
+    assert ratio[0] == pytest.approx(ratio[1], rel=1e-3)

@@ -1,0 +1,196 @@
+"""A model folder loads as a whole, and files come out as they went in."""
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from speechbrain_spmamba.export import TAIL
+from speechbrain_spmamba.inference import WaveformSeparation, strict_load
+from tests.conftest import SMALL
+
+
+@pytest.fixture
+def folder(tmp_path, small_model):
+    """A model folder with random weights."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    torch.save(small_model().state_dict(), folder / "separator.ckpt")
+    text = "sample_rate: 8000\nnum_spks: 2\n"
+    text += "separator: !new:speechbrain_spmamba.models.spmamba.SPMamba\n"
+    text += "".join(f"    {k}: {v}\n" for k, v in SMALL.items())
+    (folder / "hyperparams.yaml").write_text(text + TAIL)
+    return folder
+
+
+@pytest.fixture
+def model(folder):
+    return WaveformSeparation.from_hparams(folder, run_opts={"device": "cpu"})
+
+
+def _write(path, wave, rate, subtype="PCM_16"):
+    soundfile.write(path, wave, rate, subtype=subtype)
+    return path
+
+
+def _noise(frames, channels=1, level=0.1):
+    rng = np.random.default_rng(0)
+    wave = level * rng.standard_normal((frames, channels))
+    return wave[:, 0] if channels == 1 else wave
+
+
+def test_the_folder_gives_the_model_that_was_saved(model, small_model):
+    torch.manual_seed(0)
+    mix = torch.randn(2, 1000)
+    torch.manual_seed(0)
+    same = small_model()
+    same.load_state_dict(model.mods.separator.state_dict())
+    with torch.no_grad():
+        torch.testing.assert_close(model.separate_batch(mix), same(mix))
+    assert not any(p.requires_grad for p in model.parameters())
+
+
+@pytest.mark.parametrize("missing", ["hyperparams.yaml", "separator.ckpt"])
+def test_a_folder_without_a_file_is_named(folder, missing):
+    (folder / missing).unlink()
+    with pytest.raises(ValueError, match=f"no model folder.*{missing}"):
+        WaveformSeparation.from_hparams(folder)
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(ValueError, match="no model folder"):
+        WaveformSeparation.from_hparams(tmp_path / "none")
+
+
+@pytest.mark.parametrize("change", ["drop", "add", "shape"])
+def test_weights_that_do_not_fit_are_refused(folder, change):
+    path = folder / "separator.ckpt"
+    state = torch.load(path, weights_only=True)
+    if change == "drop":
+        del state["input_conv.bias"]
+    elif change == "add":
+        state["extra"] = torch.zeros(1)
+    else:
+        state["input_conv.bias"] = torch.zeros(1)
+    torch.save(state, path)
+    with pytest.raises(ValueError, match="separator.ckpt do not fit"):
+        WaveformSeparation.from_hparams(folder, run_opts={"device": "cpu"})
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights"])
+def test_what_is_no_weights_is_refused(folder, content):
+    (folder / "separator.ckpt").write_bytes(content)
+    with pytest.raises(ValueError, match="no file of weights"):
+        WaveformSeparation.from_hparams(folder, run_opts={"device": "cpu"})
+
+
+def test_pickled_code_is_not_run(tmp_path):
+
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "ran"), "w"))
+
+    torch.save({"w": Evil()}, tmp_path / "evil.ckpt")
+    with pytest.raises(ValueError, match="no file of weights"):
+        strict_load(torch.nn.Linear(1, 1), tmp_path / "evil.ckpt")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_model_without_its_module_is_refused(small_model):
+    with pytest.raises(ValueError, match="expected 'separator'"):
+        WaveformSeparation(
+            modules={"encoder": small_model()},
+            hparams={"sample_rate": 8000, "num_spks": 2},
+            run_opts={"device": "cpu"},
+        )
+
+
+def test_padded_batches_are_separated_item_by_item(model):
+    mix = torch.randn(2, 1000)
+    est = model(mix, torch.tensor([1.0, 0.6]))
+    alone = model(mix[1:, :600])
+    torch.testing.assert_close(est[1:, :600], alone, rtol=1e-3, atol=1e-5)
+
+
+def test_a_file_at_the_rate_of_the_model(model, tmp_path):
+    wave = _noise(3000)
+    path = _write(tmp_path / "talk.wav", wave, 8000, "FLOAT")
+    est = model.separate_file(path, tmp_path / "out")
+    expected = model.separate_batch(torch.tensor(wave).float()[None])[0]
+    torch.testing.assert_close(est, expected)
+    for index in range(2):
+        target = tmp_path / "out" / f"talk_s{index + 1}.wav"
+        written, rate = soundfile.read(target, dtype="float32")
+        assert rate == 8000 and soundfile.info(target).subtype == "FLOAT"
+        np.testing.assert_array_equal(written, est[:, index])
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 44100, 48000])
+@pytest.mark.parametrize("frames", [1, 7, 4001])
+def test_any_rate_comes_back_at_its_rate_and_length(
+    model, tmp_path, rate, frames
+):
+    path = _write(tmp_path / "a.wav", _noise(frames), rate)
+    est = model.separate_file(path, tmp_path)
+    assert est.shape == (frames, 2)
+    info = soundfile.info(tmp_path / "a_s2.wav")
+    assert (info.samplerate, info.frames) == (rate, frames)
+    assert info.subtype == "PCM_16"
+
+
+def test_resampling_keeps_time_and_level(tmp_path, small_model):
+    class Copies(torch.nn.Module):
+        def forward(self, mix, lengths=None):
+            return torch.stack([mix, mix], -1)
+
+    model = WaveformSeparation(
+        modules={"separator": Copies()},
+        hparams={"sample_rate": 8000, "num_spks": 2},
+        run_opts={"device": "cpu"},
+    )
+    time = np.arange(44100) / 44100
+    tone = 0.3 * np.sin(2 * np.pi * 440 * time)
+    path = _write(tmp_path / "a.wav", tone, 44100, "FLOAT")
+    est = model.separate_file(path)[2000:-2000, 0].numpy()
+    np.testing.assert_allclose(est, tone[2000:-2000], atol=2e-3)
+
+
+def test_channels_are_averaged_not_taken_for_a_batch(model, tmp_path):
+    wave = _noise(3000, channels=2)
+    stereo = _write(tmp_path / "stereo.wav", wave, 8000, "FLOAT")
+    mono = _write(tmp_path / "mono.wav", wave.mean(1), 8000, "FLOAT")
+    torch.testing.assert_close(
+        model.separate_file(stereo),
+        model.separate_file(mono),
+        rtol=1e-3,
+        atol=1e-6,
+    )
+
+
+def test_integer_files_do_not_clip_and_keep_relative_levels(model, tmp_path):
+    path = _write(tmp_path / "a.wav", _noise(3000, level=0.5), 8000, "FLOAT")
+    est = model.separate_file(path)
+    with torch.no_grad():  # make sure that the estimates are too loud
+        for parameter in model.mods.separator.output_conv.parameters():
+            parameter *= 3.0 / est.abs().max()
+    est = model.separate_file(path, tmp_path, subtype="PCM_16").numpy()
+    assert np.abs(est).max() > 1.5
+    written = np.stack(
+        [soundfile.read(tmp_path / f"a_s{i}.wav")[0] for i in (1, 2)], 1
+    )
+    scale = np.abs(est).max()
+    np.testing.assert_allclose(written * scale, est, atol=2e-4)
+
+
+def test_silence_stays_silence(model, tmp_path):
+    path = _write(tmp_path / "a.wav", np.zeros(3000), 16000)
+    assert (model.separate_file(path, tmp_path) == 0).all()
+
+
+def test_an_empty_file_and_nan_are_named(model, tmp_path):
+    path = _write(tmp_path / "empty.wav", np.zeros(0), 8000)
+    with pytest.raises(ValueError, match="empty.wav holds no samples"):
+        model.separate_file(path)
+    path = _write(tmp_path / "nan.wav", np.full(9, np.nan), 8000, "FLOAT")
+    with pytest.raises(ValueError, match="nan.wav has NaN"):
+        model.separate_file(path)

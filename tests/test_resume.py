@@ -1,0 +1,107 @@
+"""A killed run ends with the weights of an uninterrupted one, bit for bit."""
+
+import signal
+
+import pytest
+import speechbrain as sb
+import torch
+
+from speechbrain_spmamba.brain import SeparationBrain
+from speechbrain_spmamba.schedule import History
+from tests import training
+
+STEPWISE = "--ckpt_interval_steps=2"
+
+
+def _in_stage(wanted):
+    return lambda brain, batch, stage: stage == wanted
+
+
+# Where to die: method, which call of it, condition on its arguments.
+KILLS = {
+    "in the first epoch": (
+        (SeparationBrain, "compute_forward", 4, _in_stage(sb.Stage.TRAIN)),
+        [STEPWISE],
+    ),
+    "in a later epoch, without checkpoints between": (
+        (SeparationBrain, "compute_forward", 8, _in_stage(sb.Stage.TRAIN)),
+        [],
+    ),
+    "in validation": (
+        (SeparationBrain, "compute_forward", 3, _in_stage(sb.Stage.VALID)),
+        [STEPWISE],
+    ),
+    "while a checkpoint is being written": (
+        (torch, "save", 8),
+        [],
+    ),
+    "after a checkpoint, before the history": (
+        (History, "write", 2),
+        [STEPWISE],
+    ),
+    "within a gradient accumulation": (
+        (SeparationBrain, "compute_forward", 4, _in_stage(sb.Stage.TRAIN)),
+        ["--ckpt_interval_steps=1", "--grad_accumulation_factor=2"],
+    ),
+}
+
+
+def _train_until_killed(folder, place, options):
+    training.kill_at(*KILLS[place][0])
+    training.train(folder, *options)
+
+
+def _assert_equal(one, other, where=""):
+    """Same structure, same bits."""
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), where
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            _assert_equal(one[key], other[key], f"{where}/{key}")
+    else:
+        assert one == other, where
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """Folders of runs that nothing disturbed, one for each set of options."""
+    folders = {}
+
+    def get(options):
+        # How often checkpoints are made must not matter.
+        options = [o for o in options if "ckpt_interval" not in o]
+        key = tuple(options)
+        if key not in folders:
+            folders[key] = tmp_path_factory.mktemp("whole")
+            assert training.run(training.train, folders[key], *options) == 0
+        return folders[key]
+
+    return get
+
+
+@pytest.mark.parametrize("place", KILLS)
+def test_a_killed_run_ends_with_the_same_weights(
+    place, tmp_path, uninterrupted
+):
+    options = KILLS[place][1]
+    code = training.run(_train_until_killed, tmp_path, place, options)
+    assert code == -signal.SIGKILL
+    assert training.run(training.train, tmp_path, *options) == 0
+    whole = uninterrupted(options)
+    meta, states = training.last_checkpoint(tmp_path)
+    whole_meta, whole_states = training.last_checkpoint(whole)
+    assert meta["epoch"] == whole_meta["epoch"] == 3
+    assert meta["loss"] == whole_meta["loss"]
+    _assert_equal(states, whole_states)
+    for name in ("history.csv", "test/results.csv"):
+        one, other = (f / "results/tiny/1234" / name for f in (tmp_path, whole))
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_finished_run_is_only_tested_again(tmp_path):
+    assert training.run(training.train, tmp_path, "--max_epochs=1") == 0
+    before = training.last_checkpoint(tmp_path)
+    assert training.run(training.train, tmp_path, "--max_epochs=1") == 0
+    _assert_equal(training.last_checkpoint(tmp_path)[1], before[1])
+    assert training.last_checkpoint(tmp_path)[0] == before[0]

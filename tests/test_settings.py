@@ -1,0 +1,112 @@
+"""Every experiment in the repository can be built, and typing errors show."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from hyperpyyaml import load_hyperpyyaml
+from ruamel.yaml import YAML
+
+from speechbrain_spmamba.settings import check_keys, load_settings
+
+ROOT = Path(__file__).parent.parent
+SKIPPED = {".venv", ".github", "results", "data", "build"}
+EXPERIMENTS = sorted(
+    path
+    for path in ROOT.rglob("*.yaml")
+    if "hparams" in path.parts
+    and not SKIPPED & set(path.relative_to(ROOT).parts)
+)
+# What may differ between two experiments beside the model block.
+MAY_DIFFER = {
+    "name",
+    "data_folder",
+    "speech_folder",
+    "noise_folder",
+    "mixture_folder",
+    "sample_rate",
+    "splits",
+    "prepare_jobs",
+    "prepare",
+    "segment",
+    "batch_size",
+    "num_workers",
+    "separator",
+    "max_epochs",
+    "patience",
+    "lr",
+    "num_examples",
+}
+
+
+def test_all_experiments_are_found():
+    assert len(EXPERIMENTS) == 4
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda p: p.stem)
+def test_an_experiment_builds(path, tmp_path):
+    text = path.read_text()
+    overrides = {"output_folder": str(tmp_path)}
+    if "!PLACEHOLDER" in text:
+        overrides["data_folder"] = str(tmp_path)
+    hparams = load_hyperpyyaml(text, overrides)
+    assert hparams["separator"].num_spks == hparams["num_spks"]
+    assert hparams["separator"].sample_rate == hparams["sample_rate"]
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda p: p.stem)
+def test_the_first_line_is_the_command(path):
+    first = path.read_text().splitlines()[0]
+    assert first.startswith(f"# python train.py {path.relative_to(ROOT)}")
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda p: p.stem)
+def test_experiments_share_all_but_what_may_differ(path):
+    def shared(path):
+        yaml, text = YAML(typ="rt"), io.StringIO()
+        settings = yaml.load(path.read_text())
+        for key in MAY_DIFFER & set(settings):
+            del settings[key]
+        yaml.dump(settings, text)
+        # Comments may differ, what they stand beside may not.
+        return re.sub(r"\s*#.*", "", text.getvalue()).strip()
+
+    assert shared(path) == shared(ROOT / "hparams" / "spmamba.yaml")
+
+
+def test_the_full_experiment_is_the_published_model():
+    text = (ROOT / "hparams" / "spmamba.yaml").read_text()
+    separator = load_hyperpyyaml(text, {"data_folder": "d"})["separator"]
+    assert sum(p.numel() for p in separator.parameters()) == 6_141_826
+
+
+@pytest.mark.parametrize(
+    "text, overrides, message",
+    [
+        ("sede: 1\n", "", "nothing reads the key 'sede'"),
+        ("max_grad_nrom: 5\n", "", "did you mean 'max_grad_norm'"),
+        ("lr: 1\nx: !ref <lr>\n", "", "nothing reads the key 'x'"),
+        ("precision: fp32\n", "lrr: 1", "--lrr: a.yaml has no such key"),
+        ("output_folder: !PLACEHOLDER\n", "", "needs --output_folder"),
+        ("a: [1\n", "", "no valid YAML"),
+    ],
+)
+def test_mistakes_are_named(text, overrides, message):
+    with pytest.raises(ValueError, match=message):
+        check_keys("a.yaml", text, overrides)
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(ValueError, match="none.yaml do not exist"):
+        load_settings(["none.yaml"])
+
+
+def test_an_unknown_argument_of_a_model_is_named(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "modules:\n    separator: !new:speechbrain_spmamba.models.spmamba."
+        "SPMamba\n        n_blocks: 3\n"
+    )
+    with pytest.raises(ValueError, match="a.yaml cannot be built.*n_blocks"):
+        load_settings([str(path)])
