@@ -29,7 +29,9 @@ def _steps(path, distributed, take):
     torch.manual_seed(1 + int(os.environ.get("RANK", 0)))  # ranks differ
     separator = build_model("spmamba", **SMALL).double()
     if not distributed:
-        separator.load_state_dict(torch.load(path.parent / "start"))
+        separator.load_state_dict(
+            torch.load(path.parent / "start", weights_only=True)
+        )
     brain = SeparationBrain(
         modules={"separator": separator},
         opt_class=lambda params: torch.optim.SGD(params, lr=0.1),

@@ -216,6 +216,18 @@ def test_unreadable_training_data_ends_in_one_line(run_here, folder, tmp_path):
     assert last.startswith("error: ") and "a.wav cannot be read" in last
 
 
+def test_prepare_names_the_manifests(run_here, folder):
+    done = run_here("spmamba", "prepare", "hparams/tiny.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "test: data/tiny/mixtures/test.csv" in done.stdout
+
+
+def test_prepare_takes_keys_of_the_experiment(run_here, folder):
+    done = run_here("spmamba", "prepare", "hparams/tiny.yaml", "--seed", "7")
+    assert done.returncode == 2
+    assert "made with seed=1234, now seed=7" in done.stderr
+
+
 def test_debug_runs_through(run_here, folder, tmp_path):
     done = run_here(
         "python", "train.py", "hparams/tiny.yaml", "--debug",

@@ -208,9 +208,9 @@ class _Passes(Tiling):
     #     du_t = step_t dx_t + D dy_t      dD   = sum_{b,t} u_t dy_t
     #
     # h_t is the gradient of step_t A, since d a_t = a_t d(step_t A). Around
-    # the scan: for out = y silu(z), dy = grad_y silu(z) and dz = grad_y y silu'(z)
-    # with silu'(z) = sigmoid(z) (1 + z (1 - sigmoid(z))); for
-    # step = softplus(r), dr = dstep sigmoid(r); ddelta_bias = sum_{b,t} dr.
+    # the scan: for out = y silu(z), dy = grad_y silu(z) and
+    # dz = grad_y y silu'(z), silu'(z) = sigmoid(z) (1 + z (1 - sigmoid(z)));
+    # for step = softplus(r), dr = dstep sigmoid(r); ddelta_bias = sum_{b,t} dr.
 
     def backward(self, grad_y, checkpoints, needs):
         """Gradients of the eight tensors, None where ``needs`` is False."""

@@ -145,6 +145,24 @@ def test_three_talkers_without_noise(corpora):
     assert "noise_wav" not in row
 
 
+def test_talkers_have_the_sexes_that_were_asked_for(corpora):
+    sexes = {str(r): "FM"[r % 2] for r in (*range(10, 13), *range(20, 23))}
+    lines = [f"{r} | {s} | any | 1.0 | |CBW|Name" for r, s in sexes.items()]
+    table = "; a comment | with | four | bars | here\n" + "\n".join(lines)
+    (corpora / "speech" / "SPEAKERS.TXT").write_text(table)
+    manifests = _prepare(corpora, sexes=["M", "F"])
+    for path in manifests.values():
+        for item in read_manifest(path, corpora / "out"):
+            drawn = [u.split("-")[0] for u in item.split("_")[1:]]
+            assert [sexes[reader] for reader in drawn] == ["M", "F"]
+
+
+@pytest.mark.parametrize("sexes", [["M", "F"], ["M"], ["M", "X"]])
+def test_sexes_that_are_not_to_be_had_are_named(corpora, sexes):
+    with pytest.raises(ValueError, match="sexes is .* for 2 talkers"):
+        _prepare(corpora, sexes=sexes)
+
+
 def test_loud_mixtures_are_scaled_together(corpora):
     path = _prepare(corpora, level=(0.0, 0.0))["test"]
     for row in read_manifest(path, corpora / "out").values():
