@@ -3,6 +3,7 @@
 import logging
 import math
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 HPARAMS_FILE = "hyperparams.yaml"
 WEIGHTS_FILE = "separator.ckpt"
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 WAV_SUBTYPES = ("PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 
 
@@ -77,8 +79,9 @@ class WaveformSeparation(Pretrained):
             The folder lacks a file, or its weights do not fit.
         """
         folder = Path(source)
-        looks_like_hub = str(source).count("/") == 1 and not folder.exists()
-        if folder.is_dir() or not looks_like_hub:
+        # Only what cannot be meant as a folder is looked for on the Hub.
+        on_hub = HUB_NAME.fullmatch(str(source)) and not folder.parent.is_dir()
+        if not on_hub:
             hparams_file = kwargs.get("hparams_file", HPARAMS_FILE)
             for name in (hparams_file, WEIGHTS_FILE):
                 if not (folder / name).is_file():

@@ -62,6 +62,13 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path):
         WaveformSeparation.from_hparams(tmp_path / "none")
 
 
+def test_a_misspelt_folder_is_not_looked_for_on_the_net(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").mkdir()
+    with pytest.raises(ValueError, match="no model folder"):
+        WaveformSeparation.from_hparams("results/modle")
+
+
 @pytest.mark.parametrize("change", ["drop", "add", "shape"])
 def test_weights_that_do_not_fit_are_refused(folder, change):
     path = folder / "separator.ckpt"

@@ -111,6 +111,8 @@ def prepare(
     if all(path.is_file() for path in manifests.values()):
         return manifests
 
+    # Everything is looked at before anything is written.
+    corpora = {}
     for split, wanted in splits.items():
         speech = index_speech(speech_folder, wanted["speech"])
         if len(speech) < num_spks:
@@ -120,10 +122,15 @@ def prepare(
             )
         _check_sexes(sexes, num_spks, speech, split)
         noise = noise_folder and index_noise(noise_folder, wanted["noise"])
+        corpora[split] = speech, noise
+    with replacing(output_folder / STAMP) as temporary:
+        temporary.write_text(json.dumps(settings, indent=2), encoding="utf-8")
+
+    for split, wanted in splits.items():
         numbers = tqdm(range(wanted["mixtures"]), desc=f"mixing {split}")
         rows = Parallel(n_jobs=jobs)(
             delayed(_make)(
-                output_folder / split, split, number, speech, noise, settings
+                output_folder / split, split, number, *corpora[split], settings
             )
             for number in numbers
         )
@@ -132,22 +139,19 @@ def prepare(
 
 
 def _check_stamp(path, settings):
-    """Says no where a folder was made with other settings; else marks it."""
-    if path.is_file():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        # Through JSON, so that tuples and lists compare equal.
-        wanted = json.loads(json.dumps(settings))
-        changed = [key for key in wanted if found.get(key) != wanted[key]]
-        if changed:
-            key = changed[0]
-            raise ValueError(
-                f"{path.parent} holds mixtures made with {key}="
-                f"{found.get(key)}, now {key}={wanted[key]}; choose another "
-                "folder or remove it"
-            )
+    """Says no where a folder was made with other settings."""
+    if not path.is_file():
         return
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(settings, indent=2), encoding="utf-8")
+    found = json.loads(path.read_text(encoding="utf-8"))
+    # Through JSON, so that tuples and lists compare equal.
+    wanted = json.loads(json.dumps(settings))
+    changed = [key for key in wanted if found.get(key) != wanted[key]]
+    if changed:
+        key = changed[0]
+        raise ValueError(
+            f"{path.parent} holds mixtures made with {key}={found.get(key)}, "
+            f"now {key}={wanted[key]}; choose another folder or remove it"
+        )
 
 
 def _make(folder, split, number, speech, noise, settings):

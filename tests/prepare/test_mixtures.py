@@ -184,6 +184,13 @@ def test_missing_corpora_are_named(corpora, changes, message):
         _prepare(corpora, **changes)
 
 
+def test_a_mistake_can_be_mended(corpora):
+    with pytest.raises(ValueError):
+        _prepare(corpora, noise_folder="nowhere")
+    assert not (corpora / "out").exists()
+    assert set(_prepare(corpora)) == {"train", "test"}
+
+
 def test_an_empty_corpus_is_named(corpora):
     (corpora / "empty" / "train").mkdir(parents=True)
     (corpora / "empty" / "test").mkdir(parents=True)
