@@ -66,7 +66,7 @@ def test_a_misspelt_folder_is_not_looked_for_on_the_net(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results").mkdir()
     with pytest.raises(ValueError, match="no model folder"):
-        WaveformSeparation.from_hparams("results/modle")
+        WaveformSeparation.from_hparams("results/other")
 
 
 @pytest.mark.parametrize("change", ["drop", "add", "shape"])
