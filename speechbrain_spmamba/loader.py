@@ -5,6 +5,7 @@ else, so results do not change with the number of workers, ranks or restarts.
 """
 
 import zlib
+from operator import itemgetter
 
 import numpy as np
 import torch
@@ -56,27 +57,49 @@ def make_dataset(
     """
     rows = read_manifest(manifest, data_root, num_spks)
     sources = source_keys(next(iter(rows.values())))
-    frames = None if segment is None else round(segment * sample_rate)
-
-    def load(item, mix_wav, *source_wavs):
-        rng = None
-        if frames is not None:
-            epoch = 0 if epoch_counter is None else epoch_counter.current
-            rng = np.random.default_rng(
-                [seed, epoch, zlib.crc32(item.encode())]
-            )
-        mix, src = read_example(mix_wav, source_wavs, sample_rate, frames, rng)
-        yield mix
-        yield src
-
+    reader = ExampleReader(sample_rate, segment, seed, epoch_counter)
     dataset = DynamicItemDataset(rows)
     dataset.add_dynamic_item(
-        load,
-        takes=["id", "mix_wav", *sources],
-        provides=["mix_sig", "src_sig"],
+        reader, takes=["id", "mix_wav", *sources], provides="signals"
     )
+    dataset.add_dynamic_item(itemgetter(0), "signals", "mix_sig")
+    dataset.add_dynamic_item(itemgetter(1), "signals", "src_sig")
     dataset.set_output_keys(["id", "mix_sig", "src_sig"])
     return dataset
+
+
+class ExampleReader:
+    """Reads the files of an item, cropped as the epoch wants it.
+
+    A class and no closure: loaders send it to their worker processes.
+
+    Arguments
+    ---------
+    sample_rate : int
+        Rate in Hz that all files must have.
+    segment : float, optional
+        Seconds of a crop.
+    seed : int
+        Seed of the crops.
+    epoch_counter : object, optional
+        Its ``current`` is the epoch.
+    """
+
+    def __init__(self, sample_rate, segment, seed, epoch_counter):
+        self.sample_rate = sample_rate
+        self.frames = segment and round(segment * sample_rate)
+        self.seed = seed
+        self.epoch_counter = epoch_counter
+
+    def __call__(self, item, mix_wav, *source_wavs):
+        """Mixture and sources of an item, see ``read_example``."""
+        epoch = self.epoch_counter.current if self.epoch_counter else 0
+        rng = np.random.default_rng(
+            [self.seed, epoch, zlib.crc32(item.encode())]
+        )
+        return read_example(
+            mix_wav, source_wavs, self.sample_rate, self.frames, rng
+        )
 
 
 def read_example(mix_wav, source_wavs, sample_rate, frames=None, rng=None):

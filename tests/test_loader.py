@@ -1,5 +1,6 @@
 """Crops are aligned, decoded alone, and depend on nothing but their seed."""
 
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -94,6 +95,12 @@ def test_crops_depend_on_seed_epoch_and_item_only(folder):
     assert _starts(dataset, num_workers=2) != first
     epoch.current = 1
     assert _starts(_dataset(folder, segment=0.1, seed=4)) != first
+
+
+def test_a_dataset_can_be_sent_to_other_processes(folder):
+    dataset = _dataset(folder, segment=0.1, seed=3)
+    twin = pickle.loads(pickle.dumps(dataset))
+    assert _starts(twin) == _starts(dataset)
 
 
 def test_sources_of_another_length_are_named(folder):

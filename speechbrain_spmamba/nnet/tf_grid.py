@@ -222,6 +222,13 @@ class TFGrid(nn.Module):
     Shape
     -----
     ``[B, T]`` or ``[B, T, num_mics]`` -> ``[B, T, num_spks]``.
+
+    Example
+    -------
+    >>> from speechbrain_spmamba.nnet.mamba import BiMamba
+    >>> model = TFGrid(BiMamba, n_fft=64, hop_length=32, num_blocks=1)
+    >>> model(torch.randn(1, 400)).shape
+    torch.Size([1, 400, 2])
     """
 
     def __init__(
