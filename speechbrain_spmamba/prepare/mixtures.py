@@ -30,6 +30,7 @@ from speechbrain_spmamba.prepare.librispeech import index_speech
 from speechbrain_spmamba.prepare.wham_noise import index_noise
 
 STAMP = "settings.json"
+SHARE = 20  # mixtures a task: an index of LibriSpeech weighs megabytes
 PEAK = 0.9  # joint scaling keeps the mixture and its parts below this
 
 
@@ -127,13 +128,15 @@ def prepare(
         temporary.write_text(json.dumps(settings, indent=2), encoding="utf-8")
 
     for split, wanted in splits.items():
-        numbers = tqdm(range(wanted["mixtures"]), desc=f"mixing {split}")
-        rows = Parallel(n_jobs=jobs)(
-            delayed(_make)(
-                output_folder / split, split, number, *corpora[split], settings
+        numbers = range(wanted["mixtures"])
+        shares = [numbers[i : i + SHARE] for i in numbers[::SHARE]]
+        made = Parallel(n_jobs=jobs)(
+            delayed(_make_share)(
+                output_folder / split, split, share, *corpora[split], settings
             )
-            for number in numbers
+            for share in tqdm(shares, desc=f"mixing {split}")
         )
+        rows = [row for share in made for row in share]
         write_manifest(manifests[split], rows, output_folder)
     return manifests
 
@@ -152,6 +155,14 @@ def _check_stamp(path, settings):
             f"{path.parent} holds mixtures made with {key}={found.get(key)}, "
             f"now {key}={wanted[key]}; choose another folder or remove it"
         )
+
+
+def _make_share(folder, split, numbers, speech, noise, settings):
+    """What is sent to a process at once: many mixtures, one index."""
+    return [
+        _make(folder, split, number, speech, noise, settings)
+        for number in numbers
+    ]
 
 
 def _make(folder, split, number, speech, noise, settings):
