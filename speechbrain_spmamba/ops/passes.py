@@ -1,0 +1,74 @@
+"""What a kernel backend is given and what it fills in.
+
+The backends ``cpu``, ``triton`` and ``torch`` are modules with the same
+functions, each writing into tensors that the caller has made:
+
+    why_not(u=None, A=None) -> str
+    checkpoint_shape(u, A) -> tuple
+    scan_forward(inputs, y, checkpoints=None)
+    scan_backward(inputs, checkpoints, grad_y, grads, y=None)
+    conv_forward(x, weight, bias, reverse, out)
+    conv_backward(x, weight, bias, reverse, grad_out, grads)
+
+`inputs` is a ``ScanInputs``; `checkpoints` holds the states that the forward
+pass leaves for the backward pass; `grads` maps names of inputs to tensors.
+Gradients of sequences are written, those of parameters (A, D, delta_bias, the
+convolution's weight and bias) are added to what is there, so that a batch can
+be worked off in parts. A name that is missing is not computed.
+
+Every sequence may be a view with any strides, as long as its last axis, the
+channels, is contiguous (stride 1): results land in the columns of a larger
+matrix without a copy.
+"""
+
+from typing import NamedTuple
+
+import torch
+
+
+class ScanInputs(NamedTuple):
+    """Arguments of a selective scan, see ``ops.selective_scan``.
+
+    Arguments
+    ---------
+    u : torch.Tensor
+        Input sequences, ``[B, L, D]``.
+    delta : torch.Tensor
+        Step sizes, ``[B, L, D]``; with ``delta_weight`` their low-rank form,
+        ``[B, L, R]``.
+    A : torch.Tensor
+        Decay rates, ``[D, N]``.
+    B, C : torch.Tensor
+        Input and output weights of the states, ``[B, L, N]``.
+    D : torch.Tensor, optional
+        Weight of the skip connection, ``[D]``.
+    z : torch.Tensor, optional
+        Gate before its silu, ``[B, L, D]``.
+    delta_bias : torch.Tensor, optional
+        Added to the step sizes, ``[D]``.
+    delta_weight : torch.Tensor, optional
+        ``[D, R]``: the steps are ``delta @ delta_weight.T``. The gradient
+        "delta" of a backward pass is always that of the product, ``[B, L, D]``.
+    delta_softplus : bool
+        Whether the step sizes go through a softplus.
+    reverse : bool
+        Whether the scan runs from the last step to the first.
+
+    Example
+    -------
+    >>> u, B, A = torch.ones(1, 3, 4), torch.ones(1, 3, 2), -torch.ones(4, 2)
+    >>> ScanInputs(u, u, A, B, B).reverse
+    False
+    """
+
+    u: torch.Tensor
+    delta: torch.Tensor
+    A: torch.Tensor
+    B: torch.Tensor
+    C: torch.Tensor
+    D: torch.Tensor | None = None
+    z: torch.Tensor | None = None
+    delta_bias: torch.Tensor | None = None
+    delta_weight: torch.Tensor | None = None
+    delta_softplus: bool = False
+    reverse: bool = False
