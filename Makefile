@@ -10,7 +10,8 @@ BIN := $(VENV)/bin
 
 setup: $(VENV)/.installed
 
-$(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
+$(VENV)/.installed: setup.cfg setup.py pyproject.toml constraints.txt \
+    $(wildcard speechbrain_spmamba/ops/cpu/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	    { echo "$(PYTHON) is too old; Python 3.10 or newer is needed:" \
 	    "make PYTHON=python3.12 ..."; exit 1; }

@@ -64,6 +64,10 @@ class SPMamba(TFGrid):
         Rate in Hz that the model is meant for.
     scan_backend : str
         How the selective scan is computed, see ``ops.selective_scan``.
+    memory : str
+        What training keeps for the backward pass: "speed", "balanced" (about
+        a third of it) or "low" (one tensor for each path; the rest is
+        computed again).
 
     Shape
     -----
@@ -95,6 +99,7 @@ class SPMamba(TFGrid):
         eps=1e-5,
         sample_rate=16000,
         scan_backend="auto",
+        memory="balanced",
     ):
         make_mixer = partial(
             BiMamba,
@@ -103,6 +108,7 @@ class SPMamba(TFGrid):
             d_conv=d_conv,
             expand=expand,
             scan_backend=scan_backend,
+            memory=memory,
         )
         super().__init__(
             make_mixer,

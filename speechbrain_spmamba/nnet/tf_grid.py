@@ -89,19 +89,28 @@ class GridPath(nn.Module):
             Shape of ``x``.
         """
         batch, rows = x.shape[:2]
-        # [B, R, L, emb_dim, emb_ks] -> feature index = channel * ks + tap
-        windows = self.norm(x).unfold(2, self.emb_ks, self.emb_hs)
-        windows = windows.flatten(3).flatten(0, 1)
+        flat, valid = x.flatten(0, 1), None
+        if count is not None:
+            windows = (x.shape[2] - self.emb_ks) // self.emb_hs + 1
+            count = count.repeat_interleave(rows)
+            valid = before(count, windows)
+        if getattr(self.mixer, "can_fold", None) and self.mixer.can_fold(flat):
+            out = self.mixer.run_folded(self, flat, valid)
+        else:
+            out = self._run_plain(flat, count, valid)
+        return out.unflatten(0, (batch, rows))
+
+    def _run_plain(self, x, count, valid):
+        """The path as one reads it, for any sequence model."""
+        # [N, L, emb_dim, emb_ks] -> feature index = channel * ks + tap
+        windows = self.norm(x).unfold(1, self.emb_ks, self.emb_hs).flatten(2)
         if count is None:
             out = self.mixer(windows)
         else:
-            out = self.mixer(windows, count.repeat_interleave(rows))
-            valid = before(count, out.shape[1]).repeat_interleave(rows, 0)
-            out = out * valid.unsqueeze(-1)
+            out = self.mixer(windows, count) * valid.unsqueeze(-1)
         weight = self.deconv.weight.transpose(1, 2).flatten(1)  # [H, ks * D]
         out = (out @ weight).unflatten(-1, (self.emb_ks, -1))
-        out = overlap_add(out, self.emb_hs) + self.deconv.bias
-        return x + out.unflatten(0, (batch, rows))
+        return x + overlap_add(out, self.emb_hs) + self.deconv.bias
 
 
 class GridBlock(nn.Module):

@@ -6,7 +6,8 @@ numbers and is tested against ``reference.py``, the plain loop over time.
 
 from speechbrain_spmamba.ops.selective_scan import (
     available_backends,
+    choose_backend,
     selective_scan,
 )
 
-__all__ = ["available_backends", "selective_scan"]
+__all__ = ["available_backends", "choose_backend", "selective_scan"]

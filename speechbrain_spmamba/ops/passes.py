@@ -72,3 +72,25 @@ class ScanInputs(NamedTuple):
     delta_weight: torch.Tensor | None = None
     delta_softplus: bool = False
     reverse: bool = False
+
+
+def state_dtype(*tensors):
+    """The dtype of states and sums: float32, or float64 if an input has it.
+
+    Arguments
+    ---------
+    *tensors : torch.Tensor or None
+        The inputs.
+
+    Returns
+    -------
+    torch.dtype
+        ``torch.float64`` or ``torch.float32``.
+
+    Example
+    -------
+    >>> state_dtype(torch.ones(1, dtype=torch.bfloat16), None)
+    torch.float32
+    """
+    wide = any(t is not None and t.dtype == torch.float64 for t in tensors)
+    return torch.float64 if wide else torch.float32

@@ -2,9 +2,10 @@
 
     u, delta, A, B, C, ... -> check -> choose a backend -> y
 
-A backend is a module of this folder with two functions: `why_not(u=None,
-A=None)`, which returns "" when it can run and otherwise the reason, and
-``scan(...)``, which computes. A new backend is one more line in ``_BACKENDS``.
+A backend is a module of this folder. `why_not(u=None, A=None)` returns "" when
+it can run and otherwise the reason. Those with kernels have the functions that
+``passes.py`` lists and are registered with torch (``registered.py``); the two
+others have ``scan(...)``, whose gradients autograd finds by itself.
 """
 
 import functools
@@ -12,15 +13,18 @@ import functools
 import torch
 from speechbrain.utils.logger import get_logger
 
-from speechbrain_spmamba.ops import mamba_ssm, reference, torch_loop
+from speechbrain_spmamba.ops import mamba_ssm, reference, registered
 
 logger = get_logger(__name__)
 
 _BACKENDS = {
-    "torch": torch_loop,
+    **registered.KERNELS,
     "mamba_ssm": mamba_ssm,
     "reference": reference,
 }
+
+# What "auto" tries, by the type of device; torch runs everywhere.
+_PREFERRED = {"cuda": "triton", "cpu": "cpu"}
 
 
 def selective_scan(
@@ -72,9 +76,9 @@ def selective_scan(
         Run from the last time step to the first. Equal to flipping all
         sequences in time, scanning, and flipping the result.
     backend : str
-        "auto", "torch", "mamba_ssm" or "reference". "auto" takes mamba_ssm
-        for CUDA tensors when it is usable, else torch, and logs its choice
-        once.
+        "auto", "triton", "cpu", "torch", "mamba_ssm" or "reference". "auto"
+        takes triton for CUDA tensors and cpu for CPU tensors where they can
+        run, else torch, and logs its choice once.
 
     Returns
     -------
@@ -102,16 +106,17 @@ def selective_scan(
     True
     """
     _check(u, delta, A, B, C, D, z, delta_bias)
-    module = _choose(backend, u, A)
+    name = choose_backend(backend, u, A)
     if u.numel() == 0:
-        # No kernel is launched for nothing: the loop gives the empty result
-        # and gradients of zero.
-        module = torch_loop
-    # Matrix products under autocast would round the state to half precision.
-    with torch.autocast(u.device.type, enabled=False):
-        return module.scan(
-            u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
+        name = "torch"  # nothing to compute: an empty result, zero gradients
+    tensors = (u, delta, A, B, C, D, z, delta_bias)
+    if name in registered.KERNELS:
+        keep = torch.is_grad_enabled() and any(
+            t is not None and t.requires_grad for t in tensors
         )
+        return registered.scan(*tensors, delta_softplus, reverse, name, keep)[0]
+    with torch.autocast(u.device.type, enabled=False):
+        return _BACKENDS[name].scan(*tensors, delta_softplus, reverse)
 
 
 def available_backends():
@@ -131,15 +136,39 @@ def available_backends():
     return {name: module.why_not() for name, module in _BACKENDS.items()}
 
 
-def _choose(backend, u, A):
-    """Returns the module to run for ``backend``, or raises ValueError."""
+def choose_backend(backend, u, A):
+    """Says which backend a scan runs on.
+
+    Arguments
+    ---------
+    backend : str
+        As in ``selective_scan``.
+    u : torch.Tensor
+        Its input; device and dtype matter.
+    A : torch.Tensor
+        Its decay rates; shape and dtype matter.
+
+    Returns
+    -------
+    str
+        The name of a backend.
+
+    Raises
+    ------
+    ValueError
+        If the backend is unknown, or was asked for and cannot run.
+
+    Example
+    -------
+    >>> choose_backend("torch", torch.ones(1, 2, 3), torch.ones(3, 4))
+    'torch'
+    """
     if backend == "auto":
-        name, because = "torch", ""
-        if u.device.type == "cuda":
-            because = mamba_ssm.why_not(u, A)
-            name = "torch" if because else "mamba_ssm"
+        preferred = _PREFERRED.get(u.device.type, "torch")
+        because = _BACKENDS[preferred].why_not(u, A)
+        name = "torch" if because else preferred
         _log_choice(name, u.device.type, because)
-        return _BACKENDS[name]
+        return name
     if backend not in _BACKENDS:
         known = ", ".join(["auto", *_BACKENDS])
         raise ValueError(
@@ -151,7 +180,7 @@ def _choose(backend, u, A):
             f"Scan backend {backend!r} cannot run: {reason}; use 'auto' or "
             f"see available_backends()."
         )
-    return _BACKENDS[backend]
+    return backend
 
 
 @functools.cache

@@ -13,6 +13,8 @@ import math
 
 import torch
 
+from speechbrain_spmamba.ops.buffers import Buffers
+
 # Elements of a segment of states, [K, R, N, D]. On a CPU, for each thread:
 # enough that a call costs more than starting it, little enough for the cache.
 # An accelerator wants few, large calls; there it bounds the memory.
@@ -50,23 +52,24 @@ class Tiling:
         self.states = states
         self.dtype, self.device = dtype, u.device
         self.reverse = reverse
-        # Steps between two checkpoints. With sqrt(L) the checkpoints and the
-        # states that are recomputed from one of them take equal memory.
-        self.interval = max(1, round(math.sqrt(self.length)))
-        self._memory = {}
+        self.interval = self.checkpoint_interval(self.length)
+        self._buffers = Buffers(u.device)
 
-    def new_checkpoints(self):
-        """Room for the state before every tile, ``[L / interval, B, N, D]``."""
-        return torch.empty(
-            (
-                math.ceil(self.length / self.interval),
-                self.batch,
-                self.states,
-                self.channels,
-            ),
-            dtype=self.dtype,
-            device=self.device,
-        )
+    @staticmethod
+    def checkpoint_interval(length):
+        """Steps between two checkpoints.
+
+        With sqrt(L) the checkpoints and the states that are recomputed from
+        one of them take equal memory.
+        """
+        return max(1, round(math.sqrt(length)))
+
+    @classmethod
+    def checkpoint_shape(cls, shape, states):
+        """The state before every tile of ``[B, L, D]``: [tiles, B, N, D]."""
+        batch, length, channels = shape
+        tiles = math.ceil(length / cls.checkpoint_interval(length))
+        return tiles, batch, states, channels
 
     def row_blocks(self, steps):
         """Cuts the batch for segments of ``steps`` steps.
@@ -113,17 +116,9 @@ class Tiling:
         steps = segment.unbind(0)
         return steps[::-1] if self.reverse else steps
 
-    # Fresh memory can cost more than the arithmetic done in it (the operating
-    # system has to clear every page), so tiles share their buffers.
-
     def buffer(self, name, *shape):
-        """An uninitialised tensor; the same memory for the same name."""
-        size = math.prod(shape)
-        memory = self._memory.get(name)
-        if memory is None or memory.numel() < size:
-            memory = torch.empty(size, dtype=self.dtype, device=self.device)
-            self._memory[name] = memory
-        return memory[:size].view(shape)
+        """Memory that all tiles share, in the dtype of the state."""
+        return self._buffers(name, *shape, dtype=self.dtype)
 
     def load(self, name, sequence, tile):
         """A tile of a sequence ``[B, L, *]``, as ``[K, R, *]``, in a buffer."""

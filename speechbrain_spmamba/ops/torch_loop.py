@@ -16,12 +16,20 @@ D channels.
 import math
 
 import torch
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from speechbrain_spmamba.ops.passes import ScanInputs, state_dtype
 from speechbrain_spmamba.ops.tiling import Tiling
+from speechbrain_spmamba.ops.torch_conv import conv_backward, conv_forward
 
-_NAMES = ("u", "delta", "A", "B", "C", "D", "z", "delta_bias")
+__all__ = [
+    "checkpoint_shape",
+    "conv_backward",
+    "conv_forward",
+    "scan_backward",
+    "scan_forward",
+    "why_not",
+]
 
 # Steps that the forward pass expands at once, when the batch fills the cache:
 # the fewer, the more rows share a call of the recurrence.
@@ -44,81 +52,72 @@ def why_not(u=None, A=None):
     return ""
 
 
-def scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse):
-    """Selective scan by a loop over time with recomputation in the backward.
+def checkpoint_shape(u, A):
+    """Shape of the states that a forward pass keeps, in the state's dtype."""
+    return Tiling.checkpoint_shape(u.shape, A.shape[1])
 
-    Mamba (arXiv 2312.00752), Algorithm 2.
+
+def scan_forward(inputs, y, checkpoints=None):
+    """Writes y, and the state before every tile when asked to keep it.
 
     Arguments
     ---------
-    u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
-        As in ``speechbrain_spmamba.ops.selective_scan``; all are required, the
-        tensors have been checked, and D, z and delta_bias may be None.
-
-    Returns
-    -------
-    torch.Tensor
-        y, ``[B, L, D]``, in the dtype of u.
+    inputs : ScanInputs
+        See ``ops.passes``.
+    y : torch.Tensor
+        ``[B, L, D]``, written.
+    checkpoints : torch.Tensor, optional
+        Of ``checkpoint_shape``, written.
 
     Example
     -------
-    >>> u = torch.ones(1, 3, 1)
-    >>> A = torch.tensor([[0.5]]).log()
-    >>> y = scan(u, u, A, u, u, None, None, None, False, False)
+    >>> u, A = torch.ones(1, 3, 1), torch.tensor([[0.5]]).log()
+    >>> y = torch.empty(1, 3, 1)
+    >>> scan_forward(ScanInputs(u, u, A, u, u), y)
     >>> y.flatten().tolist()
     [1.0, 1.5, 1.75]
     """
-    tensors = (u, delta, A, B, C, D, z, delta_bias)
-    if torch.is_grad_enabled() and any(
-        t is not None and t.requires_grad for t in tensors
-    ):
-        return _Scan.apply(*tensors, delta_softplus, reverse)
-    return _Passes(*tensors, delta_softplus, reverse).forward()
+    _Passes(inputs).forward(y, checkpoints)
 
 
-class _Scan(torch.autograd.Function):
-    """Connects ``_Passes`` to autograd; saves the inputs and checkpoints."""
+def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
+    """Writes the gradients of sequences, adds those of parameters.
 
-    @staticmethod
-    def forward(ctx, *args):
-        passes = _Passes(*args)
-        checkpoints = passes.new_checkpoints()
-        y = passes.forward(checkpoints)
-        ctx.save_for_backward(*args[: len(_NAMES)], checkpoints)
-        ctx.options = args[len(_NAMES) :]
-        return y
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_y):
-        *tensors, checkpoints = ctx.saved_tensors
-        with torch.autocast(grad_y.device.type, enabled=False):
-            passes = _Passes(*tensors, *ctx.options)
-            needs = ctx.needs_input_grad[: len(_NAMES)]
-            grads = passes.backward(grad_y, checkpoints, needs)
-        return (*grads, None, None)
+    Arguments
+    ---------
+    inputs : ScanInputs
+        See ``ops.passes``.
+    checkpoints : torch.Tensor
+        As the forward pass has left them.
+    grad_y : torch.Tensor
+        Gradient of the output, ``[B, L, D]``.
+    grads : dict
+        Name of an input -> the tensor for its gradient.
+    y : torch.Tensor, optional
+        ``[B, L, D]``: receives the output once more.
+    """
+    _Passes(inputs).backward(checkpoints, grad_y, grads, y)
 
 
 class _Passes(Tiling):
     """The forward and the backward pass of one scan, tile by tile."""
 
-    def __init__(
-        self, u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
-    ):
-        self.tensors = (u, delta, A, B, C, D, z, delta_bias)
-        self.u, self.delta, self.B, self.C, self.z = u, delta, B, C, z
-        self.delta_softplus = delta_softplus
-
-        dtypes = {t.dtype for t in self.tensors if t is not None}
-        dtype = torch.float64 if torch.float64 in dtypes else torch.float32
-        super().__init__(u, A.shape[1], dtype, reverse)
+    def __init__(self, inputs: ScanInputs):
+        u, self.delta, A, self.B, self.C, D, self.z, bias = inputs[:8]
+        self.u = u
+        dtype = state_dtype(*inputs[:9])
+        if inputs.delta_weight is not None:
+            weight = inputs.delta_weight.to(dtype)
+            self.delta = F.linear(self.delta.to(dtype), weight)
+        self.delta_softplus = inputs.delta_softplus
+        super().__init__(u, A.shape[1], dtype, inputs.reverse)
 
         self.A = A.t().to(dtype).contiguous()  # [N, D]
         # exp2 takes a third of the time of exp on a CPU, and much less when
         # the result underflows; the change of base is paid once, on A.
         self.A2 = self.A * math.log2(math.e)
         self.D = None if D is None else D.to(dtype)
-        self.bias = None if delta_bias is None else delta_bias.to(dtype)
+        self.bias = None if bias is None else bias.to(dtype)
 
     def load_step(self, name, tile):
         """delta + delta_bias of a tile, [K, R, D], before the softplus."""
@@ -170,9 +169,8 @@ class _Passes(Tiling):
             state.addcmul_(decay_t, previous)
         return decay, before, after, slots[-1]
 
-    def forward(self, checkpoints=None):
-        """y in the dtype of u; fills ``checkpoints`` when given."""
-        y = torch.empty_like(self.u, memory_format=torch.contiguous_format)
+    def forward(self, y, checkpoints=None):
+        """Writes y; fills ``checkpoints`` when given."""
         row_blocks, steps = self.row_blocks(_FORWARD_STEPS)
         for rows in row_blocks:
             state = self.A.new_zeros(())
@@ -191,7 +189,6 @@ class _Passes(Tiling):
                 if self.z is not None:
                     out *= F.silu(self.load("z", self.z, tile), inplace=True)
                 self.store(out, y, tile)
-        return y
 
     # The backward recurrence. With a_t = exp(step_t A), x_t = step_t u_t,
     # s_t = a_t s_{t-1} + x_t B_t and y_t = sum_n C_t s_t, let dy_t be the
@@ -212,33 +209,28 @@ class _Passes(Tiling):
     # dz = grad_y y silu'(z), silu'(z) = sigmoid(z) (1 + z (1 - sigmoid(z)));
     # for step = softplus(r), dr = dstep sigmoid(r); ddelta_bias = sum_{b,t} dr.
 
-    def backward(self, grad_y, checkpoints, needs):
-        """Gradients of the eight tensors, None where ``needs`` is False."""
-        grads = {
-            name: torch.empty_like(t, memory_format=torch.contiguous_format)
-            for name, t, needed in zip(_NAMES, self.tensors, needs, strict=True)
-            if needed
-        }
+    def backward(self, checkpoints, grad_y, grads, y=None):
+        """Fills the tensors of ``grads``, and y when given."""
         # Those of parameters are sums over the tiles, in the state's dtype.
         zeros = self.A.new_zeros(self.channels)
         sums = {"A": torch.zeros_like(self.A), "D": zeros}
         sums["delta_bias"] = zeros.clone()
+        wanted = grads if y is None else {**grads, "y": y}
         for rows in self.row_blocks(self.interval)[0]:
             w_next = self.A.new_zeros(())
             for tile in reversed(self.tiles(rows)):
                 state = self.checkpoint(checkpoints, tile)
-                tile_grads, w_next = self.backward_tile(
-                    tile, grad_y, state, w_next, grads
+                found, w_next = self.backward_tile(
+                    tile, grad_y, state, w_next, wanted
                 )
-                for name in grads:
+                for name in wanted:
                     if name in sums:
-                        sums[name] += tile_grads[name]
+                        sums[name] += found[name]
                     else:
-                        self.store(tile_grads[name], grads[name], tile)
+                        self.store(found[name], wanted[name], tile)
         sums["A"] = sums["A"].t()
         for name in sums.keys() & grads.keys():
-            grads[name].copy_(sums[name])
-        return [grads.get(name) for name in _NAMES]
+            grads[name] += sums[name]
 
     def backward_tile(self, tile, grad_y, state, w_next, wanted):
         """Gradients from one tile.
@@ -254,29 +246,34 @@ class _Passes(Tiling):
         w_next : torch.Tensor
             w of the step after the tile, [R, N, D]; zero after the last one.
         wanted : collection
-            The names of the gradients to compute.
+            The names of the gradients to compute, and "y" for the output.
 
         Returns
         -------
         tuple
             A dict with at least the gradients wanted: of sequences
             [K, R, *], of A [N, D] and of D and delta_bias [D] the sums over
-            the tile; and w of the first step of the tile.
+            the tile, and the output "y"; and w of the first step of the tile.
         """
         u, step, drive, B, C = self.load_tile(tile)
         decay, before, after, _ = self.run_segment(state, step, drive, B)
         dy = self.load("dy", grad_y, tile)
         grads = {}
+        if "y" in wanted or "z" in wanted:
+            y = _weigh(C, after, out=self.buffer("y", *u.shape))
+            if self.D is not None:
+                y.addcmul_(u, self.D)
+            grads["y"] = y
         if self.z is not None:
             z = self.load("z", self.z, tile)
             gate = torch.sigmoid(z, out=self.buffer("gate", *z.shape))
             if "z" in wanted:
-                y = _weigh(C, after, out=self.buffer("y", *u.shape))
-                if self.D is not None:
-                    y.addcmul_(u, self.D)
                 slope = gate * (1 + z * (1 - gate))
-                grads["z"] = y.mul_(dy).mul_(slope)
-            dy *= z.mul_(gate)
+                grads["z"] = slope.mul_(y).mul_(dy)
+            z.mul_(gate)
+            dy *= z
+            if "y" in wanted:
+                y.mul_(z)
         if "C" in wanted:
             grads["C"] = _project(dy, after, self.buffer("dC", *C.shape))
         if "D" in wanted:

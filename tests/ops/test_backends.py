@@ -12,10 +12,11 @@ from torch.nn import functional as F
 import speechbrain_spmamba
 from speechbrain_spmamba.ops import (
     available_backends,
+    cpu,
     mamba_ssm,
     reference,
     selective_scan,
-    torch_loop,
+    triton,
 )
 from tests.ops.test_selective_scan import (
     assert_close,
@@ -120,7 +121,8 @@ def test_adapter_widens_mixed_dtypes_instead_of_rounding_them():
 
 def test_loops_are_available_everywhere():
     found = available_backends()
-    assert list(found) == ["torch", "mamba_ssm", "reference"]
+    names = ["triton", "cpu", "torch", "mamba_ssm", "reference"]
+    assert list(found) == names
     assert found["torch"] == found["reference"] == ""
 
 
@@ -176,35 +178,44 @@ def test_an_explicit_backend_that_cannot_run_is_an_error(no_package):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("backend", ["cuda", "cpu", "triton", "", None])
+@pytest.mark.parametrize("backend", ["cuda", "C", "", None])
 def test_an_unknown_backend_is_an_error_that_lists_the_known_ones(backend):
-    with pytest.raises(ValueError, match="auto, torch, mamba_ssm, reference"):
+    known = "auto, triton, cpu, torch, mamba_ssm, reference"
+    with pytest.raises(ValueError, match=known):
         selective_scan(**make_inputs(), backend=backend)
 
 
-def test_auto_takes_torch_on_a_cpu_and_logs_it_once(caplog, no_package):
-    inputs = make_inputs()
+@pytest.mark.parametrize("device, preferred", [("cpu", cpu), ("cuda", triton)])
+@pytest.mark.parametrize("reason", ["", "not here"])
+def test_auto_takes_the_fastest_that_runs_and_says_once_why_not(
+    monkeypatch, caplog, device, preferred, reason
+):
+    name = preferred.__name__.rpartition(".")[2]
+    monkeypatch.setattr(preferred, "why_not", lambda u=None, A=None: reason)
+    given = types.SimpleNamespace(device=torch.device(device))
+    expected = "torch" if reason else name
     with caplog.at_level(logging.INFO, logger=dispatch.__name__):
         for _ in range(3):
-            y = selective_scan(**inputs)
-        selective_scan(**inputs, backend="reference")
-    assert torch.equal(y, selective_scan(**inputs, backend="torch"))
-    assert [r.getMessage() for r in caplog.records] == [
-        "selective_scan: backend 'torch' on cpu"
-    ]
+            assert dispatch.choose_backend("auto", given, None) == expected
+    (record,) = caplog.records
+    found = record.getMessage()
+    assert found.startswith(f"selective_scan: backend '{expected}' on {device}")
+    assert reason in found
 
 
-@pytest.mark.parametrize(
-    "reason, expected", [("", mamba_ssm), ("not here", torch_loop)]
-)
-def test_auto_takes_mamba_ssm_on_cuda_when_usable_and_else_says_why(
-    monkeypatch, caplog, reason, expected
-):
-    monkeypatch.setattr(mamba_ssm, "why_not", lambda u=None, A=None: reason)
-    on_cuda = types.SimpleNamespace(device=torch.device("cuda"))
-    with caplog.at_level(logging.INFO, logger=dispatch.__name__):
-        assert dispatch._choose("auto", on_cuda, None) is expected
-    assert reason in caplog.records[0].getMessage()
+def test_auto_computes_what_its_choice_computes():
+    inputs = {k: v.float() for k, v in make_inputs().items()}
+    inputs["delta_softplus"] = True
+    name = dispatch.choose_backend("auto", inputs["u"], inputs["A"])
+    y = selective_scan(**inputs)
+    assert torch.equal(y, selective_scan(**inputs, backend=name))
+
+
+def test_auto_computes_float64_in_float64():
+    inputs = {**make_inputs(), "delta_softplus": True}
+    y = selective_scan(**inputs)
+    expected = selective_scan(**inputs, backend="reference")
+    torch.testing.assert_close(y, expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +247,7 @@ def test_a_wrong_argument_is_named_with_what_was_found(name, change, message):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("backend", ["torch", "mamba_ssm"])
+@pytest.mark.parametrize("backend", ["triton", "torch", "mamba_ssm"])
 def test_backends_match_the_reference_on_cuda(backend, reverse):
     if available_backends()[backend]:
         pytest.skip(available_backends()[backend])

@@ -1,0 +1,170 @@
+"""Backward pass of a grid path in its folded form, a block of rows at a time.
+
+A block is computed again as far as it was not kept, then read from its end: the
+overlap-add turns into windows, windows into an overlap-add, and each product
+into one for its input and one for its matrix.
+"""
+
+import torch
+
+from speechbrain_spmamba.nnet.folded_forward import ForwardPass, unflatten
+from speechbrain_spmamba.ops.passes import state_dtype
+
+
+class BackwardPass(ForwardPass):
+    """The backward pass over one path; arguments as for ``ForwardPass``."""
+
+    def run_backward(self, grad, kept):
+        """Gradients of x and of the weights."""
+        grad_x = torch.empty_like(self.x)
+        sums = [
+            torch.zeros(t.shape, dtype=state_dtype(t), device=t.device)
+            for t in self.flat
+        ]
+        with torch.autocast(self.x.device.type, enabled=False):
+            for rows, tensors in zip(self.blocks(), kept, strict=True):
+                grad_x[rows] = self.backward_block(
+                    rows, grad[rows], tensors, unflatten(sums)
+                )
+        pairs = zip(sums, self.flat, strict=True)
+        return grad_x, [total.to(t.dtype) for total, t in pairs]
+
+    def backward_block(self, rows, grad, kept, sums):
+        """The gradient of ``x[rows]``; adds those of the weights to sums."""
+        weights, size, hop = self.weights, *self.settings[:2]
+        windows = self.take_windows(rows)
+        values = windows.values.flatten(0, 1)
+        memory = self.settings.memory
+        xz = kept[0] if memory == "speed" else self.project(windows)
+
+        # [n, L, C, K] -> [n, L, (tap, channel)]
+        grad_windows = self.room("grad_windows", *windows.values.shape)
+        grad_view = grad_windows.unflatten(-1, (size, -1))
+        grad_view.copy_(grad.unfold(1, size, hop).transpose(-1, -2))
+        if self.valid is not None:
+            grad_windows *= self.valid[rows].unsqueeze(-1)
+
+        y = self.room("y", *xz.shape[:2], xz.shape[2] // 2)
+        grad_y = torch.matmul(
+            grad_windows,
+            weights.out_proj.t(),
+            out=self.room("grad_y", *y.shape),
+        )
+        grad_xz = self.room("grad_xz", *xz.shape)
+        for index in range(2):
+            mixed, states = (
+                (None, None)
+                if memory == "low"
+                else kept[-4:][2 * index : 2 * index + 2]
+            )
+            self.backward_direction(
+                rows,
+                index,
+                (xz, mixed, states),
+                grad_y.chunk(2, -1)[index],
+                y.chunk(2, -1)[index],
+                grad_xz,
+                sums[6 + index],
+            )
+
+        flat_grad = grad_windows.flatten(0, 1)
+        sums.out_proj.add_(y.flatten(0, 1).t() @ flat_grad)
+        sums.in_proj.add_(grad_xz.flatten(0, 1).t() @ values)
+        through_rms = (grad_windows * windows.rms).to(values.dtype)
+        sums.residual.add_(values.t() @ through_rms.flatten(0, 1))
+        sums.bias.add_(grad.sum((0, 1)))
+
+        # With v = U / rms:  dU = (dv - v mean(dv v)) / rms, and U's own part.
+        grad_values = torch.matmul(
+            grad_xz,
+            weights.in_proj,
+            out=self.room("grad_values", *windows.values.shape),
+        )
+        along = (grad_values * windows.values).mean(-1, True, dtype=grad.dtype)
+        grad_values = torch.addcmul(grad_values, windows.values, -along)
+        grad_values = grad_values * windows.scale
+        grad_values += grad_windows @ weights.residual.t()
+        grads = torch.ops.aten.native_layer_norm_backward(
+            self.join(grad_values),
+            self.x[rows],
+            [self.x.shape[-1]],
+            windows.mean,
+            windows.rstd,
+            weights.norm_weight,
+            weights.norm_bias,
+            [True, True, True],
+        )
+        sums.norm_weight.add_(grads[1])
+        sums.norm_bias.add_(grads[2])
+        return grads[0].add_(grad)
+
+    def backward_direction(self, rows, index, given, grad_y, y, grad_xz, sums):
+        """Back through scan, x_proj and convolution of one direction.
+
+        Arguments
+        ---------
+        rows : slice
+            Of the block.
+        index : int
+            0 forward, 1 backward.
+        given : tuple
+            xz; dt, B, C and the checkpoints, or None where not kept.
+        grad_y : torch.Tensor
+            Gradient of the scan's output, ``[n, L, D]``.
+        y : torch.Tensor
+            Receives that output.
+        grad_xz : torch.Tensor
+            Receives the gradients of u and z, ``[n, L, 4 D]``.
+        sums : Direction
+            Gradients of the weights, added to.
+        """
+        xz, mixed, states = given
+        direction = self.directions[index]
+        inputs, before, mixed = self.scan_inputs(rows, xz, index, mixed)
+        if states is None:
+            states = self.new_checkpoints(inputs)
+            self.kernels.scan_forward(inputs, y, states)
+        grad_before, grad_z = grad_xz.chunk(4, -1)[2 * index : 2 * index + 2]
+        grad_u = self.room("grad_u", *y.shape)
+        grad_delta = self.room("grad_delta", *y.shape)
+        grad_mixed = self.room("grad_mixed", *mixed.shape)
+        rank = direction.dt_weight.shape[1]
+        grad_dt, grad_B, grad_C = grad_mixed.split(
+            [rank, inputs.B.shape[-1], inputs.C.shape[-1]], -1
+        )
+        grads = {
+            "u": grad_u,
+            "delta": grad_delta,
+            "A": sums.A,
+            "B": grad_B,
+            "C": grad_C,
+            "D": sums.D,
+            "z": grad_z,
+            "delta_bias": sums.dt_bias,
+        }
+        self.kernels.scan_backward(inputs, states, grad_y, grads, y)
+
+        dtype = grad_delta.dtype
+        grad_dt.copy_(grad_delta @ direction.dt_weight.to(dtype))
+        flat_u, flat_mixed = inputs.u.flatten(0, 1), grad_mixed.flatten(0, 1)
+        flat_delta, flat_dt = (
+            grad_delta.flatten(0, 1),
+            inputs.delta.flatten(0, 1),
+        )
+        sums.dt_weight.add_(flat_delta.t() @ flat_dt)
+        sums.x_proj.add_(flat_mixed.t() @ flat_u)
+        grad_u.flatten(0, 1).addmm_(flat_mixed, direction.x_proj)
+        if self.valid is not None:
+            grad_u *= self.valid[rows].unsqueeze(-1)
+        self.kernels.conv_backward(
+            before,
+            direction.conv_weight,
+            direction.conv_bias,
+            index == 1,
+            grad_u,
+            {
+                "x": grad_before,
+                "weight": sums.conv_weight,
+                "bias": sums.conv_bias,
+            },
+        )

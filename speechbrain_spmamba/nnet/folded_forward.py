@@ -1,0 +1,229 @@
+"""Forward pass of a grid path in its folded form, a block of rows at a time.
+
+The windows, projections and states of a block stay in the cache of a CPU, or
+bound the memory on a GPU. See ``folding.py`` for the form and
+``folded_path.py`` for what is kept of a block.
+"""
+
+from typing import NamedTuple
+
+import torch
+
+from speechbrain_spmamba.nnet.folding import Direction, FoldedWeights
+from speechbrain_spmamba.nnet.windows import overlap_add
+from speechbrain_spmamba.ops.buffers import Buffers
+from speechbrain_spmamba.ops.passes import ScanInputs, state_dtype
+from speechbrain_spmamba.ops.registered import KERNELS
+
+# Windows of a block. A CPU's cache holds the 15 kB that each needs (at the
+# published size) for a few thousand; a GPU is filled by a hundred thousand.
+_BLOCK = {"cpu": 2048, "cuda": 2**17}
+
+
+class Settings(NamedTuple):
+    """All that is not a tensor: window size and hop, epsilons, choices."""
+
+    size: int
+    hop: int
+    norm_eps: float
+    rms_eps: float
+    backend: str
+    memory: str
+    dtype: torch.dtype
+
+
+def unflatten(flat):
+    """The inverse of ``(*weights[:6], *weights[6], *weights[7])``."""
+    size = len(Direction._fields)
+    forward, backward = flat[6 : 6 + size], flat[6 + size :]
+    return FoldedWeights(*flat[:6], Direction(*forward), Direction(*backward))
+
+
+class Windows(NamedTuple):
+    """A block's normalised map and its windows, ready for the products."""
+
+    mean: torch.Tensor  # of the layer norm, [n, Q, 1]
+    rstd: torch.Tensor
+    rms: torch.Tensor  # of each window, [n, L, 1]
+    scale: torch.Tensor  # 1 / rms, or 0 where the window does not exist
+    values: torch.Tensor  # windows times scale, [n, L, K * C]
+
+
+class ForwardPass:
+    """The forward pass over one path, block after block.
+
+    Arguments
+    ---------
+    x : torch.Tensor
+        Shape ``[N, Q, C]``.
+    valid : torch.Tensor or None
+        Boolean, shape ``[N, L]``: windows that exist.
+    settings : Settings
+        All that is not a tensor.
+    flat : tuple
+        The tensors of a ``FoldedWeights``.
+    """
+
+    def __init__(self, x, valid, settings, flat):
+        self.x, self.valid, self.settings = x, valid, settings
+        self.flat, weights = flat, unflatten(flat)
+        dtype = settings.dtype
+        # The matrices of products take the products' dtype, once for all
+        # blocks; the parameters of norms and scans stay as they are.
+        self.weights = weights._replace(
+            in_proj=weights.in_proj.to(dtype),
+            out_proj=weights.out_proj.to(dtype),
+            residual=weights.residual.to(dtype),
+        )
+        self.directions = [
+            direction._replace(x_proj=direction.x_proj.to(dtype))
+            for direction in weights[6:]
+        ]
+        self.kernels = KERNELS[settings.backend]
+        self.buffers = Buffers(x.device)
+        self.length = (x.shape[1] - settings.size) // settings.hop + 1
+
+    def run(self, training=False):
+        """The output, and for each block what the backward pass needs."""
+        out, kept = torch.empty_like(self.x), []
+        with torch.autocast(self.x.device.type, enabled=False):
+            for rows in self.blocks():
+                kept.append(self.forward_block(rows, out, training))
+        return out, kept
+
+    def blocks(self):
+        """Slices of the rows."""
+        windows = _BLOCK.get(self.x.device.type, _BLOCK["cuda"])
+        rows = max(1, windows // self.length)
+        return [
+            slice(first, min(first + rows, len(self.x)))
+            for first in range(0, len(self.x), rows)
+        ]
+
+    def room(self, name, *shape, keep=False):
+        """Memory in the products' dtype, shared by all blocks unless kept."""
+        dtype = self.settings.dtype
+        if keep:
+            return torch.empty(shape, dtype=dtype, device=self.x.device)
+        return self.buffers(name, *shape, dtype=dtype)
+
+    # The parts of a block, in the order of the forward pass.
+
+    def take_windows(self, rows):
+        """Norms and windows of a block."""
+        weights, size, hop = self.weights, *self.settings[:2]
+        normed, mean, rstd = torch.native_layer_norm(
+            self.x[rows],
+            [self.x.shape[-1]],
+            weights.norm_weight,
+            weights.norm_bias,
+            self.settings.norm_eps,
+        )
+        energy = normed.square().mean(-1).unfold(1, size, hop).mean(-1, True)
+        rms = (energy + self.settings.rms_eps).sqrt_()
+        scale = rms.reciprocal()
+        if self.valid is not None:
+            scale *= self.valid[rows].unsqueeze(-1)
+        values = self.room("windows", *scale.shape[:2], size, self.x.shape[-1])
+        windows = normed.unfold(1, size, hop).transpose(-1, -2)
+        torch.mul(windows, scale.unsqueeze(-1), out=values)
+        return Windows(mean, rstd, rms, scale, values.flatten(2))
+
+    def project(self, windows, keep=False):
+        """u and z of both directions, side by side, [n, L, 4 D]."""
+        matrix = self.weights.in_proj.t()
+        shape = (*windows.values.shape[:2], matrix.shape[1])
+        return torch.matmul(
+            windows.values, matrix, out=self.room("xz", *shape, keep=keep)
+        )
+
+    def scan_inputs(self, rows, xz, index, mixed=None, keep=False):
+        """What the scan of a direction reads.
+
+        Arguments
+        ---------
+        rows : slice
+            Of the block.
+        xz : torch.Tensor
+            From ``project``.
+        index : int
+            0 forward, 1 backward.
+        mixed : torch.Tensor, optional
+            dt, B and C, side by side, when they have been kept.
+        keep : bool
+            Whether they will be.
+
+        Returns
+        -------
+        tuple
+            The inputs; u before its convolution; dt, B and C side by side.
+        """
+        direction = self.directions[index]
+        before, z = xz.chunk(4, -1)[2 * index : 2 * index + 2]
+        u = self.room("u", *before.shape)
+        self.kernels.conv_forward(
+            before, direction.conv_weight, direction.conv_bias, index == 1, u
+        )
+        if self.valid is not None:
+            # u = 0 adds nothing to the state, and a state that is still zero
+            # stays zero: a reversed scan starts at the item's own end.
+            u *= self.valid[rows].unsqueeze(-1)
+        if mixed is None:
+            shape = (*u.shape[:2], len(direction.x_proj))
+            mixed = self.room(f"mixed{index}", *shape, keep=keep)
+            torch.matmul(u, direction.x_proj.t(), out=mixed)
+        states = direction.A.shape[1]
+        dt, B, C = mixed.split(
+            [mixed.shape[-1] - 2 * states, states, states], -1
+        )
+        inputs = ScanInputs(
+            u=u,
+            delta=dt,
+            A=direction.A,
+            B=B,
+            C=C,
+            D=direction.D,
+            z=z,
+            delta_bias=direction.dt_bias,
+            delta_weight=direction.dt_weight,
+            delta_softplus=True,
+            reverse=index == 1,
+        )
+        return inputs, before, mixed
+
+    def new_checkpoints(self, inputs):
+        """Room for the states that the backward pass starts from."""
+        shape = self.kernels.checkpoint_shape(inputs.u, inputs.A)
+        return inputs.u.new_empty(shape, dtype=state_dtype(inputs.u))
+
+    def forward_block(self, rows, out, training):
+        """Writes ``out[rows]``; returns the tensors that are kept."""
+        memory = self.settings.memory if training else "low"
+        windows = self.take_windows(rows)
+        xz = self.project(windows, keep=memory == "speed")
+        kept = [xz] if memory == "speed" else []
+        y = self.room("y", *xz.shape[:2], xz.shape[2] // 2)
+        for index, half in enumerate(y.chunk(2, -1)):
+            keep = memory != "low"
+            inputs, _, mixed = self.scan_inputs(rows, xz, index, keep=keep)
+            states = self.new_checkpoints(inputs) if keep else None
+            self.kernels.scan_forward(inputs, half, states)
+            kept += [mixed, states] if keep else []
+        # U = windows.values * rms
+        joined = torch.matmul(
+            windows.values,
+            self.weights.residual,
+            out=self.room("joined", *windows.values.shape),
+        )
+        joined.mul_(windows.rms)
+        joined.flatten(0, 1).addmm_(y.flatten(0, 1), self.weights.out_proj)
+        added = self.join(joined)
+        torch.add(self.x[rows], added.add_(self.weights.bias), out=out[rows])
+        return kept
+
+    def join(self, windows):
+        """[n, L, K * C] -> [n, Q, C], in the dtype of the map."""
+        windows = windows.to(self.x.dtype).unflatten(
+            -1, (self.settings.size, -1)
+        )
+        return overlap_add(windows, self.settings.hop)

@@ -1,0 +1,158 @@
+"""The weights of a grid path with a bidirectional Mamba, folded.
+
+What the plain form computes for each window of a normalised map (U, its values
+in a row; one direction; P the in-projection, w the gain of the RMS norm, O the
+out-projection, T the transposed convolution as a matrix):
+
+    (U + O mamba(P (w U r))) T,      r = 1 / sqrt(mean(U^2) + eps)
+
+* r is a number for each window, so P w can be one matrix, applied to U r; and
+  mean(U^2) is a box filter over the map's energy. Neither needs the windows of
+  all positions at once, and both directions share U r: their in-projections
+  are stacked into one.
+* O and T are linear with nothing between them: O T is one matrix, and the
+  outputs of both directions, side by side, meet both at once.
+* The residual U T is a small product whose result joins the same overlap-add.
+
+No step needs a flip: the reversed direction reads time from its end. Window
+values are ordered by tap, then by channel (the map is channels-last, so that a
+window is a stretch of memory); the parameters' order is channel, then tap.
+"""
+
+from typing import NamedTuple
+
+import torch
+
+
+class Direction(NamedTuple):
+    """What is left of a Mamba between its projections.
+
+    ``conv_weight`` [D, K], ``conv_bias`` [D], ``x_proj`` [R + 2 N, D],
+    ``dt_weight`` [D, R], ``dt_bias`` [D], ``A`` [D, N], ``D`` [D].
+    """
+
+    conv_weight: torch.Tensor
+    conv_bias: torch.Tensor
+    x_proj: torch.Tensor
+    dt_weight: torch.Tensor
+    dt_bias: torch.Tensor
+    A: torch.Tensor
+    D: torch.Tensor
+
+
+class FoldedWeights(NamedTuple):
+    """Weights of a path, window values ordered by (tap, channel).
+
+    ``norm_weight``, ``norm_bias`` and ``bias`` [C], ``in_proj`` [4 D, K C]
+    with the rows of forward u, forward z, backward u, backward z; ``out_proj``
+    [2 D, K C]; ``residual`` [K C, K C].
+    """
+
+    norm_weight: torch.Tensor
+    norm_bias: torch.Tensor
+    bias: torch.Tensor
+    in_proj: torch.Tensor
+    out_proj: torch.Tensor
+    residual: torch.Tensor
+    forward: Direction
+    backward: Direction
+
+
+def fold_weights(path):
+    """Folds the parameters of a path; gradients flow back to them.
+
+    Arguments
+    ---------
+    path : GridPath
+        A path whose mixer is a ``BiMamba``.
+
+    Returns
+    -------
+    FoldedWeights
+        In the dtype of the parameters.
+
+    Example
+    -------
+    >>> from speechbrain_spmamba.nnet.mamba import BiMamba
+    >>> from speechbrain_spmamba.nnet.tf_grid import GridPath
+    >>> path = GridPath(BiMamba(8), emb_dim=2, emb_ks=4, emb_hs=1)
+    >>> weights = fold_weights(path)
+    >>> [list(matrix.shape) for matrix in weights[3:6]]
+    [[64, 8], [32, 8], [8, 8]]
+    """
+    mixer, taps = path.mixer, path.emb_ks
+    branches = [mixer.forward_branch, mixer.backward_branch]
+
+    def by_tap(matrix):
+        """[*, (channel, tap)] -> [*, (tap, channel)]."""
+        return matrix.unflatten(-1, (-1, taps)).transpose(-1, -2).flatten(-2)
+
+    in_proj = [
+        by_tap(branch.mamba.in_proj.weight * branch.norm.weight)
+        for branch in branches
+    ]
+    # [2 d_model, C, K] -> forward and backward [d_model, (tap, channel)]
+    deconvs = path.deconv.weight.transpose(1, 2).flatten(1).chunk(2)
+    out_proj = [
+        branch.mamba.out_proj.weight.t() @ deconv
+        for branch, deconv in zip(branches, deconvs, strict=True)
+    ]
+    return FoldedWeights(
+        path.norm.weight,
+        path.norm.bias,
+        path.deconv.bias,
+        torch.cat(in_proj),
+        torch.cat(out_proj),
+        by_tap(sum(deconvs).t()).t(),
+        *(_direction(branch.mamba) for branch in branches),
+    )
+
+
+def _direction(mamba):
+    return Direction(
+        mamba.conv1d.weight.squeeze(1),
+        mamba.conv1d.bias,
+        mamba.x_proj.weight,
+        mamba.dt_proj.weight,
+        mamba.dt_proj.bias,
+        -torch.exp(mamba.A_log.float()).to(mamba.A_log.dtype),
+        mamba.D,
+    )
+
+
+class FoldingCache:
+    """Folds once for as long as the parameters stay what they are.
+
+    Every write to a parameter (an optimiser's step, loaded weights) raises its
+    version, and a move to another device or dtype gives it other memory.
+
+    Example
+    -------
+    >>> from speechbrain_spmamba.nnet.mamba import BiMamba
+    >>> from speechbrain_spmamba.nnet.tf_grid import GridPath
+    >>> path = GridPath(BiMamba(8), emb_dim=2, emb_ks=4, emb_hs=1).eval()
+    >>> cache = FoldingCache()
+    >>> with torch.no_grad():
+    ...     cache.fold(path) is cache.fold(path)
+    True
+    """
+
+    def __init__(self):
+        self._key = self._weights = None
+
+    def __getstate__(self):
+        return {"_key": None, "_weights": None}  # a copy folds for itself
+
+    def fold(self, path):
+        """``fold_weights(path)``, or what it gave before, without gradient."""
+        parameters = list(path.parameters())
+        if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
+            self._key = self._weights = None
+            return fold_weights(path)
+        if any(p.is_inference() for p in parameters):
+            return fold_weights(path)  # these have no versions
+        key = [(p.data_ptr(), p._version, p.dtype) for p in parameters]
+        if key != self._key:
+            with torch.inference_mode(False), torch.no_grad():
+                self._key, self._weights = key, fold_weights(path)
+        return self._weights

@@ -1,0 +1,112 @@
+"""Finds the compiled C kernels and describes their arguments to ctypes.
+
+The install builds one library for each instruction set of the processor's
+family (see setup.py), from the same sources and without any header of torch or
+Python, so that a library outlives updates of both. torch tells which
+instruction set this processor has; the best library that fits is loaded.
+"""
+
+import ctypes
+import functools
+import pathlib
+from ctypes import POINTER, c_float, c_int64, c_void_p
+
+import torch
+
+# Of a build, by what torch calls the capability that it needs; best first.
+_BUILDS = {"AVX512": "avx512", "AVX2": "avx2", "DEFAULT": "base"}
+
+# Must equal the number in scan_forward.c.
+_INTERFACE = 1
+
+TYPES = {torch.float32: 0, torch.bfloat16: 1}
+
+
+class Sequence(ctypes.Structure):
+    """``[B, L, D]`` with strides; ``sequence`` in sequence.h."""
+
+    _fields_ = [
+        ("data", c_void_p),
+        ("batch_stride", c_int64),
+        ("time_stride", c_int64),
+        ("type", c_int64),
+    ]
+
+
+class ScanArguments(ctypes.Structure):
+    """``scan_args`` in scan.h."""
+
+    _fields_ = [
+        *((name, c_int64) for name in "items length channels states".split()),
+        *((name, c_int64) for name in "rank threads reverse softplus".split()),
+        ("slab", c_int64),
+        *((name, Sequence) for name in "u delta z y B C grad_y".split()),
+        *((name, Sequence) for name in "grad_u grad_delta grad_z".split()),
+        *((name, POINTER(c_float)) for name in "A2 D bias".split()),
+        ("delta_weight", POINTER(c_float)),
+        ("checkpoints", POINTER(c_float)),
+        ("weight_sums", POINTER(c_float)),
+        ("state_sums", POINTER(c_float)),
+    ]
+
+
+class ConvArguments(ctypes.Structure):
+    """``conv_args`` in conv.c."""
+
+    _fields_ = [
+        *((name, c_int64) for name in "items length channels taps".split()),
+        *((name, c_int64) for name in "threads reverse".split()),
+        *((name, Sequence) for name in "x out grad_out grad_x".split()),
+        *((name, POINTER(c_float)) for name in "weight bias sums".split()),
+    ]
+
+
+@functools.cache
+def load():
+    """Loads the library once.
+
+    Returns
+    -------
+    tuple
+        The library, or None, and the reason for None in one line, or "".
+    """
+    builds = list(_BUILDS.values())
+    capability = torch.backends.cpu.get_cpu_capability()
+    best = builds.index(_BUILDS.get(capability, "base"))
+    for build in builds[best:]:
+        paths = find(build)
+        if paths:
+            return open_library(paths[0])
+    return None, (
+        "its C kernels are not built; install a C compiler (gcc or clang), "
+        "then this package again"
+    )
+
+
+def find(build):
+    """Paths of the libraries built for "avx512", "avx2" or "base"."""
+    return sorted(pathlib.Path(__file__).parent.glob(f"_kernels_{build}.*"))
+
+
+def open_library(path):
+    """Opens one library; returns as ``load`` does."""
+    try:
+        library = ctypes.CDLL(str(path))
+        version = library.spmamba_interface()
+    except (OSError, AttributeError) as error:
+        return None, f"{path.name} does not load: {str(error).splitlines()[0]}"
+    if version != _INTERFACE:
+        return None, (
+            f"{path.name} has interface {version}, expected {_INTERFACE}; "
+            "install this package again"
+        )
+    for name, arguments in (
+        ("scan_forward", ScanArguments),
+        ("scan_backward", ScanArguments),
+        ("conv_forward", ConvArguments),
+        ("conv_backward", ConvArguments),
+    ):
+        function = getattr(library, f"spmamba_{name}")
+        function.argtypes = [POINTER(arguments)]
+        function.restype = c_int64
+    return library, ""

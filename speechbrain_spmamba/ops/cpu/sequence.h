@@ -1,0 +1,109 @@
+/* A batch of sequences in memory, and tiles of it in float32.
+
+A tile is a stretch of time by LANES channels, in the order in which the kernel
+reads time: kernels know neither direction, nor strides, nor bfloat16, nor what
+to do when the channels are no multiple of LANES. All of that is here. */
+
+#ifndef SPMAMBA_SEQUENCE_H
+#define SPMAMBA_SEQUENCE_H
+
+#include "lanes.h"
+
+/* Time steps of a tile, and between two checkpoints of a scan. */
+#ifndef TILE
+#define TILE 32
+#endif
+
+enum { FLOAT32 = 0, BFLOAT16 = 1 };
+
+/* [B, L, D] with strides in elements; channels are contiguous. */
+typedef struct {
+  void *data;
+  int64_t batch_stride, time_stride;
+  int64_t type;
+} sequence;
+
+/* Where a tile lies: `count` steps from step `first` in the order of reading,
+which is backwards in time when `reverse`. */
+typedef struct {
+  int64_t item, first, count, length, channel, channels;
+  int reverse;
+} place;
+
+INLINE int64_t tile_width(const place *at) {
+  int64_t rest = at->channels - at->channel;
+  return rest < LANES ? rest : LANES;
+}
+
+INLINE int64_t tile_offset(const sequence *s, const place *at, int64_t i) {
+  int64_t step = at->first + i;
+  int64_t time = at->reverse ? at->length - 1 - step : step;
+  return at->item * s->batch_stride + time * s->time_stride + at->channel;
+}
+
+INLINE float from_bfloat16(uint16_t half) {
+  uint32_t bits = (uint32_t)half << 16;
+  float value;
+  memcpy(&value, &bits, 4);
+  return value;
+}
+
+/* Rounds to nearest even; a NaN keeps its sign and a bit of payload. */
+INLINE uint16_t to_bfloat16(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, 4);
+  uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  return (uint16_t)(value != value ? (bits >> 16) | 0x40u : rounded);
+}
+
+/* Channels behind the last one read as zero. */
+INLINE void load_tile(lanes *tile, const sequence *s, const place *at) {
+  int64_t width = tile_width(at);
+  for (int64_t i = 0; i < at->count; i++) {
+    int64_t offset = tile_offset(s, at, i);
+    if (s->type == BFLOAT16) {
+      const uint16_t *from = (const uint16_t *)s->data + offset;
+      if (width == LANES)
+        EACH_LANE(j) tile[i][j] = from_bfloat16(from[j]);
+      else
+        EACH_LANE(j) tile[i][j] = j < width ? from_bfloat16(from[j]) : 0.0f;
+    } else {
+      const float *from = (const float *)s->data + offset;
+      if (width == LANES)
+        EACH_LANE(j) tile[i][j] = from[j];
+      else
+        for (int64_t j = 0; j < LANES; j++)
+          tile[i][j] = j < width ? from[j] : 0.0f;
+    }
+  }
+}
+
+/* Channels behind the last one are not written. */
+INLINE void store_tile(lanes *tile, const sequence *s, const place *at) {
+  int64_t width = tile_width(at);
+  for (int64_t i = 0; i < at->count; i++) {
+    int64_t offset = tile_offset(s, at, i);
+    if (s->type == BFLOAT16) {
+      uint16_t *to = (uint16_t *)s->data + offset;
+      if (width == LANES)
+        EACH_LANE(j) to[j] = to_bfloat16(tile[i][j]);
+      else
+        for (int64_t j = 0; j < width; j++) to[j] = to_bfloat16(tile[i][j]);
+    } else {
+      float *to = (float *)s->data + offset;
+      if (width == LANES)
+        EACH_LANE(j) to[j] = tile[i][j];
+      else
+        for (int64_t j = 0; j < width; j++) to[j] = tile[i][j];
+    }
+  }
+}
+
+/* The weights of all N states at one step, which all channels share. */
+INLINE const float *weights_at(const sequence *s, const place *at, int64_t i) {
+  place row = *at;
+  row.channel = 0;
+  return (const float *)s->data + tile_offset(s, &row, i);
+}
+
+#endif

@@ -1,0 +1,190 @@
+"""The kernel backends as operators that torch knows.
+
+Registered with a fake implementation (shapes without values) and a gradient,
+the scan goes through ``torch.compile``, activation checkpointing and autocast
+like an operator of torch's own. What a backend computes is left to it.
+"""
+
+import torch
+
+from speechbrain_spmamba.ops import cpu, torch_loop, triton
+from speechbrain_spmamba.ops.passes import ScanInputs, state_dtype
+
+# Modules with the functions that ``passes.py`` lists.
+KERNELS = {"triton": triton, "cpu": cpu, "torch": torch_loop}
+
+_NAMES = ("u", "delta", "A", "B", "C", "D", "z", "delta_bias")
+_PARAMETERS = ("A", "D", "delta_bias")
+
+
+@torch.library.custom_op("spmamba::selective_scan", mutates_args=())
+def scan(
+    u: torch.Tensor,
+    delta: torch.Tensor,
+    A: torch.Tensor,
+    B: torch.Tensor,
+    C: torch.Tensor,
+    D: torch.Tensor | None,
+    z: torch.Tensor | None,
+    delta_bias: torch.Tensor | None,
+    delta_softplus: bool,
+    reverse: bool,
+    backend: str,
+    keep: bool,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The scan, and what its backward pass starts from.
+
+    Arguments
+    ---------
+    u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
+        As in ``speechbrain_spmamba.ops.selective_scan``.
+    backend : str
+        A key of ``KERNELS``.
+    keep : bool
+        Whether a gradient will be asked for.
+
+    Returns
+    -------
+    tuple
+        y, ``[B, L, D]``, in the dtype of u, and the checkpoints, which are
+        empty unless ``keep``.
+    """
+    inputs = _inputs(
+        u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
+    )
+    y, checkpoints = _results(inputs, backend, keep)
+    if u.numel() == 0:
+        return y, checkpoints
+    # Matrix products under autocast would round the state to half precision.
+    with torch.autocast(u.device.type, enabled=False):
+        KERNELS[backend].scan_forward(inputs, y, checkpoints if keep else None)
+    return y, checkpoints
+
+
+@scan.register_fake
+def _(
+    u,
+    delta,
+    A,
+    B,
+    C,
+    D,
+    z,
+    delta_bias,
+    delta_softplus,
+    reverse,
+    backend,
+    keep,
+):
+    inputs = _inputs(
+        u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
+    )
+    return _results(inputs, backend, keep)
+
+
+@torch.library.custom_op("spmamba::selective_scan_backward", mutates_args=())
+def scan_backward(
+    tensors: list[torch.Tensor | None],
+    checkpoints: torch.Tensor,
+    grad_y: torch.Tensor,
+    needs: list[bool],
+    delta_softplus: bool,
+    reverse: bool,
+    backend: str,
+) -> list[torch.Tensor]:
+    """Gradients of ``scan``.
+
+    Arguments
+    ---------
+    tensors : list
+        The eight tensor arguments, in order.
+    checkpoints : torch.Tensor
+        From ``scan``.
+    grad_y : torch.Tensor
+        Gradient of y, ``[B, L, D]``.
+    needs : list
+        Which of the eight gradients are asked for.
+    delta_softplus, reverse, backend
+        As in ``scan``.
+
+    Returns
+    -------
+    list
+        The gradients that are needed, each in the dtype of its input.
+    """
+    inputs = _inputs(*tensors, delta_softplus, reverse)
+    grads = _gradients(tensors, needs)
+    if grad_y.numel():
+        with torch.autocast(grad_y.device.type, enabled=False):
+            KERNELS[backend].scan_backward(inputs, checkpoints, grad_y, grads)
+    return [
+        grads[name].to(tensor.dtype)
+        for name, tensor in zip(_NAMES, tensors, strict=True)
+        if name in grads
+    ]
+
+
+@scan_backward.register_fake
+def _(tensors, checkpoints, grad_y, needs, delta_softplus, reverse, backend):
+    chosen = [t for t, need in zip(tensors, needs, strict=True) if need]
+    return [t.new_empty(t.shape) for t in chosen]
+
+
+def _setup_context(ctx, inputs, output):
+    *tensors, ctx.softplus, ctx.reverse, ctx.backend, _ = inputs
+    ctx.save_for_backward(*tensors, output[1])
+    ctx.mark_non_differentiable(output[1])
+    ctx.set_materialize_grads(False)
+
+
+def _backward(ctx, grad_y, _):
+    *tensors, checkpoints = ctx.saved_tensors
+    needs = list(ctx.needs_input_grad[: len(_NAMES)])
+    found = iter(
+        scan_backward(
+            tensors,
+            checkpoints,
+            grad_y,
+            needs,
+            ctx.softplus,
+            ctx.reverse,
+            ctx.backend,
+        )
+    )
+    grads = [next(found) if need else None for need in needs]
+    return (*grads, None, None, None, None)
+
+
+scan.register_autograd(_backward, setup_context=_setup_context)
+
+
+def _inputs(
+    u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
+) -> ScanInputs:
+    return ScanInputs(
+        u, delta, A, B, C, D, z, delta_bias, None, delta_softplus, reverse
+    )
+
+
+def _results(inputs, backend, keep):
+    """Room for y and the checkpoints."""
+    y = inputs.u.new_empty(inputs.u.shape)
+    shape = [0]
+    if keep and inputs.u.numel():
+        shape = KERNELS[backend].checkpoint_shape(inputs.u, inputs.A)
+    dtype = state_dtype(*inputs[:9])
+    return y, inputs.u.new_empty(shape, dtype=dtype)
+
+
+def _gradients(tensors, needs):
+    """Room for the gradients needed; sums start at zero, in full precision."""
+    grads = {}
+    dtype = state_dtype(*tensors)
+    for name, tensor, need in zip(_NAMES, tensors, needs, strict=True):
+        if need and name in _PARAMETERS:
+            grads[name] = tensor.new_zeros(tensor.shape, dtype=dtype)
+        elif need:
+            # an empty scan has no step that would write, only zeros to give
+            make = tensor.new_empty if tensors[0].numel() else tensor.new_zeros
+            grads[name] = make(tensor.shape)
+    return grads

@@ -1,0 +1,87 @@
+"""What the kernels share.
+
+A tile is ``[BLOCK_N, BLOCK_D]``: states by channels, each lane of the warp
+with its channel's states in registers. Triton chooses such a layout when no
+memory access of two axes suggests another, which is why the pointers to tiles
+are kept from alignment hints (``do_not_specialize_on_alignment``): from hints
+it would build accesses of 16 bytes and spread a channel over four lanes.
+"""
+
+import triton
+import triton.language as tl
+
+LOG2_E = tl.constexpr(1.4426950408889634)
+LN_2 = tl.constexpr(0.6931471805599453)
+
+
+@triton.jit
+def log1p(x):
+    """log(1 + x) for 0 <= x <= 1, to 2e-7 of its value.
+
+    x (1 + x Q(x)), Q being the minimax polynomial of degree 7. The form
+    log2(1 + x) would lose a small x, which is where softplus is most often.
+    """
+    q = 0.005364725831896067 * x - 0.030065402388572693
+    q = q * x + 0.07920391112565994
+    q = q * x - 0.13753749430179596
+    q = q * x + 0.1915363073348999
+    q = q * x - 0.24857157468795776
+    q = q * x + 0.333213210105896
+    q = q * x - 0.49999648332595825
+    return x + x * (x * q)
+
+
+@triton.jit
+def softplus(x):
+    """log(1 + exp(x)), without overflow and without loss for small results."""
+    return tl.maximum(x, 0.0) + log1p(tl.exp2(-LOG2_E * tl.abs(x)))
+
+
+@triton.jit
+def sigmoid(x):
+    """1 / (1 + exp(-x)); an overflow of the exponential gives the right 0."""
+    return 1.0 / (1.0 + tl.exp2(-LOG2_E * x))
+
+
+@triton.jit
+def position(step, length, REVERSE: tl.constexpr):
+    """Index in time of a step of the scan."""
+    if REVERSE:
+        step = length - 1 - step
+    return step
+
+
+@triton.jit
+def low_rank_step(pointer, projection, BLOCK_R: tl.constexpr):
+    """Step sizes [BLOCK_D] from their row [BLOCK_R] and [BLOCK_R, BLOCK_D]."""
+    low = tl.load(pointer + tl.arange(0, BLOCK_R)[:, None])
+    return tl.sum(low * projection, 0)
+
+
+@triton.jit
+def sum_channels(tile, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr):
+    """Sums a tile over its channels: [BLOCK_N, BLOCK_D] -> [BLOCK_N].
+
+    Reducing each row over the lanes would take 5 exchanges between lanes for
+    each of 16 rows. Here the lanes share the work: in the first round, even
+    lanes give their odd rows to their neighbour for its even rows, so that
+    each is left with half the rows; then the same with the neighbour 2 lanes
+    away, and so on. That is 8 + 4 + 2 + 1 exchanges, and one for the rest.
+    """
+    lane = tl.arange(0, BLOCK_D)
+    if BLOCK_N <= BLOCK_D:
+        for level in tl.static_range(5):
+            if (1 << level) < BLOCK_N:
+                rows = tl.reshape(tile, (BLOCK_N >> (level + 1), 2, BLOCK_D))
+                even, odd = tl.split(tl.permute(rows, (0, 2, 1)))
+                is_odd = (((lane >> level) & 1) != 0)[None, :]
+                kept = tl.where(is_odd, odd, even)
+                given = tl.where(is_odd, even, odd)
+                neighbour = (lane ^ (1 << level))[None, :]
+                neighbour = tl.broadcast_to(neighbour, given.shape)
+                tile = kept + tl.gather(given, neighbour, 1)
+        # now lane d has the sum of row d % BLOCK_N over some of the channels
+        tile = tl.reshape(tile, (BLOCK_D // BLOCK_N, BLOCK_N))
+        return tl.sum(tile, 0)
+    else:
+        return tl.sum(tile, 1)

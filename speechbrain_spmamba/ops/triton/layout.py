@@ -1,0 +1,246 @@
+"""How the work is cut into programs, and how tensors reach the kernels.
+
+The numbers below were chosen from compiled code (``benchmarks/instructions.py``
+prints it; sm_90, 16 states). They are constants, not the result of a search on
+the first call: a search would make runs differ and the first step slow.
+"""
+
+from typing import NamedTuple
+
+import torch
+
+# States that one program holds: 16 for each of the 32 lanes of its warp. Two
+# channels to a lane need 10 % fewer instructions, but half as many programs,
+# of twice the registers, are left to hide the latency of memory.
+_PROGRAM_STATES = 512
+_LANES = 32
+
+# More states than this leave a program of one warp with a single channel.
+MAX_STATES = 256
+
+# Time steps from one checkpoint to the next. They take 4 N / 64 bytes for each
+# element of u: with 16 states half as much as a u of bfloat16.
+INTERVAL = 64
+
+# Steps whose states the backward pass holds in registers at once; must divide
+# INTERVAL. The next larger number spills.
+SEGMENT = 4
+
+# Low-rank step sizes are computed in the kernel up to this rank; beyond, their
+# weights would not fit into registers, and one matrix product is as fast.
+MAX_RANK = 16
+
+
+def next_power_of_2(number):
+    """Returns the smallest power of 2 that is not below ``number``.
+
+    Example
+    -------
+    >>> [next_power_of_2(n) for n in (1, 5, 16)]
+    [1, 8, 16]
+    """
+    return 1 << (number - 1).bit_length()
+
+
+def block_channels(states):
+    """Returns how many channels a program takes that each have ``states``.
+
+    Example
+    -------
+    >>> [block_channels(n) for n in (5, 16, 17, 64, 256)]
+    [32, 32, 16, 8, 2]
+    """
+    return min(_LANES, _PROGRAM_STATES // next_power_of_2(states))
+
+
+def cdiv(number, divisor):
+    """Returns the quotient of two positive integers, rounded up.
+
+    Example
+    -------
+    >>> cdiv(65, 64)
+    2
+    """
+    return -(-number // divisor)
+
+
+def checkpoint_shape(u, A):
+    """Shape of the states that a forward pass leaves for the backward pass.
+
+    Arguments
+    ---------
+    u : torch.Tensor
+        Input sequences, ``[B, L, D]``.
+    A : torch.Tensor
+        Decay rates, ``[D, N]``.
+
+    Returns
+    -------
+    tuple
+        ``(B, intervals of time, blocks of channels, N', channels in a
+        block)``, N' being the power of 2 that holds N; for float32.
+
+    Example
+    -------
+    >>> checkpoint_shape(torch.zeros(2, 250, 512), torch.zeros(512, 16))
+    (2, 4, 16, 16, 32)
+    """
+    batch, length, channels = u.shape
+    block = block_channels(A.shape[1])
+    # A block's states lie together: one address and constant offsets from it,
+    # where [N, D] would keep an address for each state in registers.
+    return (
+        batch,
+        cdiv(length, INTERVAL),
+        cdiv(channels, block),
+        next_power_of_2(A.shape[1]),
+        block,
+    )
+
+
+class Tensors(NamedTuple):
+    """Inputs of a scan in the form that the kernels take, in their order."""
+
+    u: torch.Tensor
+    delta: torch.Tensor | None
+    weight: torch.Tensor | None
+    rows: torch.Tensor
+    A: torch.Tensor
+    D: torch.Tensor
+    z: torch.Tensor | None
+    bias: torch.Tensor
+
+
+def arrange(inputs):
+    """Brings the inputs of a scan into the form that the kernels take.
+
+    Arguments
+    ---------
+    inputs : ScanInputs
+        See ``ops.passes``.
+
+    Returns
+    -------
+    tuple
+        The number of programs; ``Tensors``: the sequences with contiguous
+        channels and the parameters in float32, transposed, zeros where one is
+        missing, and padded; and a dict of the kernels' constants.
+    """
+    for name, tensor in inputs._asdict().items():
+        if getattr(tensor, "dtype", None) == torch.float64:
+            raise ValueError(
+                f"triton has no float64 kernel here and {name} is float64; "
+                f"use the backend 'torch'."
+            )
+    batch, _, channels = inputs.u.shape
+    states = inputs.A.shape[1]
+    block_n, block_d = next_power_of_2(states), block_channels(states)
+    delta, weight, low_rank, block_r = inputs.delta, None, None, 0
+    if inputs.delta_weight is not None:
+        rank = inputs.delta_weight.shape[1]
+        if rank > MAX_RANK:
+            delta = delta.float() @ inputs.delta_weight.float().T
+        else:
+            # four at least, to keep the rows that they end on 16 bytes
+            block_r = max(4, next_power_of_2(rank))
+            delta, low_rank = None, delta
+            weight = _transposed(inputs.delta_weight, block_r)
+    zeros = inputs.u.new_zeros(channels, dtype=torch.float32)
+    tensors = Tensors(
+        u=readable(inputs.u),
+        delta=readable(delta),
+        weight=weight,
+        rows=_pack_rows(inputs.B, inputs.C, low_rank, block_n, block_r),
+        A=_transposed(inputs.A, block_n),
+        D=zeros if inputs.D is None else inputs.D.float().contiguous(),
+        z=readable(inputs.z),
+        bias=zeros
+        if inputs.delta_bias is None
+        else inputs.delta_bias.float().contiguous(),
+    )
+    constants = {
+        "BLOCK_N": block_n,
+        "BLOCK_R": block_r,
+        "BLOCK_D": block_d,
+        "SOFTPLUS": inputs.delta_softplus,
+        "REVERSE": inputs.reverse,
+        # one warp: a second would only bring barriers
+        "num_warps": 1,
+    }
+    return batch * cdiv(channels, block_d), tensors, constants
+
+
+def _transposed(parameter, rows):
+    """[D, N] -> float32 [rows, D], zeros in rows beyond N."""
+    padded = parameter.new_zeros(rows, parameter.shape[0], dtype=torch.float32)
+    padded[: parameter.shape[1]] = parameter.T
+    return padded
+
+
+def _pack_rows(B, C, low_rank, block_n, block_r):
+    """One float32 row for each time step: B, C and low-rank delta, padded.
+
+    Every lane reads all of what channels share. So it pays to convert it here,
+    once, not in each lane of each block of channels: in bfloat16 it took 25 %
+    of the instructions. And rows are aligned, whatever they are cut from.
+    """
+    rows = B.new_zeros(*B.shape[:2], 2 * block_n + block_r, dtype=torch.float32)
+    rows[..., : B.shape[2]] = B
+    rows[..., block_n : block_n + C.shape[2]] = C
+    if low_rank is not None:
+        start = 2 * block_n
+        rows[..., start : start + low_rank.shape[2]] = low_rank
+    return rows
+
+
+def _has_rows(tensor):
+    """Whether kernels can read and write the tensor where it is.
+
+    They need contiguous channels, and 32 bits for an offset in time; that of
+    a sequence in the batch has 64.
+    """
+    reach = tensor.shape[1] * abs(tensor.stride(1))
+    return tensor.stride(2) == 1 and reach < 2**31
+
+
+def readable(tensor):
+    """Returns ``tensor``, or a contiguous copy if kernels cannot read it."""
+    if tensor is None or _has_rows(tensor):
+        return tensor
+    return tensor.contiguous()
+
+
+def strides(tensor):
+    """Batch and time stride of a sequence; zeros for one that is missing."""
+    return (0, 0) if tensor is None else tensor.stride()[:2]
+
+
+class Outputs:
+    """Stand-ins for outputs whose layout the kernels cannot write.
+
+    Example
+    -------
+    >>> outputs, transposed = Outputs(), torch.zeros(1, 2, 3).transpose(1, 2)
+    >>> _ = outputs.writable(transposed).fill_(1)
+    >>> outputs.finish()
+    >>> transposed.sum()
+    tensor(6.)
+    """
+
+    def __init__(self):
+        self._copies = []
+
+    def writable(self, tensor):
+        """Returns ``tensor`` or a stand-in with contiguous channels."""
+        if tensor is None or _has_rows(tensor):
+            return tensor
+        stand_in = torch.empty_like(
+            tensor, memory_format=torch.contiguous_format
+        )
+        self._copies.append((tensor, stand_in))
+        return stand_in
+
+    def finish(self):
+        """Copies the stand-ins to where their contents belong."""
+        for tensor, stand_in in self._copies:
+            tensor.copy_(stand_in)

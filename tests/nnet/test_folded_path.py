@@ -1,0 +1,181 @@
+"""A folded path computes what the plain one computes, in any kept amount."""
+
+import copy
+
+import pytest
+import torch
+
+from speechbrain_spmamba.nnet import folded_forward
+from speechbrain_spmamba.nnet.folded_path import MEMORY
+from speechbrain_spmamba.nnet.mamba import BiMamba
+from speechbrain_spmamba.nnet.tf_grid import GridPath
+from tests.ops.test_selective_scan import PRECISIONS
+
+BATCH, ROWS, WINDOWS, CHANNELS, TAPS = 2, 3, 8, 4, 4
+
+
+def make_path(hop=1, **mamba):
+    """A path in float64 whose every parameter matters."""
+    mixer = BiMamba(CHANNELS * TAPS, d_state=5, **mamba)
+    path = GridPath(mixer, CHANNELS, TAPS, hop).double()
+    with torch.no_grad():
+        for parameter in path.parameters():
+            parameter += 0.2 * torch.randn_like(parameter)
+    return path
+
+
+def make_map(hop=1):
+    """[B, R, Q, C] of WINDOWS windows."""
+    size = TAPS + (WINDOWS - 1) * hop
+    return torch.randn(BATCH, ROWS, size, CHANNELS, dtype=torch.float64)
+
+
+def set_backend(path, name):
+    """Computes the scans of a path with another backend; returns the path."""
+    for branch in (path.mixer.forward_branch, path.mixer.backward_branch):
+        branch.mamba.scan_backend = name
+    return path
+
+
+def run(path, x, count=None):
+    """Output and gradients by name, of a fixed weighting of the output."""
+    x = x.detach().clone().requires_grad_()
+    out = path(x, count)
+    weights = torch.linspace(-1, 1, out.numel(), dtype=torch.float64).cos()
+    named = {"x": x, **dict(path.named_parameters())}
+    loss = (out * weights.view(out.shape).to(out.dtype)).sum()
+    grads = torch.autograd.grad(loss, list(named.values()))
+    return {"out": out.detach(), **dict(zip(named, grads, strict=True))}
+
+
+def run_plain(path, x, count=None):
+    """The reference: windows, flips of the plain scan, concatenation."""
+    return run(set_backend(copy.deepcopy(path), "reference"), x, count)
+
+
+def assert_close(found, expected, tolerance):
+    """Largest error of each tensor, relative to its largest element."""
+    for name, tensor in expected.items():
+        error = (found[name].double() - tensor).abs().max()
+        assert error <= tolerance * tensor.abs().max(), name
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Two rows a block, so that a map takes several and a rest."""
+    monkeypatch.setitem(folded_forward._BLOCK, "cpu", 2 * WINDOWS + 1)
+
+
+@pytest.mark.parametrize("backend, dtype, tolerance", PRECISIONS)
+@pytest.mark.parametrize("memory", MEMORY)
+@pytest.mark.parametrize("lengths", [None, [8, 8], [6, 1]])
+@pytest.mark.parametrize("hop", [1, 2, 3])
+def test_value_and_every_gradient_are_those_of_the_plain_path(
+    hop, lengths, memory, backend, dtype, tolerance
+):
+    path, x = make_path(hop, memory=memory), make_map(hop)
+    count = None if lengths is None else torch.tensor(lengths)
+    expected = run_plain(path, x, count)
+    path = set_backend(path, backend).to(dtype)
+    assert_close(run(path, x.to(dtype), count), expected, tolerance)
+
+
+@pytest.mark.parametrize("memory", MEMORY)
+def test_the_size_of_blocks_changes_no_number(monkeypatch, memory):
+    path, x = make_path(memory=memory), make_map()
+    expected = run(path, x)
+    monkeypatch.setitem(folded_forward._BLOCK, "cpu", 1)
+    assert_close(run(path, x), expected, 1e-12)
+
+
+def kept_for_backward(path, x):
+    """Bytes that the path alone keeps: neither parameters nor its input."""
+    kept = {}
+
+    def keep(tensor):
+        kept[tensor.data_ptr()] = tensor.nbytes
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        path(x).sum()
+    for tensor in (x, *path.parameters()):
+        kept.pop(tensor.data_ptr(), None)
+    return sum(kept.values())
+
+
+def test_less_memory_keeps_less_and_low_keeps_only_the_input():
+    x = make_map().repeat(1, 50, 1, 1)
+    paths = {memory: make_path(memory=memory) for memory in MEMORY}
+    kept = {name: kept_for_backward(path, x) for name, path in paths.items()}
+    # folded weights and their factors are kept whatever the size of the map
+    fixed = kept_for_backward(paths["low"], make_map())
+    assert kept["low"] == fixed
+    assert kept["speed"] > kept["balanced"] > kept["low"]
+    windows, width = BATCH * ROWS * 50 * WINDOWS, 2 * CHANNELS * TAPS
+    assert kept["speed"] - kept["balanced"] == windows * 4 * width * 8
+
+
+def test_an_unknown_choice_of_memory_is_an_error():
+    with pytest.raises(ValueError, match="'most', expected one of: speed"):
+        BiMamba(8, memory="most")
+
+
+@torch.no_grad()
+def test_inference_folds_once_and_again_when_a_parameter_changes(monkeypatch):
+    path, x = make_path().eval(), make_map()
+    first = path(x)
+    weights = path.mixer._folding.fold(path)
+    assert path.mixer._folding.fold(path) is weights
+    path.deconv.weight.mul_(0.5)
+    assert path.mixer._folding.fold(path) is not weights
+    expected = set_backend(copy.deepcopy(path), "reference")(x)
+    torch.testing.assert_close(path(x), expected)
+    assert not torch.allclose(first, expected)
+
+
+@torch.no_grad()
+def test_inference_follows_loaded_weights_and_moves():
+    path, other, x = make_path().eval(), make_path().eval(), make_map()
+    path(x)
+    path.load_state_dict(other.state_dict())
+    torch.testing.assert_close(path(x), other(x))
+    single = path.float()(x.float())
+    torch.testing.assert_close(single.double(), other(x), rtol=1e-4, atol=1e-4)
+
+
+def test_training_after_inference_sees_the_new_weights():
+    path, x = make_path(), make_map()
+    with torch.inference_mode():
+        path(x)
+    optimizer = torch.optim.SGD(path.parameters(), lr=0.1)
+    path(x).square().mean().backward()
+    optimizer.step()
+    with torch.inference_mode():
+        found = path(x)
+    with torch.no_grad():
+        expected = set_backend(copy.deepcopy(path), "reference")(x)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("memory", MEMORY)
+def test_bfloat16_autocast_stays_close_and_gives_float32_gradients(memory):
+    path, x = make_path(memory=memory), make_map()
+    expected = run_plain(path, x)
+    path = path.float()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = run(path, x.float())
+    assert all(tensor.dtype == torch.float32 for tensor in found.values())
+    assert_close(found, expected, 0.05)
+
+
+@pytest.mark.parametrize("backend, dtype, tolerance", PRECISIONS)
+def test_activation_checkpointing_changes_no_gradient(
+    backend, dtype, tolerance
+):
+    path, x = set_backend(make_path(), backend).to(dtype), make_map().to(dtype)
+    expected = run(path, x)
+    plain = path.forward
+    path.forward = lambda x, count: torch.utils.checkpoint.checkpoint(
+        plain, x, count, use_reentrant=False
+    )
+    assert_close(run(path, x), expected, 1e-6)
