@@ -124,6 +124,12 @@ def read_example(mix_wav, source_wavs, sample_rate, frames=None, rng=None):
         Mixture, shape ``[T]``, or ``[T, M]`` with several channels.
     torch.Tensor
         Sources, shape ``[T, S]`` (first channel of each).
+
+    Raises
+    ------
+    ValueError
+        A file that cannot be read, of another rate or length, or with samples
+        that are not finite.
     """
     with open_audio(mix_wav) as file:
         check_rate(file, mix_wav, sample_rate)
@@ -141,5 +147,10 @@ def read_example(mix_wav, source_wavs, sample_rate, frames=None, rng=None):
                     f"has {total}; sources and mixture must be equally long"
                 )
         src.append(read_audio(path, sample_rate, start, count)[:, :1])
+    for path, wave in zip([mix_wav, *source_wavs], [mix, *src], strict=True):
+        if not np.isfinite(wave).all():
+            raise ValueError(
+                f"{path} has NaN or infinite samples; repair or leave it out"
+            )
     mix = mix[:, 0] if mix.shape[1] == 1 else mix
     return torch.from_numpy(mix), torch.from_numpy(np.concatenate(src, axis=1))

@@ -112,3 +112,11 @@ def test_sources_of_another_length_are_named(folder):
 def test_another_rate_is_named(folder):
     with pytest.raises(ValueError, match="mix0.wav is sampled at 8000 Hz"):
         make_dataset(folder / "m.csv", folder, 16000)[0]
+
+
+def test_samples_that_are_not_finite_are_named(folder):
+    wave, _ = soundfile.read(folder / "s11.wav")
+    wave[-1] = np.nan
+    soundfile.write(folder / "s11.wav", wave, RATE, "FLOAT")
+    with pytest.raises(ValueError, match="s11.wav has NaN or infinite"):
+        _dataset(folder)[1]

@@ -66,8 +66,8 @@ class SPMamba(TFGrid):
         How the selective scan is computed, see ``ops.selective_scan``.
     memory : str
         What training keeps for the backward pass: "speed", "balanced" (about
-        a third of it) or "low" (one tensor for each path; the rest is
-        computed again).
+        a third of it) or "low" (the input of each path and of the attention;
+        the rest is computed again).
 
     Shape
     -----
@@ -124,4 +124,5 @@ class SPMamba(TFGrid):
             attn_qk_dim=attn_qk_dim,
             eps=eps,
             sample_rate=sample_rate,
+            memory=memory,
         )

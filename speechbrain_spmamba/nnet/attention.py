@@ -118,7 +118,8 @@ class HeadNorm(nn.Module):
     def forward(self, x):
         """See the class."""
         x = x.unflatten(-1, (len(self.slope), -1)).permute(0, 3, 1, 2, 4)
-        slope = self.slope.view(-1, 1, 1, 1)
-        x = x.clamp_min(0) + slope * x.clamp_max(0)
+        x = F.prelu(x, self.slope.to(x.dtype))  # heads are on axis 1
         x = F.layer_norm(x, x.shape[-2:], eps=self.eps)
-        return x * self.weight.unsqueeze(1) + self.bias.unsqueeze(1)
+        return torch.addcmul(
+            self.bias.unsqueeze(1), x, self.weight.unsqueeze(1)
+        )

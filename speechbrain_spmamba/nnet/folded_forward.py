@@ -11,13 +11,16 @@ import torch
 
 from speechbrain_spmamba.nnet.folding import Direction, FoldedWeights
 from speechbrain_spmamba.nnet.windows import overlap_add
+from speechbrain_spmamba.ops.backends import KERNELS
 from speechbrain_spmamba.ops.buffers import Buffers
 from speechbrain_spmamba.ops.passes import ScanInputs, state_dtype
-from speechbrain_spmamba.ops.registered import KERNELS
 
 # Windows of a block. A CPU's cache holds the 15 kB that each needs (at the
-# published size) for a few thousand; a GPU is filled by a hundred thousand.
-_BLOCK = {"cpu": 2048, "cuda": 2**17}
+# published size) for a few thousand. On a GPU a block of the smallest size
+# still has a warp of the scan for every slot of a large card; a larger one
+# launches less often, and takes more memory: 0.6 to 2.4 GB at bfloat16.
+_BLOCK = {"cpu": 2048}
+_BLOCK_ELSEWHERE = {"speed": 2**17, "balanced": 2**16, "low": 2**15}
 
 
 class Settings(NamedTuple):
@@ -93,7 +96,9 @@ class ForwardPass:
 
     def blocks(self):
         """Slices of the rows."""
-        windows = _BLOCK.get(self.x.device.type, _BLOCK["cuda"])
+        windows = _BLOCK.get(
+            self.x.device.type, _BLOCK_ELSEWHERE[self.settings.memory]
+        )
         rows = max(1, windows // self.length)
         return [
             slice(first, min(first + rows, len(self.x)))

@@ -24,7 +24,7 @@ from speechbrain_spmamba.nnet.folded_path import MEMORY, run_path
 from speechbrain_spmamba.nnet.folding import FoldingCache
 from speechbrain_spmamba.nnet.waveform import before
 from speechbrain_spmamba.ops import choose_backend, selective_scan
-from speechbrain_spmamba.ops.registered import KERNELS
+from speechbrain_spmamba.ops.backends import KERNELS
 
 
 class Mamba(nn.Module):
@@ -253,11 +253,16 @@ class BiMamba(nn.Module):
             [self.forward_branch(x, valid), self.backward_branch(x, valid)], -1
         )
 
+    # Both look at what torch cannot trace: which backend runs, whether weights
+    # have changed. A compiled model calls them as they are.
+
+    @torch.compiler.disable
     def can_fold(self, x):
         """Whether ``run_folded`` can take the place of ``forward`` for x."""
         mamba = self.forward_branch.mamba
         return choose_backend(mamba.scan_backend, x, mamba.A_log) in KERNELS
 
+    @torch.compiler.disable
     def run_folded(self, path, x, valid=None):
         """Runs a whole path of the grid around this pair, see ``nnet.folding``.
 

@@ -20,6 +20,7 @@ Departures from the published code, none of which changes a result it gives:
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from torch.utils.checkpoint import checkpoint
 
 from speechbrain_spmamba.nnet.attention import FrameAttention
 from speechbrain_spmamba.nnet.norms import GlobalLayerNorm
@@ -29,6 +30,7 @@ from speechbrain_spmamba.nnet.waveform import (
     check_mixture,
     count_samples,
     level,
+    may_look,
 )
 from speechbrain_spmamba.nnet.windows import fitted_length, overlap_add
 
@@ -134,6 +136,9 @@ class GridBlock(nn.Module):
         Channels of a query and a key in each head.
     eps : float
         Of the layer norms.
+    memory : str
+        With "low", training keeps the attention's input alone and computes
+        the rest again; the paths follow the ``memory`` of their mixers.
 
     Shape
     -----
@@ -156,9 +161,11 @@ class GridBlock(nn.Module):
         num_heads,
         qk_channels,
         eps=1e-5,
+        memory="balanced",
     ):
         super().__init__()
         width = emb_dim * emb_ks
+        self.memory = memory
         self.intra = GridPath(make_mixer(width), emb_dim, emb_ks, emb_hs, eps)
         self.inter = GridPath(make_mixer(width), emb_dim, emb_ks, emb_hs, eps)
         self.attention = FrameAttention(
@@ -192,7 +199,16 @@ class GridBlock(nn.Module):
         x = F.pad(x, (0, 0, 0, more_bins, 0, more_frames))
         x = self.intra(x)
         x = self.inter(x.transpose(1, 2), count).transpose(1, 2)
-        return self.attention(x[:, :frames, :bins], valid)
+        x = x[:, :frames, :bins]
+        if self.memory == "low" and torch.is_grad_enabled():
+            return checkpoint(
+                self.attention,
+                x,
+                valid,
+                use_reentrant=False,
+                preserve_rng_state=False,
+            )
+        return self.attention(x, valid)
 
 
 class TFGrid(nn.Module):
@@ -227,6 +243,8 @@ class TFGrid(nn.Module):
         Of all norms.
     sample_rate : int
         Rate in Hz that the model is meant for.
+    memory : str
+        See ``GridBlock``.
 
     Shape
     -----
@@ -255,6 +273,7 @@ class TFGrid(nn.Module):
         attn_qk_dim=512,
         eps=1e-5,
         sample_rate=16000,
+        memory="balanced",
     ):
         super().__init__()
         self.num_spks = num_spks
@@ -274,6 +293,7 @@ class TFGrid(nn.Module):
                 num_heads,
                 -(-attn_qk_dim // num_bins),
                 eps,
+                memory,
             )
             for _ in range(num_blocks)
         )
@@ -303,14 +323,16 @@ class TFGrid(nn.Module):
         ValueError
             A mixture of the wrong shape or with samples that are not finite.
         """
-        mix = check_mixture(mix, self.num_mics).to(self.input_conv.weight.dtype)
+        look = may_look(self, mix)
+        mix = check_mixture(mix, self.num_mics, look)
+        mix = mix.to(self.input_conv.weight.dtype)
         samples = mix.shape[1]
         # A reflected edge needs more than half a window of signal.
         window, edge = self.stft.n_fft, self.stft.n_fft // 2
         count = span = valid = None
         padded = samples if samples > edge else window
         if lengths is not None:
-            count = count_samples(lengths.to(mix.device), samples)
+            count = count_samples(lengths.to(mix.device), samples, look)
             span = torch.where(count > edge, count, window)
             padded = max(samples, window)
             valid = before(count, samples).unsqueeze(-1)

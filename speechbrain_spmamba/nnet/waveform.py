@@ -7,7 +7,7 @@ gives silence out, and padding that is never looked at.
 import torch
 
 
-def check_mixture(mix, num_mics=1):
+def check_mixture(mix, num_mics=1, values=True):
     """Brings a mixture to ``[B, T, M]`` or says what is wrong with it.
 
     Arguments
@@ -16,6 +16,8 @@ def check_mixture(mix, num_mics=1):
         ``[B, T]``, or ``[B, T, M]`` for M microphones.
     num_mics : int
         Microphones that the model was built for.
+    values : bool
+        Whether to look at the samples, see ``may_look``.
 
     Returns
     -------
@@ -45,8 +47,8 @@ def check_mixture(mix, num_mics=1):
         raise ValueError(
             f"mixture has shape {list(mix.shape)}: give at least one sample"
         )
-    finite = torch.isfinite(mix).flatten(1).all(dim=1)
-    if not finite.all():
+    finite = torch.isfinite(mix).flatten(1).all(dim=1) if values else None
+    if values and not finite.all():
         item = int((~finite).nonzero()[0])
         raise ValueError(
             f"item {item} of the batch has NaN or infinite samples; "
@@ -55,7 +57,33 @@ def check_mixture(mix, num_mics=1):
     return mix
 
 
-def count_samples(lengths, samples):
+def may_look(module, tensor):
+    """Whether a check may read values, which waits for an accelerator.
+
+    In training there the host has to stay ahead of the device, and what is
+    read has been checked by the loader. Everywhere else checks are free.
+
+    Arguments
+    ---------
+    module : torch.nn.Module
+        The model that asks.
+    tensor : torch.Tensor
+        Its input.
+
+    Returns
+    -------
+    bool
+        False only in training on an accelerator.
+
+    Example
+    -------
+    >>> may_look(torch.nn.Identity(), torch.ones(1))
+    True
+    """
+    return tensor.device.type == "cpu" or not module.training
+
+
+def count_samples(lengths, samples, values=True):
     """Relative lengths to numbers of samples.
 
     Arguments
@@ -65,6 +93,8 @@ def count_samples(lengths, samples):
         carry them.
     samples : int
         Samples of the padded batch.
+    values : bool
+        Whether to check the lengths, see ``may_look``.
 
     Returns
     -------
@@ -83,7 +113,7 @@ def count_samples(lengths, samples):
     """
     # float64, because a float32 ratio of long recordings is a sample off.
     count = (lengths.double() * samples).round().long()
-    if (count < 1).any() or (count > samples).any():
+    if values and ((count < 1).any() or (count > samples).any()):
         raise ValueError(
             f"lengths are {lengths.tolist()}; expected relative lengths in "
             f"(0, 1] that leave at least one of {samples} samples"

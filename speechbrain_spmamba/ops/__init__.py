@@ -4,10 +4,7 @@
 numbers and is tested against ``reference.py``, the plain loop over time.
 """
 
-from speechbrain_spmamba.ops.selective_scan import (
-    available_backends,
-    choose_backend,
-    selective_scan,
-)
+from speechbrain_spmamba.ops.backends import available_backends, choose_backend
+from speechbrain_spmamba.ops.selective_scan import selective_scan
 
 __all__ = ["available_backends", "choose_backend", "selective_scan"]

@@ -7,11 +7,8 @@ like an operator of torch's own. What a backend computes is left to it.
 
 import torch
 
-from speechbrain_spmamba.ops import cpu, torch_loop, triton
+from speechbrain_spmamba.ops.backends import KERNELS, choose_backend
 from speechbrain_spmamba.ops.passes import ScanInputs, state_dtype
-
-# Modules with the functions that ``passes.py`` lists.
-KERNELS = {"triton": triton, "cpu": cpu, "torch": torch_loop}
 
 _NAMES = ("u", "delta", "A", "B", "C", "D", "z", "delta_bias")
 _PARAMETERS = ("A", "D", "delta_bias")
@@ -39,7 +36,7 @@ def scan(
     u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
         As in ``speechbrain_spmamba.ops.selective_scan``.
     backend : str
-        A key of ``KERNELS``.
+        "auto" or a key of ``KERNELS``.
     keep : bool
         Whether a gradient will be asked for.
 
@@ -52,12 +49,13 @@ def scan(
     inputs = _inputs(
         u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
     )
-    y, checkpoints = _results(inputs, backend, keep)
+    kernels = KERNELS[choose_backend(backend, u, A)]
+    y, checkpoints = _results(inputs, kernels, keep)
     if u.numel() == 0:
         return y, checkpoints
     # Matrix products under autocast would round the state to half precision.
     with torch.autocast(u.device.type, enabled=False):
-        KERNELS[backend].scan_forward(inputs, y, checkpoints if keep else None)
+        kernels.scan_forward(inputs, y, checkpoints if keep else None)
     return y, checkpoints
 
 
@@ -79,7 +77,7 @@ def _(
     inputs = _inputs(
         u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
     )
-    return _results(inputs, backend, keep)
+    return _results(inputs, KERNELS[choose_backend(backend, u, A)], keep)
 
 
 @torch.library.custom_op("spmamba::selective_scan_backward", mutates_args=())
@@ -115,8 +113,9 @@ def scan_backward(
     inputs = _inputs(*tensors, delta_softplus, reverse)
     grads = _gradients(tensors, needs)
     if grad_y.numel():
+        kernels = KERNELS[choose_backend(backend, inputs.u, inputs.A)]
         with torch.autocast(grad_y.device.type, enabled=False):
-            KERNELS[backend].scan_backward(inputs, checkpoints, grad_y, grads)
+            kernels.scan_backward(inputs, checkpoints, grad_y, grads)
     return [
         grads[name].to(tensor.dtype)
         for name, tensor in zip(_NAMES, tensors, strict=True)
@@ -166,12 +165,12 @@ def _inputs(
     )
 
 
-def _results(inputs, backend, keep):
+def _results(inputs, kernels, keep):
     """Room for y and the checkpoints."""
     y = inputs.u.new_empty(inputs.u.shape)
     shape = [0]
     if keep and inputs.u.numel():
-        shape = KERNELS[backend].checkpoint_shape(inputs.u, inputs.A)
+        shape = kernels.checkpoint_shape(inputs.u, inputs.A)
     dtype = state_dtype(*inputs[:9])
     return y, inputs.u.new_empty(shape, dtype=dtype)
 

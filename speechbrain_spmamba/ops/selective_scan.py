@@ -1,30 +1,19 @@
-"""The public selective scan: contract, checks and choice of the backend.
+"""The public selective scan: contract and checks.
 
     u, delta, A, B, C, ... -> check -> choose a backend -> y
 
-A backend is a module of this folder. `why_not(u=None, A=None)` returns "" when
-it can run and otherwise the reason. Those with kernels have the functions that
-``passes.py`` lists and are registered with torch (``registered.py``); the two
-others have ``scan(...)``, whose gradients autograd finds by itself.
+Backends are chosen in ``backends.py``; those with kernels run as operators that
+torch knows (``registered.py``).
 """
 
-import functools
-
 import torch
-from speechbrain.utils.logger import get_logger
 
-from speechbrain_spmamba.ops import mamba_ssm, reference, registered
-
-logger = get_logger(__name__)
-
-_BACKENDS = {
-    **registered.KERNELS,
-    "mamba_ssm": mamba_ssm,
-    "reference": reference,
-}
-
-# What "auto" tries, by the type of device; torch runs everywhere.
-_PREFERRED = {"cuda": "triton", "cpu": "cpu"}
+from speechbrain_spmamba.ops import registered
+from speechbrain_spmamba.ops.backends import (
+    BACKENDS,
+    KERNELS,
+    choose_backend,
+)
 
 
 def selective_scan(
@@ -106,88 +95,21 @@ def selective_scan(
     True
     """
     _check(u, delta, A, B, C, D, z, delta_bias)
-    name = choose_backend(backend, u, A)
-    if u.numel() == 0:
-        name = "torch"  # nothing to compute: an empty result, zero gradients
     tensors = (u, delta, A, B, C, D, z, delta_bias)
-    if name in registered.KERNELS:
+    if backend not in BACKENDS or backend in KERNELS:
+        # The operator chooses: a choice is nothing that torch can trace.
         keep = torch.is_grad_enabled() and any(
             t is not None and t.requires_grad for t in tensors
         )
-        return registered.scan(*tensors, delta_softplus, reverse, name, keep)[0]
+        args = (*tensors, delta_softplus, reverse, str(backend), keep)
+        return registered.scan(*args)[0]
+    module = BACKENDS[choose_backend(backend, u, A)]
+    if u.numel() == 0:
+        return registered.scan(
+            *tensors, delta_softplus, reverse, "torch", True
+        )[0]
     with torch.autocast(u.device.type, enabled=False):
-        return _BACKENDS[name].scan(*tensors, delta_softplus, reverse)
-
-
-def available_backends():
-    """Says which backends run on this machine, and why the others do not.
-
-    Returns
-    -------
-    dict
-        Name of the backend -> ``""`` when it is usable here, else the reason
-        in one line.
-
-    Example
-    -------
-    >>> available_backends()["torch"]
-    ''
-    """
-    return {name: module.why_not() for name, module in _BACKENDS.items()}
-
-
-def choose_backend(backend, u, A):
-    """Says which backend a scan runs on.
-
-    Arguments
-    ---------
-    backend : str
-        As in ``selective_scan``.
-    u : torch.Tensor
-        Its input; device and dtype matter.
-    A : torch.Tensor
-        Its decay rates; shape and dtype matter.
-
-    Returns
-    -------
-    str
-        The name of a backend.
-
-    Raises
-    ------
-    ValueError
-        If the backend is unknown, or was asked for and cannot run.
-
-    Example
-    -------
-    >>> choose_backend("torch", torch.ones(1, 2, 3), torch.ones(3, 4))
-    'torch'
-    """
-    if backend == "auto":
-        preferred = _PREFERRED.get(u.device.type, "torch")
-        because = _BACKENDS[preferred].why_not(u, A)
-        name = "torch" if because else preferred
-        _log_choice(name, u.device.type, because)
-        return name
-    if backend not in _BACKENDS:
-        known = ", ".join(["auto", *_BACKENDS])
-        raise ValueError(
-            f"Unknown scan backend {backend!r}; expected one of: {known}."
-        )
-    reason = _BACKENDS[backend].why_not(u, A)
-    if reason:
-        raise ValueError(
-            f"Scan backend {backend!r} cannot run: {reason}; use 'auto' or "
-            f"see available_backends()."
-        )
-    return backend
-
-
-@functools.cache
-def _log_choice(name, device, because):
-    """Logs a choice of "auto"; the cache holds it to once for each choice."""
-    because = f" ({because})" if because else ""
-    logger.info("selective_scan: backend '%s' on %s%s", name, device, because)
+        return module.scan(*tensors, delta_softplus, reverse)
 
 
 def _check(u, delta, A, B, C, D, z, delta_bias):

@@ -1,7 +1,8 @@
 """Choice of a backend, the mamba_ssm adapter, and refused arguments."""
 
-import importlib
 import logging
+import os
+import subprocess
 import sys
 import types
 
@@ -9,9 +10,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-import speechbrain_spmamba
 from speechbrain_spmamba.ops import (
     available_backends,
+    backends,
     cpu,
     mamba_ssm,
     reference,
@@ -24,9 +25,6 @@ from tests.ops.test_selective_scan import (
     value_and_gradients,
 )
 
-# The function has the name of its module and hides it as an attribute.
-dispatch = importlib.import_module("speechbrain_spmamba.ops.selective_scan")
-
 INTERFACE = "mamba_ssm.ops.selective_scan_interface"
 
 
@@ -34,10 +32,10 @@ INTERFACE = "mamba_ssm.ops.selective_scan_interface"
 def forget():
     """Every test looks for the package, and logs, as if for the first time."""
     mamba_ssm._probe.cache_clear()
-    dispatch._log_choice.cache_clear()
+    backends._log_choice.cache_clear()
     yield
     mamba_ssm._probe.cache_clear()
-    dispatch._log_choice.cache_clear()
+    backends._log_choice.cache_clear()
 
 
 @pytest.fixture
@@ -126,33 +124,45 @@ def test_loops_are_available_everywhere():
     assert found["torch"] == found["reference"] == ""
 
 
-@pytest.mark.parametrize(
-    "error", [ImportError, OSError, RuntimeError, AttributeError]
-)
-def test_package_works_when_mamba_ssm_is_broken(monkeypatch, tmp_path, error):
-    folder = tmp_path / "mamba_ssm"
-    folder.mkdir()
-    message = "libcudart.so.12: cannot open\\nand so on"
-    (folder / "__init__.py").write_text(
-        f'raise {error.__name__}("{message}")\n'
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    # Import our package anew; what this replaces is put back afterwards.
-    monkeypatch.setattr(speechbrain_spmamba, "ops", speechbrain_spmamba.ops)
-    for name in list(sys.modules):
-        if name.startswith(("speechbrain_spmamba.ops", "mamba_ssm")):
-            monkeypatch.delitem(sys.modules, name)
-    fresh = importlib.import_module("speechbrain_spmamba.ops")
+@pytest.fixture
+def broken_package(monkeypatch, tmp_path):
+    """Puts a package that raises on import in place of mamba_ssm."""
 
-    inputs = make_inputs()
-    assert fresh.selective_scan(**inputs).shape == inputs["u"].shape
-    assert "mamba_ssm" not in sys.modules
-    reason = fresh.available_backends()["mamba_ssm"]
-    assert error.__name__ in reason
-    assert reason.endswith("libcudart.so.12: cannot open")
-    for name in list(sys.modules):
-        if name.startswith("speechbrain_spmamba.ops"):
+    def install(error):
+        folder = tmp_path / "mamba_ssm"
+        folder.mkdir()
+        message = "libcudart.so.12: cannot open\\nand so on"
+        (folder / "__init__.py").write_text(f'raise {error}("{message}")\n')
+        monkeypatch.syspath_prepend(tmp_path)
+        for name in [m for m in sys.modules if m.startswith("mamba_ssm")]:
             monkeypatch.delitem(sys.modules, name)
+        return tmp_path
+
+    return install
+
+
+@pytest.mark.parametrize(
+    "error", ["ImportError", "OSError", "RuntimeError", "AttributeError"]
+)
+def test_a_broken_mamba_ssm_is_reported_in_one_line(broken_package, error):
+    broken_package(error)
+    reason = available_backends()["mamba_ssm"]
+    assert error in reason
+    assert reason.endswith("libcudart.so.12: cannot open")
+
+
+def test_our_package_works_beside_a_broken_mamba_ssm(broken_package):
+    program = """
+import sys, torch
+from speechbrain_spmamba.ops import selective_scan
+u, A, B = torch.ones(1, 3, 2), -torch.ones(2, 4), torch.ones(1, 3, 4)
+assert selective_scan(u, u, A, B, B).shape == u.shape
+assert "mamba_ssm" not in sys.modules
+assert not torch.cuda.is_initialized()
+"""
+    folder = broken_package("OSError")
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
 
 
 def test_a_build_without_the_kernel_is_reported(fake_package):
@@ -194,9 +204,9 @@ def test_auto_takes_the_fastest_that_runs_and_says_once_why_not(
     monkeypatch.setattr(preferred, "why_not", lambda u=None, A=None: reason)
     given = types.SimpleNamespace(device=torch.device(device))
     expected = "torch" if reason else name
-    with caplog.at_level(logging.INFO, logger=dispatch.__name__):
+    with caplog.at_level(logging.INFO, logger=backends.__name__):
         for _ in range(3):
-            assert dispatch.choose_backend("auto", given, None) == expected
+            assert backends.choose_backend("auto", given, None) == expected
     (record,) = caplog.records
     found = record.getMessage()
     assert found.startswith(f"selective_scan: backend '{expected}' on {device}")
@@ -206,7 +216,7 @@ def test_auto_takes_the_fastest_that_runs_and_says_once_why_not(
 def test_auto_computes_what_its_choice_computes():
     inputs = {k: v.float() for k, v in make_inputs().items()}
     inputs["delta_softplus"] = True
-    name = dispatch.choose_backend("auto", inputs["u"], inputs["A"])
+    name = backends.choose_backend("auto", inputs["u"], inputs["A"])
     y = selective_scan(**inputs)
     assert torch.equal(y, selective_scan(**inputs, backend=name))
 

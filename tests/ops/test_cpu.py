@@ -10,9 +10,13 @@ import sys
 import pytest
 import torch
 
-from speechbrain_spmamba.ops import available_backends, cpu, selective_scan
+from speechbrain_spmamba.ops import (
+    available_backends,
+    backends,
+    cpu,
+    selective_scan,
+)
 from speechbrain_spmamba.ops.cpu import library
-from tests.ops.test_backends import dispatch
 from tests.ops.test_selective_scan import (
     assert_close,
     make_inputs,
@@ -151,17 +155,17 @@ def test_without_kernels_auto_takes_torch_and_says_how_to_get_them(
     monkeypatch, caplog
 ):
     library.load.cache_clear()
-    dispatch._log_choice.cache_clear()
+    backends._log_choice.cache_clear()
     monkeypatch.setattr(library, "find", lambda build: [])
     inputs = {k: v.float() for k, v in make_inputs().items()}
     try:
-        with caplog.at_level(logging.INFO, logger=dispatch.__name__):
+        with caplog.at_level(logging.INFO, logger=backends.__name__):
             y = selective_scan(**inputs)
         with pytest.raises(ValueError, match="install a C compiler"):
             selective_scan(**inputs, backend="cpu")
     finally:
         library.load.cache_clear()
-        dispatch._log_choice.cache_clear()
+        backends._log_choice.cache_clear()
     expected = selective_scan(**inputs, backend="torch")
     torch.testing.assert_close(y, expected, rtol=0, atol=0, equal_nan=True)
     (record,) = caplog.records

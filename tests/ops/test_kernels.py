@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from speechbrain_spmamba.ops import reference
+from speechbrain_spmamba.ops.backends import KERNELS
 from speechbrain_spmamba.ops.passes import ScanInputs
-from speechbrain_spmamba.ops.registered import KERNELS
 from tests.ops.test_selective_scan import (
     PRECISIONS,
     assert_close,

@@ -23,13 +23,11 @@ first import of Triton: the tests do so.
 
 import functools
 import importlib
+import os
 
 import torch
 
-from speechbrain_spmamba.ops.triton.layout import (
-    MAX_STATES,
-    checkpoint_shape,
-)
+from speechbrain_spmamba.ops.triton.layout import MAX_STATES, checkpoint_shape
 
 __all__ = [
     "checkpoint_shape",
@@ -41,19 +39,27 @@ __all__ = [
 ]
 
 
+# The oldest version that has compiled the kernels.
+_OLDEST = (3, 6)
+
+
 @functools.cache
 def _probe():
     """Imports Triton once; returns (whether it interprets, reason or "")."""
     try:
         # absolute: this folder has the same name as the package it uses
         triton = importlib.import_module("triton")
-        return bool(triton.knobs.runtime.interpret), ""
+        version = tuple(map(int, triton.__version__.split(".")[:2]))
     except ImportError:
         return False, "triton is not installed"
     except Exception as error:
         first_line = (str(error).splitlines() or [""])[0]
         kind = type(error).__name__
         return False, f"triton does not import: {kind}: {first_line}"
+    if version < _OLDEST:
+        oldest = ".".join(map(str, _OLDEST))
+        return False, f"triton is {triton.__version__}, {oldest} is needed"
+    return os.environ.get("TRITON_INTERPRET") == "1", ""
 
 
 def why_not(u=None, A=None):

@@ -113,7 +113,7 @@ def scan_backward_kernel(
     # all that they add to sums over channels
     column = tl.minimum(d, channels - 1)
 
-    A2 = LOG2_E * tl.load(A + n * channels + d, exists[None, :], 0.0)
+    A2 = LOG2_E * tl.load(A + n * channels + d, exists[None, :], -1.0)
     skip = tl.load(D + column)
     step_bias = tl.load(bias + column)
     if weight is not None:
@@ -122,20 +122,20 @@ def scan_backward_kernel(
 
     ROW: tl.constexpr = 2 * BLOCK_N + BLOCK_R
     rows += batch * length * ROW
-    u += batch * u_batch
-    grad_y += batch * grad_y_batch
+    u += batch * u_batch + column
+    grad_y += batch * grad_y_batch + column
     if weight is None:
-        delta += batch * delta_batch
+        delta += batch * delta_batch + column
     if z is not None:
-        z += batch * z_batch
+        z += batch * z_batch + column
     if grad_u is not None:
-        grad_u += batch * grad_u_batch
+        grad_u += batch * grad_u_batch + column
     if grad_delta is not None:
-        grad_delta += batch * grad_delta_batch
+        grad_delta += batch * grad_delta_batch + column
     if grad_z is not None:
-        grad_z += batch * grad_z_batch
+        grad_z += batch * grad_z_batch + column
     if y is not None:
-        y += batch * y_batch
+        y += batch * y_batch + column
     if grad_B is not None:
         grad_B += (batch * length * blocks + block) * BLOCK_N
     if grad_C is not None:
@@ -160,21 +160,31 @@ def scan_backward_kernel(
         saved = checkpoints + tl.cast(interval, tl.int64) * blocks * TILE
         state = tl.load(saved + place)
         tl.store(scratch + place, state)
+        next_u, next_delta = (), ()
+        for j in tl.static_range(SEGMENT):
+            t = position(tl.minimum(start + j, length - 1), length, REVERSE)
+            next_u += (tl.load(u + t * u_time),)
+            if weight is None:
+                next_delta += (tl.load(delta + t * delta_time),)
         for segment in range(1, segments):
             first = start + (segment - 1) * SEGMENT
-            u_s, raw_s = (), ()
+            u_s, delta_s = next_u, next_delta
+            next_u, next_delta = (), ()
             for j in tl.static_range(SEGMENT):
-                t = position(first + j, length, REVERSE)
-                u_s += (tl.load(u + t * u_time + column),)
-                if weight is not None:
-                    low = rows + t * ROW + 2 * BLOCK_N
-                    raw_s += (low_rank_step(low, projection, BLOCK_R),)
-                else:
-                    raw_s += (tl.load(delta + t * delta_time + column),)
+                t = tl.minimum(first + SEGMENT + j, length - 1)
+                t = position(t, length, REVERSE)
+                next_u += (tl.load(u + t * u_time),)
+                if weight is None:
+                    next_delta += (tl.load(delta + t * delta_time),)
             for j in tl.static_range(SEGMENT):
                 t = position(first + j, length, REVERSE)
                 B_t = tl.load(rows + t * ROW + n)
-                step = raw_s[j].to(tl.float32) + step_bias
+                if weight is not None:
+                    low = rows + t * ROW + 2 * BLOCK_N
+                    raw = low_rank_step(low, projection, BLOCK_R)
+                else:
+                    raw = delta_s[j].to(tl.float32)
+                step = raw + step_bias
                 if SOFTPLUS:
                     step = softplus(step)
                 x = step * u_s[j].to(tl.float32)
@@ -196,15 +206,15 @@ def scan_backward_kernel(
                 inside = first + j < length
                 t = tl.minimum(first + j, length - 1)
                 t = position(t, length, REVERSE)
-                u_s += (tl.load(u + t * u_time + column),)
+                u_s += (tl.load(u + t * u_time),)
                 if weight is not None:
                     low = rows + t * ROW + 2 * BLOCK_N
                     raw_s += (low_rank_step(low, projection, BLOCK_R),)
                 else:
-                    raw_s += (tl.load(delta + t * delta_time + column),)
+                    raw_s += (tl.load(delta + t * delta_time),)
                 if z is not None:
-                    z_s += (tl.load(z + t * z_time + column),)
-                grad = tl.load(grad_y + t * grad_y_time + column, exists & inside, 0.0)
+                    z_s += (tl.load(z + t * z_time),)
+                grad = tl.load(grad_y + t * grad_y_time, exists & inside, 0.0)
                 grad_y_s += (grad,)
 
             step_s, dy_s, state_s, decay_s = (), (), (), ()
@@ -236,7 +246,7 @@ def scan_backward_kernel(
                     if grad_z is not None:
                         grad = dy * out * (gate + silu * (1.0 - gate))
                         grad = grad.to(grad_z.dtype.element_ty)
-                        place_z = grad_z + t * grad_z_time + column
+                        place_z = grad_z + t * grad_z_time
                         tl.store(place_z, grad, exists & inside)
                     if y is not None:
                         out *= silu
@@ -244,7 +254,7 @@ def scan_backward_kernel(
                 dy_s += (dy,)
                 if y is not None:
                     out = out.to(y.dtype.element_ty)
-                    tl.store(y + t * y_time + column, out, exists & inside)
+                    tl.store(y + t * y_time, out, exists & inside)
                 if grad_C is not None:
                     dC = sum_channels(dy[None, :] * state, BLOCK_N, BLOCK_D)
                     place_C = grad_C + t * blocks * BLOCK_N
@@ -275,13 +285,13 @@ def scan_backward_kernel(
                 dbias += grad
                 if grad_delta is not None:
                     grad = grad.to(grad_delta.dtype.element_ty)
-                    place_delta = grad_delta + t * grad_delta_time + column
+                    place_delta = grad_delta + t * grad_delta_time
                     tl.store(place_delta, grad, exists & inside)
                 dD += u_t * dy
                 if grad_u is not None:
                     grad = step * dx + skip * dy
                     grad = grad.to(grad_u.dtype.element_ty)
-                    tl.store(grad_u + t * grad_u_time + column, grad, exists & inside)
+                    tl.store(grad_u + t * grad_u_time, grad, exists & inside)
 
     if sums is not None:
         sums += batch * (BLOCK_N + 2) * channels + d

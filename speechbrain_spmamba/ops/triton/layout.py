@@ -1,33 +1,43 @@
 """How the work is cut into programs, and how tensors reach the kernels.
 
-The numbers below were chosen from compiled code (``benchmarks/instructions.py``
-prints it; sm_90, 16 states). They are constants, not the result of a search on
-the first call: a search would make runs differ and the first step slow.
+The numbers below come from compiled code, which ``benchmarks/instructions.py``
+counts without a GPU: sm_90, 16 states, low-rank step sizes. They are constants
+and not the result of a search on the first call, which would make runs differ.
+
+    scan      80 registers   156 instructions per time step and 32 channels
+    backward 255 registers   112 + 482 (states before segments, all the rest)
+
+The forward scan is bound by its 19 exponentials and reciprocals, 152 cycles.
 """
 
 from typing import NamedTuple
 
 import torch
 
-# States that one program holds: 16 for each of the 32 lanes of its warp. Two
-# channels to a lane need 10 % fewer instructions, but half as many programs,
-# of twice the registers, are left to hide the latency of memory.
+# States that one program holds: 16 for each of the 32 lanes of its warp. With
+# two channels to a lane, the forward scan takes 14 instructions less but has as
+# many exponentials, and the backward scan spills; with half a channel to a
+# lane, they take 100 and 430 more: what is not done for each state, is done
+# twice. A second warp to a program brings barriers to sums over channels.
 _PROGRAM_STATES = 512
 _LANES = 32
 
 # More states than this leave a program of one warp with a single channel.
 MAX_STATES = 256
 
-# Time steps from one checkpoint to the next. They take 4 N / 64 bytes for each
-# element of u: with 16 states half as much as a u of bfloat16.
-INTERVAL = 64
+# Time steps from one checkpoint to the next. Checkpoints take 4 N / 48 bytes
+# for each element of u, 16 states less than a u of bfloat16; and the scratch
+# memory of a backward program, a state for each segment, 32 KiB, so that those
+# of all programs that run at a time fit into the L2 cache of an H100.
+INTERVAL = 48
 
-# Steps whose states the backward pass holds in registers at once; must divide
-# INTERVAL. The next larger number spills.
-SEGMENT = 4
+# Steps whose states and decays the backward pass holds in registers; divides
+# INTERVAL. Each segment waits for memory once and costs a state of scratch
+# memory, so the more steps the better, but four spill when y is asked for.
+SEGMENT = 3
 
 # Low-rank step sizes are computed in the kernel up to this rank; beyond, their
-# weights would not fit into registers, and one matrix product is as fast.
+# weights would not fit into registers.
 MAX_RANK = 16
 
 
@@ -83,7 +93,7 @@ def checkpoint_shape(u, A):
     Example
     -------
     >>> checkpoint_shape(torch.zeros(2, 250, 512), torch.zeros(512, 16))
-    (2, 4, 16, 16, 32)
+    (2, 6, 16, 16, 32)
     """
     batch, length, channels = u.shape
     block = block_channels(A.shape[1])
@@ -96,6 +106,30 @@ def checkpoint_shape(u, A):
         next_power_of_2(A.shape[1]),
         block,
     )
+
+
+def refuse_float64(**tensors):
+    """Raises ValueError if one of the named tensors is float64."""
+    for name, tensor in tensors.items():
+        if getattr(tensor, "dtype", None) == torch.float64:
+            raise ValueError(
+                f"triton has no float64 kernel here and {name} is float64; "
+                f"use the backend 'torch'."
+            )
+
+
+def parameter(tensor, u):
+    """A parameter for each channel of u: float32, zeros when it is None."""
+    if tensor is None:
+        return u.new_zeros(u.shape[2], dtype=torch.float32)
+    return tensor.to(torch.float32).contiguous()
+
+
+def transposed(parameter, rows):
+    """[D, N] -> float32 [rows, D], zeros in the rows beyond N."""
+    padded = parameter.new_zeros(rows, parameter.shape[0], dtype=torch.float32)
+    padded[: parameter.shape[1]] = parameter.T
+    return padded
 
 
 class Tensors(NamedTuple):
@@ -126,12 +160,7 @@ def arrange(inputs):
         channels and the parameters in float32, transposed, zeros where one is
         missing, and padded; and a dict of the kernels' constants.
     """
-    for name, tensor in inputs._asdict().items():
-        if getattr(tensor, "dtype", None) == torch.float64:
-            raise ValueError(
-                f"triton has no float64 kernel here and {name} is float64; "
-                f"use the backend 'torch'."
-            )
+    refuse_float64(**inputs._asdict())
     batch, _, channels = inputs.u.shape
     states = inputs.A.shape[1]
     block_n, block_d = next_power_of_2(states), block_channels(states)
@@ -144,19 +173,16 @@ def arrange(inputs):
             # four at least, to keep the rows that they end on 16 bytes
             block_r = max(4, next_power_of_2(rank))
             delta, low_rank = None, delta
-            weight = _transposed(inputs.delta_weight, block_r)
-    zeros = inputs.u.new_zeros(channels, dtype=torch.float32)
+            weight = transposed(inputs.delta_weight, block_r)
     tensors = Tensors(
         u=readable(inputs.u),
         delta=readable(delta),
         weight=weight,
         rows=_pack_rows(inputs.B, inputs.C, low_rank, block_n, block_r),
-        A=_transposed(inputs.A, block_n),
-        D=zeros if inputs.D is None else inputs.D.float().contiguous(),
+        A=transposed(inputs.A, block_n),
+        D=parameter(inputs.D, inputs.u),
         z=readable(inputs.z),
-        bias=zeros
-        if inputs.delta_bias is None
-        else inputs.delta_bias.float().contiguous(),
+        bias=parameter(inputs.delta_bias, inputs.u),
     )
     constants = {
         "BLOCK_N": block_n,
@@ -164,17 +190,9 @@ def arrange(inputs):
         "BLOCK_D": block_d,
         "SOFTPLUS": inputs.delta_softplus,
         "REVERSE": inputs.reverse,
-        # one warp: a second would only bring barriers
         "num_warps": 1,
     }
     return batch * cdiv(channels, block_d), tensors, constants
-
-
-def _transposed(parameter, rows):
-    """[D, N] -> float32 [rows, D], zeros in rows beyond N."""
-    padded = parameter.new_zeros(rows, parameter.shape[0], dtype=torch.float32)
-    padded[: parameter.shape[1]] = parameter.T
-    return padded
 
 
 def _pack_rows(B, C, low_rank, block_n, block_r):

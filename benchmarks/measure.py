@@ -1,0 +1,187 @@
+"""Time and memory of calls that take turns, and a CSV to keep them.
+
+Machines are shared and their clocks change: what is compared runs in turns
+within one process, and medians and their ratio are quoted.
+"""
+
+import csv
+import ctypes
+import datetime
+import os
+import pathlib
+import platform
+import statistics
+import sys
+import time
+
+import torch
+
+import speechbrain_spmamba
+
+RESULTS = pathlib.Path(__file__).parent / "results"
+
+
+def machine(device):
+    """Name of what computes: the card, or the processor and its threads."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    name = platform.processor() or platform.machine()
+    info = pathlib.Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                name = line.partition(":")[2].strip()
+                break
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{name} ({capability}), {torch.get_num_threads()} threads"
+
+
+def in_turns(calls, runs, device="cpu", warm_up=1):
+    """Runs every call once a round.
+
+    Arguments
+    ---------
+    calls : dict
+        Name -> function without arguments.
+    runs : int or dict
+        Rounds, or rounds by name: slow calls may sit out the later ones.
+    device : str
+        "cpu" or "cuda".
+    warm_up : int
+        Rounds that do not count.
+
+    Returns
+    -------
+    dict
+        Name -> dict with `seconds` (list) and `megabytes`: the peak of the
+        first call, above what was in use before it.
+    """
+    found = {name: {"seconds": [], "megabytes": 0.0} for name in calls}
+    rounds = {n: runs if isinstance(runs, int) else runs[n] for n in calls}
+    for turn in range(-warm_up, max(rounds.values())):
+        for name, call in calls.items():
+            # what runs once has no warm-up
+            first = 0 if rounds[name] == 1 else -warm_up
+            if not first <= turn < rounds[name]:
+                continue
+            if turn == first:
+                before = _reset_peak(device)
+            start = time.perf_counter()
+            call()
+            if device == "cuda":
+                torch.cuda.synchronize()
+            seconds = time.perf_counter() - start
+            if turn == first:
+                peak = (_peak(device) - before) / 2**20
+                found[name]["megabytes"] = peak
+            if turn >= 0:
+                found[name]["seconds"].append(seconds)
+    return found
+
+
+def _reset_peak(device):
+    """Forgets the peak; returns the bytes in use now."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated()
+    try:
+        # what has been freed goes back to the system, and would count else
+        ctypes.CDLL(None).malloc_trim(0)
+        pathlib.Path("/proc/self/clear_refs").write_text("5")
+    except (AttributeError, OSError):
+        return _peak(device)
+    return _status("VmRSS")
+
+
+def _peak(device):
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    return _status("VmHWM")
+
+
+def _status(field):
+    try:
+        lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 0
+    for line in lines:
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+class Table:
+    """Rows of one benchmark: printed as they come, kept as a CSV.
+
+    Arguments
+    ---------
+    name : str
+        Of the benchmark; the file is ``results/<name>_<device>.csv``.
+    device : str
+        "cpu" or "cuda".
+    """
+
+    columns = (
+        "case variant seconds_median seconds_min runs megabytes error "
+        "times_faster machine torch version date command"
+    ).split()
+
+    def __init__(self, name, device):
+        self.path = RESULTS / f"{name}_{device}.csv"
+        self.shared = {
+            "machine": machine(device),
+            "torch": torch.__version__,
+            "version": speechbrain_spmamba.__version__,
+            "date": datetime.date.today().isoformat(),
+            "command": " ".join(["python", *_command()]),
+        }
+        self.rows = []
+        print(f"# {self.shared['machine']}, torch {torch.__version__}")
+
+    def add(self, case, found, reference, errors=None):
+        """Adds what ``in_turns`` found; ratios are to the variant named."""
+        base = statistics.median(found[reference]["seconds"])
+        for variant, values in found.items():
+            median = statistics.median(values["seconds"])
+            row = {
+                "case": case,
+                "variant": variant,
+                "seconds_median": f"{median:.4g}",
+                "seconds_min": f"{min(values['seconds']):.4g}",
+                "runs": len(values["seconds"]),
+                "megabytes": f"{values['megabytes']:.0f}",
+                "error": f"{(errors or {}).get(variant, float('nan')):.1e}",
+                "times_faster": f"{base / median:.2f}",
+                **self.shared,
+            }
+            self.rows.append(row)
+            print(
+                f"{case:34} {variant:22} {median:9.4f} s "
+                f"{row['megabytes']:>7} MB  error {row['error']}  "
+                f"{row['times_faster']:>7} x",
+                flush=True,
+            )
+
+    def write(self):
+        """Writes the CSV: a temporary name first, then renamed."""
+        self.path.parent.mkdir(exist_ok=True)
+        partial = self.path.with_suffix(".partial")
+        with open(partial, "w", newline="") as file:
+            writer = csv.DictWriter(file, self.columns)
+            writer.writeheader()
+            writer.writerows(self.rows)
+        os.replace(partial, self.path)
+        print(f"# written: {self.path.relative_to(RESULTS.parents[1])}")
+
+
+def _command():
+    """The command line, from the repository's root."""
+    script = pathlib.Path(sys.argv[0])
+    return [f"benchmarks/{script.name}", *sys.argv[1:]]
+
+
+def relative_error(found, expected):
+    """Largest difference over the largest value."""
+    difference = (found.double() - expected.double()).abs().max()
+    return (difference / expected.double().abs().max()).item()
