@@ -1,0 +1,22 @@
+#!/bin/sh
+# All measurements of one device: sh benchmarks/all.sh cpu | cuda
+# PYTHON names the interpreter.
+set -e
+device=${1:?cpu or cuda}
+python=${PYTHON:-python}
+cd "$(dirname "$0")/.."
+
+if [ "$device" = cuda ]; then
+    "$python" -m pytest -m gpu -q
+    "$python" benchmarks/scan.py --device cuda --runs 20
+    "$python" benchmarks/scan.py --device cuda --runs 20 --backward
+    "$python" benchmarks/block.py --device cuda --seconds 4 --runs 10
+    "$python" benchmarks/model.py --device cuda --runs 10
+else
+    "$python" benchmarks/scan.py --runs 5
+    "$python" benchmarks/scan.py --runs 3 --backward --shapes 1
+    "$python" benchmarks/block.py --runs 3
+    "$python" benchmarks/model.py --only inference --runs 3 --published-runs 1
+    "$python" benchmarks/model.py --only step --runs 3 --published-runs 1
+fi
+"$python" benchmarks/memory.py

@@ -1,0 +1,262 @@
+"""Compiles the Triton kernels without a GPU and counts what came out.
+
+    python benchmarks/instructions.py
+    python benchmarks/instructions.py --arch 80 --rank 8 --states 8
+
+For each kernel and each dtype of the sequences: registers, bytes spilled to
+the stack, shared memory, and SASS instructions per time step and 32 channels,
+one line for each innermost loop. The backward scan has two: the first computes
+the states before each segment, the second all the rest. MUFU are exponentials
+and reciprocals (8 cycles for a warp on sm_90, all others 1), SHFL exchanges
+between lanes.
+
+The tools are those that come with Triton: ptxas, cuobjdump and nvdisasm.
+"""
+
+import argparse
+import collections
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+from speechbrain_spmamba.ops.triton import (
+    backward,
+    convolution,
+    forward,
+    layout,
+)
+
+# Tensors in the dtype of the model; all others are float32.
+_SEQUENCES = ("u", "delta", "z", "y", "x", "out", "grad_y", "grad_out")
+_SEQUENCES += ("grad_u", "grad_delta", "grad_z", "grad_x")
+_OPCODES = ("MUFU", "SHFL", "LDG", "STG", "LDS", "STS", "LDL", "STL", "BAR")
+
+
+def scan_constants(states=16, rank=0, reverse=False):
+    """Constants of both scan kernels, with softplus.
+
+    Arguments
+    ---------
+    states : int
+        States of a channel.
+    rank : int
+        Rank of the step sizes; 0 when they are given in full.
+    reverse : bool
+        Direction in time.
+
+    Returns
+    -------
+    dict
+        Arguments that are known when the kernel is compiled.
+    """
+    return {
+        "delta" if rank else "weight": None,
+        "BLOCK_N": layout.next_power_of_2(states),
+        "BLOCK_R": max(4, layout.next_power_of_2(rank)) if rank else 0,
+        "BLOCK_D": layout.block_channels(states),
+        "INTERVAL": layout.INTERVAL,
+        "SEGMENT": layout.SEGMENT,
+        "SOFTPLUS": True,
+        "REVERSE": reverse,
+    }
+
+
+def conv_constants(taps=4, reverse=False):
+    """Constants of both kernels of the convolution."""
+    return {
+        "K": taps,
+        "TILE": convolution.TILE,
+        "GROUP": convolution.GROUP,
+        "BLOCK_D": convolution.BLOCK_D,
+        "REVERSE": reverse,
+    }
+
+
+def compile_kernel(kernel, constants, dtype="bf16", arch=90, num_warps=1):
+    """Compiles a kernel for tensors that are aligned as those of a model are.
+
+    Arguments
+    ---------
+    kernel : triton.JITFunction
+        One of the kernels of the package.
+    constants : dict
+        Name -> value of arguments known when the kernel is compiled, None for
+        a tensor that is missing. Those of other kernels are left out.
+    dtype : str
+        "bf16", "fp16" or "fp32", of the sequences.
+    arch : int
+        Compute capability: 80 for sm_80.
+    num_warps : int
+        Warps of a program.
+
+    Returns
+    -------
+    triton.compiler.CompiledKernel
+        Not loaded, so that no GPU is needed.
+    """
+    signature, values, attributes = {}, {}, {}
+    for index, parameter in enumerate(kernel.params):
+        name = parameter.name
+        if name in constants:
+            signature[name] = "constexpr"
+            values[(index,)] = constants[name]
+            continue
+        size = name in ("length", "channels")
+        if size or name.endswith(("_batch", "_time")):
+            signature[name] = "i32"
+        else:
+            signature[name] = "*" + (dtype if name in _SEQUENCES else "fp32")
+        if not (
+            parameter.do_not_specialize
+            or parameter.do_not_specialize_on_alignment
+        ):
+            attributes[(index,)] = [["tt.divisibility", 16]]
+    source = ASTSource(kernel, signature, constexprs=values, attrs=attributes)
+    return triton.compile(
+        source,
+        target=GPUTarget("cuda", arch, 32),
+        options={"num_warps": num_warps},
+    )
+
+
+def resources(compiled):
+    """What a program of a compiled kernel takes.
+
+    Arguments
+    ---------
+    compiled : triton.compiler.CompiledKernel
+        From ``compile_kernel``.
+
+    Returns
+    -------
+    dict
+        "REG", registers of a thread; "STACK", bytes of a thread, which in
+        these kernels are spilled registers; "SHARED", bytes of a program.
+    """
+    text = _run("cuobjdump", "-res-usage", compiled)
+    found = re.search(r"REG:(\d+) STACK:(\d+) SHARED:(\d+)", text)
+    return dict(
+        zip(("REG", "STACK", "SHARED"), map(int, found.groups()), strict=True)
+    )
+
+
+def innermost_loops(compiled):
+    """Instructions of the loops without loops in them, from first to last.
+
+    Arguments
+    ---------
+    compiled : triton.compiler.CompiledKernel
+        From ``compile_kernel``.
+
+    Returns
+    -------
+    list
+        For each loop the opcodes of its instructions, in order.
+    """
+    opcodes, labels, loops = [], {}, []
+    for line in _run("nvdisasm", "-c", compiled).splitlines():
+        if label := re.match(r"\s*(\.L_\w+):", line):
+            labels[label[1]] = len(opcodes)
+        if code := re.match(
+            r"\s*/\*[0-9a-f]{4,}\*/\s+(@!?U?P\w+ )?(\w+)", line
+        ):
+            opcodes.append(code[2])
+            target = re.search(r"BRA.*`\((\.L_\w+)\)", line)
+            # a jump back closes a loop; one onto itself is padding
+            start = labels.get(target[1], len(opcodes)) if target else None
+            if start is not None and start < len(opcodes) - 1:
+                loops.append((start, len(opcodes)))
+    return [
+        opcodes[start:end]
+        for start, end in loops
+        if not any(start <= a and b < end for a, b in loops)
+    ]
+
+
+def _run(tool, option, compiled):
+    """The output of one of the tools that come with Triton, for a kernel."""
+    tools = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kernel.cubin"
+        path.write_bytes(compiled.asm["cubin"])
+        command = [str(tools / tool), option, str(path)]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True
+        ).stdout
+
+
+def _report(title, compiled, steps):
+    """Prints a line for a kernel and one for each of its innermost loops."""
+    taken = resources(compiled)
+    print(
+        f"{title}: {taken['REG']} registers, {taken['STACK']} bytes spilled, "
+        f"{taken['SHARED']} bytes shared"
+    )
+    for opcodes in innermost_loops(compiled):
+        counts = collections.Counter(opcodes)
+        named = ", ".join(
+            f"{name} {counts[name] / steps:.1f}"
+            for name in _OPCODES
+            if counts[name]
+        )
+        print(f"    {len(opcodes) / steps:6.1f} per step, of which {named}")
+
+
+def main():
+    """Prints the report for the kernels that the command line describes."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--arch", type=int, default=90)
+    parser.add_argument("--states", type=int, default=16)
+    parser.add_argument("--rank", type=int, default=0)
+    parser.add_argument("--reverse", action="store_true")
+    parser.add_argument("--block-d", type=int, help="channels of a program")
+    parser.add_argument("--segment", type=int, help="steps of a segment")
+    parser.add_argument("--num-warps", type=int, default=1)
+    args = parser.parse_args()
+
+    scan = scan_constants(args.states, args.rank, args.reverse)
+    if args.block_d:
+        scan["BLOCK_D"] = args.block_d
+    if args.segment:
+        scan["SEGMENT"] = args.segment
+    conv = conv_constants(reverse=args.reverse)
+    # counts are for 32 channels: one lane of a warp each
+    share = scan["BLOCK_D"] / 32 / args.num_warps
+    conv_share = conv["GROUP"] * conv["BLOCK_D"] / 32
+    scan_rows = [
+        ("scan", forward.scan_forward_kernel, {"checkpoints": None}, 1),
+        ("scan, saving states", forward.scan_forward_kernel, {}, 1),
+        (
+            "scan backward",
+            backward.scan_backward_kernel,
+            {"y": None},
+            scan["SEGMENT"],
+        ),
+        (
+            "scan backward with y",
+            backward.scan_backward_kernel,
+            {},
+            scan["SEGMENT"],
+        ),
+    ]
+    for dtype in ("bf16", "fp32"):
+        for title, kernel, missing, steps in scan_rows:
+            compiled = compile_kernel(
+                kernel, scan | missing, dtype, args.arch, args.num_warps
+            )
+            _report(f"{title}, {dtype}", compiled, steps * share)
+        for title, kernel in (
+            ("convolution", convolution.conv_forward_kernel),
+            ("convolution backward", convolution.conv_backward_kernel),
+        ):
+            compiled = compile_kernel(kernel, conv, dtype, args.arch)
+            _report(f"{title}, {dtype}", compiled, conv_share)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""What training keeps for its backward pass, counted without a GPU.
+
+    python benchmarks/memory.py [--seconds 4]
+
+Every tensor that autograd is given to keep passes through a hook; each storage
+counts once, parameters do not. A card also holds the weights with their
+gradients and Adam's averages, and the buffers of one block. From their sum
+follows the largest batch; it is a count, not a measurement.
+"""
+
+import argparse
+import csv
+import os
+
+import torch
+from measure import RESULTS
+
+from speechbrain_spmamba.models import build_model
+from speechbrain_spmamba.nnet import folded_forward
+from speechbrain_spmamba.nnet.folded_path import MEMORY
+
+# Usable memory in GB: a tenth is left to the driver and to fragments.
+CARDS = {"24 GB": 21.6, "48 GB": 43.2, "80 GB": 72.0}
+
+# Values of a block's buffers for each of its windows at the published size:
+# windows, u and z (twice: with gradients), scan inputs and outputs with theirs,
+# and the float32 sums of B and C over 16 groups of channels.
+_D, _WINDOW, _STATES, _MIXED = 512, 128, 16, 40
+_HALF = 2 * 4 * _D + 2 * 2 * _D + 3 * _D + 2 * _MIXED + 5 * _WINDOW
+_SINGLE = 2 * 16 * _STATES
+
+
+def kept_bytes(memory, samples):
+    """Bytes kept for the backward pass of one item of ``samples`` samples.
+
+    Fewer frames are counted twice and continued along a line, but for the
+    attention, whose keys meet all queries: it is linear too, since no scores
+    are kept by an efficient attention.
+    """
+    torch.manual_seed(0)
+    model = build_model("spmamba", num_blocks=1, memory=memory)
+    counts = []
+    for seconds in (0.25, 0.5):
+        kept = {}
+
+        def keep(tensor, kept=kept):
+            storage = tensor.untyped_storage()
+            kept[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        mix = torch.randn(1, int(16000 * seconds))
+        with (
+            torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t),
+            torch.autocast("cpu", torch.bfloat16),
+        ):
+            est = model(mix)
+        for parameter in model.parameters():
+            kept.pop(parameter.data_ptr(), None)
+        counts.append((mix.shape[1], sum(kept.values())))
+        del est
+    (n0, b0), (n1, b1) = counts
+    slope = (b1 - b0) / (n1 - n0)
+    return 6 * (b0 + slope * (samples - n0))
+
+
+def main():
+    """Counts all choices and writes the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=4)
+    seconds = parser.parse_args().seconds
+    rows = []
+    # weights, gradients and two averages in float32
+    fixed = 4 * 4 * 6_141_826
+    for memory in MEMORY:
+        kept = kept_bytes(memory, int(16000 * seconds))
+        windows = folded_forward._BLOCK_ELSEWHERE[memory]
+        block = windows * (2 * _HALF + 4 * _SINGLE)
+        row = {
+            "memory": memory,
+            "seconds": seconds,
+            "kept_GB_per_item": f"{kept / 1e9:.2f}",
+            "block_GB": f"{block / 1e9:.2f}",
+        }
+        for card, size in CARDS.items():
+            batch = int((size * 1e9 - fixed - block) / kept)
+            row[f"batch_{card.replace(' ', '')}"] = batch
+        rows.append(row)
+        print(row)
+    path = RESULTS / "memory_counted.csv"
+    partial = path.with_suffix(".partial")
+    with open(partial, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(partial, path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""What the compiler makes of the Triton kernels; needs no GPU."""
+
+import functools
+import os
+
+import pytest
+
+pytest.importorskip("triton")
+if os.environ.get("TRITON_INTERPRET") == "1":
+    pytest.skip("Triton interprets here", allow_module_level=True)
+
+from benchmarks import instructions
+from speechbrain_spmamba.ops.triton import backward, convolution, forward
+
+SCAN = instructions.scan_constants
+CONV = instructions.conv_constants()
+
+# Kernel, constants, and registers that it may take. Warps of 80 registers, as
+# the forward scan has on sm_90, fit 24 times on a multiprocessor; of 255, 8.
+KERNELS = {
+    "scan": (forward.scan_forward_kernel, SCAN(rank=8), 104),
+    "scan of full steps": (forward.scan_forward_kernel, SCAN(), 104),
+    "scan backward": (backward.scan_backward_kernel, SCAN(rank=8), 255),
+    "convolution": (convolution.conv_forward_kernel, CONV, 96),
+    "convolution backward": (convolution.conv_backward_kernel, CONV, 168),
+}
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """Compiles a kernel for an architecture, once."""
+
+    @functools.cache
+    def get(name, dtype, arch):
+        kernel, constants, _ = KERNELS[name]
+        return instructions.compile_kernel(kernel, constants, dtype, arch)
+
+    return get
+
+
+@pytest.mark.parametrize(
+    "dtype, arch", [("bf16", 80), ("bf16", 90), ("fp32", 90)]
+)
+@pytest.mark.parametrize("name", KERNELS)
+def test_kernels_stay_in_their_registers(name, dtype, arch, compiled):
+    taken = instructions.resources(compiled(name, dtype, arch))
+    assert taken["REG"] <= KERNELS[name][2]
+    assert taken["SHARED"] == 0
+    # sm_80 spills a dozen of the 255 registers of the backward scan
+    spilled = 64 if (name, arch) == ("scan backward", 80) else 0
+    assert taken["STACK"] <= spilled
+
+
+@pytest.mark.parametrize("name", ["scan", "scan of full steps"])
+def test_forward_scan_exchanges_nothing_between_lanes(name, compiled):
+    (loop,) = instructions.innermost_loops(compiled(name, "bf16", 90))
+    assert not {"SHFL", "LDS", "STS", "BAR", "LDL", "STL"} & set(loop)
+    assert len(loop) <= 165
+
+
+def test_backward_scan_sums_over_channels_with_few_exchanges(compiled):
+    loops = instructions.innermost_loops(compiled("scan backward", "bf16", 90))
+    steps = KERNELS["scan backward"][1]["SEGMENT"]
+    first, second = loops
+    assert "SHFL" not in first
+    # 16 for each of dB and dC; five times as many in a plain reduction
+    assert second.count("SHFL") == 32 * steps
+    assert not {"LDS", "STS"} & set(first + second)
+    assert len(first) + len(second) <= 640 * steps
