@@ -18,6 +18,8 @@ from measure import RESULTS
 from speechbrain_spmamba.models import build_model
 from speechbrain_spmamba.nnet import folded_forward
 from speechbrain_spmamba.nnet.folded_path import MEMORY
+from speechbrain_spmamba.ops import cpu
+from speechbrain_spmamba.ops.triton import layout
 
 # Usable memory in GB: a tenth is left to the driver and to fragments.
 CARDS = {"24 GB": 21.6, "48 GB": 43.2, "80 GB": 72.0}
@@ -28,6 +30,20 @@ CARDS = {"24 GB": 21.6, "48 GB": 43.2, "80 GB": 72.0}
 _D, _WINDOW, _STATES, _MIXED = 512, 128, 16, 40
 _HALF = 2 * 4 * _D + 2 * 2 * _D + 3 * _D + 2 * _MIXED + 5 * _WINDOW
 _SINGLE = 2 * 16 * _STATES
+
+
+def fewer_checkpoints(samples):
+    """Bytes by which a GPU keeps fewer states than the C kernels counted."""
+    frames, total = samples // 128 + 1, 0
+    for rows, length in ((frames, 250), (257, frames - 7)):
+        u = torch.empty(rows, length, _D, device="meta")
+        A = torch.empty(_D, _STATES, device="meta")
+        for shape, sign in (
+            (cpu.checkpoint_shape(u, A), 1),
+            (layout.checkpoint_shape(u, A), -1),
+        ):
+            total += sign * 2 * 4 * torch.Size(shape).numel()
+    return 6 * total
 
 
 def kept_bytes(memory, samples):
@@ -72,7 +88,10 @@ def main():
     # weights, gradients and two averages in float32
     fixed = 4 * 4 * 6_141_826
     for memory in MEMORY:
-        kept = kept_bytes(memory, int(16000 * seconds))
+        samples = int(16000 * seconds)
+        kept = kept_bytes(memory, samples)
+        if memory != "low":
+            kept -= fewer_checkpoints(samples)
         windows = folded_forward._BLOCK_ELSEWHERE[memory]
         block = windows * (2 * _HALF + 4 * _SINGLE)
         row = {

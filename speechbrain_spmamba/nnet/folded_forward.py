@@ -16,10 +16,11 @@ from speechbrain_spmamba.ops.buffers import Buffers
 from speechbrain_spmamba.ops.passes import ScanInputs, state_dtype
 
 # Windows of a block. A CPU's cache holds the 15 kB that each needs (at the
-# published size) for a few thousand. On a GPU a block of the smallest size
+# published size) for a few thousand; it grows with the cores, and their number
+# asks for more rows to share. On a GPU a block of the smallest size
 # still has a warp of the scan for every slot of a large card; a larger one
 # launches less often, and takes more memory: 0.6 to 2.4 GB at bfloat16.
-_BLOCK = {"cpu": 2048}
+_BLOCK_CPU = 2048
 _BLOCK_ELSEWHERE = {"speed": 2**17, "balanced": 2**16, "low": 2**15}
 
 
@@ -96,9 +97,9 @@ class ForwardPass:
 
     def blocks(self):
         """Slices of the rows."""
-        windows = _BLOCK.get(
-            self.x.device.type, _BLOCK_ELSEWHERE[self.settings.memory]
-        )
+        windows = _BLOCK_ELSEWHERE[self.settings.memory]
+        if self.x.device.type == "cpu":
+            windows = _BLOCK_CPU * max(1, torch.get_num_threads() // 4)
         rows = max(1, windows // self.length)
         return [
             slice(first, min(first + rows, len(self.x)))

@@ -63,7 +63,7 @@ def assert_close(found, expected, tolerance):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Two rows a block, so that a map takes several and a rest."""
-    monkeypatch.setitem(folded_forward._BLOCK, "cpu", 2 * WINDOWS + 1)
+    monkeypatch.setattr(folded_forward, "_BLOCK_CPU", 2 * WINDOWS + 1)
 
 
 @pytest.mark.parametrize("backend, dtype, tolerance", PRECISIONS)
@@ -84,7 +84,7 @@ def test_value_and_every_gradient_are_those_of_the_plain_path(
 def test_the_size_of_blocks_changes_no_number(monkeypatch, memory):
     path, x = make_path(memory=memory), make_map()
     expected = run(path, x)
-    monkeypatch.setitem(folded_forward._BLOCK, "cpu", 1)
+    monkeypatch.setattr(folded_forward, "_BLOCK_CPU", 1)
     assert_close(run(path, x), expected, 1e-12)
 
 
