@@ -46,37 +46,55 @@ def fewer_checkpoints(samples):
     return 6 * total
 
 
+def count(call):
+    """Bytes of the storages that a call keeps for its backward pass."""
+    kept = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with (
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t),
+        torch.autocast("cpu", torch.bfloat16),
+    ):
+        out = call()
+    del out
+    return kept
+
+
 def kept_bytes(memory, samples):
     """Bytes kept for the backward pass of one item of ``samples`` samples.
 
-    Fewer frames are counted twice and continued along a line, but for the
-    attention, whose keys meet all queries: it is linear too, since no scores
-    are kept by an efficient attention.
+    Counted for two shorter items and continued along a line: no scores are
+    kept by an efficient attention, so all grows with the frames.
     """
     torch.manual_seed(0)
     model = build_model("spmamba", num_blocks=1, memory=memory)
     counts = []
     for seconds in (0.25, 0.5):
-        kept = {}
-
-        def keep(tensor, kept=kept):
-            storage = tensor.untyped_storage()
-            kept[storage.data_ptr()] = storage.nbytes()
-            return tensor
-
         mix = torch.randn(1, int(16000 * seconds))
-        with (
-            torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t),
-            torch.autocast("cpu", torch.bfloat16),
-        ):
-            est = model(mix)
+        kept = count(lambda mix=mix: model(mix))
         for parameter in model.parameters():
             kept.pop(parameter.data_ptr(), None)
         counts.append((mix.shape[1], sum(kept.values())))
-        del est
     (n0, b0), (n1, b1) = counts
     slope = (b1 - b0) / (n1 - n0)
     return 6 * (b0 + slope * (samples - n0))
+
+
+def passing_bytes(samples):
+    """Bytes that come and go with each item while one block is worked on.
+
+    What an attention keeps and its gradients (with "low", all of it is made
+    again at once), and half a dozen maps.
+    """
+    frames = samples // 128 + 1
+    attention = build_model("spmamba", num_blocks=1).blocks[0].attention
+    x = torch.randn(1, frames, 257, 16, requires_grad=True)
+    kept = sum(count(lambda: attention(x)).values())
+    return 2 * kept + 6 * x.nbytes
 
 
 def main():
@@ -94,14 +112,16 @@ def main():
             kept -= fewer_checkpoints(samples)
         windows = folded_forward._BLOCK_ELSEWHERE[memory]
         block = windows * (2 * _HALF + 4 * _SINGLE)
+        passing = passing_bytes(samples)
         row = {
             "memory": memory,
             "seconds": seconds,
             "kept_GB_per_item": f"{kept / 1e9:.2f}",
+            "passing_GB_per_item": f"{passing / 1e9:.2f}",
             "block_GB": f"{block / 1e9:.2f}",
         }
         for card, size in CARDS.items():
-            batch = int((size * 1e9 - fixed - block) / kept)
+            batch = int((size * 1e9 - fixed - block) / (kept + passing))
             row[f"batch_{card.replace(' ', '')}"] = batch
         rows.append(row)
         print(row)

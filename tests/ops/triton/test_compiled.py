@@ -39,7 +39,12 @@ def compiled():
 
 
 @pytest.mark.parametrize(
-    "dtype, arch", [("bf16", 80), ("bf16", 90), ("fp32", 90)]
+    "dtype, arch",
+    [
+        ("bf16", 80),
+        ("bf16", 90),
+        pytest.param("fp32", 90, marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.parametrize("name", KERNELS)
 def test_kernels_stay_in_their_registers(name, dtype, arch, compiled):
