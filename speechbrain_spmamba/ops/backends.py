@@ -68,6 +68,7 @@ def choose_backend(backend, u, A):
 
     Example
     -------
+    >>> import torch
     >>> choose_backend("torch", torch.ones(1, 2, 3), torch.ones(3, 4))
     'torch'
     """
