@@ -81,10 +81,18 @@ def _parser():
 
     prepare = add("prepare", _prepare, "Make mixtures and their manifests.")
     prepare.add_argument(
-        "hparams", help="YAML file of an experiment; its `prepare` is run"
+        "what",
+        metavar="WHAT",
+        help="data set (echo2mix, librimix, wham, wsj0mix, echo2mix-released, "
+        "echoset, lrs2-2mix, custom, mixtures, synthetic), or YAML file of an "
+        "experiment, or inspect",
     )
     prepare.add_argument(
-        "overrides", nargs=argparse.REMAINDER, help="--key value, as train.py"
+        "words",
+        metavar="...",
+        nargs=argparse.REMAINDER,
+        help="OUT --key value for a set (`spmamba prepare SET --help`), "
+        "--key value for an experiment, DIR for a look",
     )
 
     evaluate = add("evaluate", _evaluate, "Score a model on a test set.")
@@ -120,12 +128,9 @@ def _parser():
 
 
 def _prepare(arguments):
-    from speechbrain_spmamba.settings import load_settings
+    from speechbrain_spmamba.prepare.command import run
 
-    argv = [arguments.hparams, *arguments.overrides]
-    _, hparams, _, _ = load_settings(argv)
-    for split, path in hparams["prepare"]().items():
-        print(f"{split}: {path}")
+    run(arguments.what, arguments.words)
 
 
 def _evaluate(arguments):

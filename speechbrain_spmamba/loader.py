@@ -1,7 +1,8 @@
 """From manifest rows to batches: crop on read, deterministic.
 
-Where a training crop starts depends on (seed, epoch, item) and on nothing
-else, so results do not change with the number of workers, ranks or restarts.
+Where a training crop starts, or what a freshly mixed item holds, depends on
+(seed, epoch, item) and on nothing else, so results do not change with the
+number of workers, ranks or restarts.
 """
 
 import zlib
@@ -12,6 +13,7 @@ import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 
 from speechbrain_spmamba.audio import check_rate, open_audio, read_audio
+from speechbrain_spmamba.augment import make_draw
 from speechbrain_spmamba.manifest import read_manifest, source_keys
 
 
@@ -23,6 +25,7 @@ def make_dataset(
     segment=None,
     seed=0,
     epoch_counter=None,
+    dynamic_mixing=None,
 ):
     """Makes a dataset that SpeechBrain's loaders batch and pad.
 
@@ -43,6 +46,11 @@ def make_dataset(
         Seed of the crops.
     epoch_counter : object, optional
         Its ``current`` is the epoch; another epoch gives other crops.
+    dynamic_mixing : bool, dict or callable, optional
+        Fresh mixtures in every epoch: True or the arguments of
+        ``augment.DynamicMixing``, ``{"scenes": folder}``, or any
+        ``draw(seed, epoch, item)`` that returns mixture and sources
+        (``augment.py``). False, None and ``{}`` are off.
 
     Returns
     -------
@@ -57,7 +65,8 @@ def make_dataset(
     """
     rows = read_manifest(manifest, data_root, num_spks)
     sources = source_keys(next(iter(rows.values())))
-    reader = ExampleReader(sample_rate, segment, seed, epoch_counter)
+    draw = make_draw(dynamic_mixing, rows, sample_rate, segment)
+    reader = ExampleReader(sample_rate, segment, seed, epoch_counter, draw)
     dataset = DynamicItemDataset(rows)
     dataset.add_dynamic_item(
         reader, takes=["id", "mix_wav", *sources], provides="signals"
@@ -83,17 +92,23 @@ class ExampleReader:
         Seed of the crops.
     epoch_counter : object, optional
         Its ``current`` is the epoch.
+    draw : callable, optional
+        Draws mixture and sources in place of reading the item's files.
     """
 
-    def __init__(self, sample_rate, segment, seed, epoch_counter):
+    def __init__(self, sample_rate, segment, seed, epoch_counter, draw=None):
         self.sample_rate = sample_rate
         self.frames = segment and round(segment * sample_rate)
         self.seed = seed
         self.epoch_counter = epoch_counter
+        self.draw = draw
 
     def __call__(self, item, mix_wav, *source_wavs):
         """Mixture and sources of an item, see ``read_example``."""
         epoch = self.epoch_counter.current if self.epoch_counter else 0
+        if self.draw is not None:
+            mix, sources = self.draw(self.seed, epoch, item)
+            return torch.as_tensor(mix), torch.as_tensor(sources)
         rng = np.random.default_rng(
             [self.seed, epoch, zlib.crc32(item.encode())]
         )

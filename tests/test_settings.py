@@ -24,7 +24,10 @@ MAY_DIFFER = {
     "data_folder",
     "speech_folder",
     "noise_folder",
+    "protocol",
+    "released",
     "mixture_folder",
+    "data_root",
     "sample_rate",
     "splits",
     "prepare_jobs",
@@ -41,10 +44,12 @@ MAY_DIFFER = {
 
 
 def test_all_experiments_are_found():
-    assert len(EXPERIMENTS) == 4
+    assert len(EXPERIMENTS) == 10
 
 
-@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", EXPERIMENTS, ids=lambda p: str(p.relative_to(ROOT))
+)
 def test_an_experiment_builds(path, tmp_path):
     text = path.read_text()
     overrides = {"output_folder": str(tmp_path)}
@@ -55,13 +60,17 @@ def test_an_experiment_builds(path, tmp_path):
     assert hparams["separator"].sample_rate == hparams["sample_rate"]
 
 
-@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", EXPERIMENTS, ids=lambda p: str(p.relative_to(ROOT))
+)
 def test_the_first_line_is_the_command(path):
     first = path.read_text().splitlines()[0]
     assert first.startswith(f"# python train.py {path.relative_to(ROOT)}")
 
 
-@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", EXPERIMENTS, ids=lambda p: str(p.relative_to(ROOT))
+)
 def test_experiments_share_all_but_what_may_differ(path):
     def shared(path):
         yaml, text = YAML(typ="rt"), io.StringIO()

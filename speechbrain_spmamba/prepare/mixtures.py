@@ -9,7 +9,6 @@ Laws: speaker-to-speaker ratio uniform in ±6 dB and speaker-to-noise ratio
 uniform in 10 to 20 dB, over the whole clip, relative to the first speaker.
 """
 
-import json
 import math
 import zlib
 from pathlib import Path
@@ -22,14 +21,13 @@ from tqdm import tqdm
 from speechbrain_spmamba.audio import (
     open_audio,
     read_audio,
-    replacing,
     write_audio,
 )
 from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.prepare.librispeech import index_speech
+from speechbrain_spmamba.prepare.stamp import check_stamp, write_stamp
 from speechbrain_spmamba.prepare.wham_noise import index_noise
 
-STAMP = "settings.json"
 SHARE = 20  # mixtures a task: an index of LibriSpeech weighs megabytes
 PEAK = 0.9  # joint scaling keeps the mixture and its parts below this
 
@@ -108,7 +106,7 @@ def prepare(
         "seed": seed,
     }
     manifests = {split: output_folder / f"{split}.csv" for split in splits}
-    _check_stamp(output_folder / STAMP, settings)
+    check_stamp(output_folder, settings)
     if all(path.is_file() for path in manifests.values()):
         return manifests
 
@@ -124,8 +122,7 @@ def prepare(
         _check_sexes(sexes, num_spks, speech, split)
         noise = noise_folder and index_noise(noise_folder, wanted["noise"])
         corpora[split] = speech, noise
-    with replacing(output_folder / STAMP) as temporary:
-        temporary.write_text(json.dumps(settings, indent=2), encoding="utf-8")
+    write_stamp(output_folder, settings)
 
     for split, wanted in splits.items():
         numbers = range(wanted["mixtures"])
@@ -139,22 +136,6 @@ def prepare(
         rows = [row for share in made for row in share]
         write_manifest(manifests[split], rows, output_folder)
     return manifests
-
-
-def _check_stamp(path, settings):
-    """Says no where a folder was made with other settings."""
-    if not path.is_file():
-        return
-    found = json.loads(path.read_text(encoding="utf-8"))
-    # Through JSON, so that tuples and lists compare equal.
-    wanted = json.loads(json.dumps(settings))
-    changed = [key for key in wanted if found.get(key) != wanted[key]]
-    if changed:
-        key = changed[0]
-        raise ValueError(
-            f"{path.parent} holds mixtures made with {key}={found.get(key)}, "
-            f"now {key}={wanted[key]}; choose another folder or remove it"
-        )
 
 
 def _make_share(folder, split, numbers, speech, noise, settings):

@@ -1,0 +1,335 @@
+"""What every index of a corpus shares: find files, describe, remember, judge.
+
+A file is opened once. What its header tells is kept as JSON in the corpus
+folder, or in the user's cache folder where a corpus is read-only, under the
+file's relative path, size and time of change: the next scan opens only what
+is new, has changed or was bad. ``SPMAMBA_CACHE`` names a folder to keep all
+indexes in instead. Where nothing can be written, nothing is kept and nothing
+fails.
+
+Bad files are left out and named (see ``faults``): by their headers always, by
+their samples with ``check=True``, which decodes everything. What only the
+samples tell is not used without it, though the cache may know it: the same
+call must give the same files on any machine.
+"""
+
+import glob
+import hashlib
+import json
+import logging
+import os
+import stat
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from speechbrain_spmamba.audio import AUDIO_SUFFIXES, replacing
+from speechbrain_spmamba.prepare.faults import find_fault, read_header
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1  # raise it when an index of old would be misread
+MANY = 1000  # files to open that are worth a progress bar
+SHOWN = 5  # bad files that are named in a warning
+SPLIT_NAMES = (
+    ("train", "tr", "training"),
+    ("valid", "cv", "val", "dev", "validation"),
+    ("test", "tt", "eval"),
+)
+
+
+class AudioFile(NamedTuple):
+    """A good file: where it is, its name in the folder, length and rate."""
+
+    path: str
+    name: str
+    frames: int
+    sample_rate: int
+
+
+class _Facts(NamedTuple):
+    """What an index remembers of a file."""
+
+    size: int
+    mtime_ns: int
+    frames: int
+    sample_rate: int
+    fault: str  # by its header; empty: none
+    hidden: str | None  # by its samples; None: not looked at
+
+
+def list_audio(
+    folder,
+    pattern="**/*",
+    skip=None,
+    sample_rate=None,
+    check=False,
+    bad_share=0.05,
+    jobs=1,
+):
+    """Lists the good audio files of a folder.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Where to look. Links are followed, hidden files are not seen.
+    pattern : str
+        Glob below the folder; ``**`` is any number of folders.
+    skip : callable, optional
+        Says of a relative path whether to leave it out without a word.
+    sample_rate : int, optional
+        Rate in Hz that every file must have.
+    check : bool
+        Decode every file as well.
+    bad_share : float
+        Bad files are skipped with a warning up to this share of all.
+    jobs : int
+        Threads that open files.
+
+    Returns
+    -------
+    list of AudioFile
+        Sorted by their relative paths; empty if there is no audio.
+
+    Raises
+    ------
+    ValueError
+        More bad files than ``bad_share``.
+
+    Example
+    -------
+    >>> from speechbrain_spmamba.audio import write_audio
+    >>> folder = getfixture("tmp_path")
+    >>> write_audio(folder / "a" / "b.wav", [0.0] * 100, 8000)
+    >>> [(file.name, file.frames) for file in list_audio(folder)]
+    [('a/b.wav', 100)]
+    """
+    folder = Path(folder)
+    keys = _find(folder, pattern)
+    wanted = [name for name in keys if not (skip and skip(name))]
+    caches = _cache_paths(folder, pattern)
+    known = [_load(path) for path in caches]
+    facts = _recall(keys, known, check)
+    new = [n for n in wanted if not _is_enough(facts.get(n), check)]
+    try:
+        looked = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(
+            delayed(_look)(folder / name, *keys[name], check) for name in new
+        )
+        bar = tqdm(
+            looked,
+            desc=f"indexing {folder.name}",
+            total=len(new),
+            disable=len(new) < MANY,
+        )
+        for name, entry in zip(new, bar, strict=True):
+            facts[name] = entry
+    finally:
+        # Also when stopped half-way: what was opened need not be again.
+        if facts not in known:
+            _save(caches, facts)
+
+    files, faults = [], {}
+    for name in wanted:
+        entry = facts[name]
+        fault = entry.fault or (check and entry.hidden)
+        if not fault and sample_rate not in (None, entry.sample_rate):
+            fault = f"is at {entry.sample_rate} Hz, expected {sample_rate} Hz"
+        if fault:
+            faults[name] = fault
+        else:
+            path = str(folder / name)
+            files.append(AudioFile(path, name, entry.frames, entry.sample_rate))
+    _report(folder, faults, len(wanted), bad_share)
+    return files
+
+
+def split_folder(folder, split):
+    """Finds a split's folder under the names that corpora give it.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Holds the splits.
+    split : str
+        Any name; ``train``, ``valid`` and ``test`` also find ``tr``, ``cv``
+        or ``val``, and ``tt``, and the other way round.
+
+    Returns
+    -------
+    Path
+        The folder; ``<folder>/<split>``, which does not exist, if none does.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> (folder / "cv").mkdir()
+    >>> split_folder(folder, "valid").name
+    'cv'
+    """
+    for name in split_names(split):
+        if (Path(folder) / name).is_dir():
+            return Path(folder) / name
+    return Path(folder) / split
+
+
+def split_names(split):
+    """The names of a split, the given one first.
+
+    Arguments
+    ---------
+    split : str
+        Any name.
+
+    Returns
+    -------
+    tuple of str
+        Itself, and what it is called elsewhere.
+
+    Example
+    -------
+    >>> split_names("tt"), split_names("dogs")
+    (('tt', 'test', 'eval'), ('dogs',))
+    """
+    for names in SPLIT_NAMES:
+        if split in names:
+            return (split, *(name for name in names if name != split))
+    return (split,)
+
+
+def folder_names(folder):
+    """What stands in a folder, in a few words for an error message.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Any path.
+
+    Returns
+    -------
+    str
+        Names, or that there is no such folder.
+
+    Example
+    -------
+    >>> folder_names("nowhere")
+    'no such folder'
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        return "no such folder"
+    names = sorted(path.name for path in folder.glob("[!.]*"))
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return (", ".join(names[:8]) or "an empty folder") + more
+
+
+def _find(folder, pattern):
+    """Relative path -> (size, time of change) of the audio, sorted."""
+    names = (
+        PurePosixPath(Path(name).as_posix())
+        for name in glob.iglob(pattern, root_dir=folder, recursive=True)
+    )
+    keys = {}
+    for name in sorted(names, key=lambda name: name.parts):
+        if name.suffix.lower() not in AUDIO_SUFFIXES:
+            continue
+        try:
+            status = (folder / name).stat()
+        except OSError:  # a link to nothing
+            continue
+        if stat.S_ISREG(status.st_mode):
+            keys[str(name)] = (status.st_size, status.st_mtime_ns)
+    return keys
+
+
+def _recall(keys, known, check):
+    """What indexes tell of files that are still the same, skipped or not."""
+    facts = {}
+    for cache in known:
+        for name, entry in cache.items():
+            better = not _is_enough(facts.get(name), check)
+            if better and entry[:2] == keys.get(name):
+                facts[name] = entry
+    return facts
+
+
+def _is_enough(entry, check):
+    """Whether a file need not be looked at again.
+
+    A bad one is: it may have been the disk, or a missing permission.
+    """
+    if entry is None or entry.fault:
+        return False
+    return not check or entry.hidden == ""
+
+
+def _look(path, size, mtime_ns, check):
+    """Opens a file, and listens to it if asked."""
+    frames, rate, fault = read_header(path)
+    hidden = find_fault(path) if check and not fault else None
+    return _Facts(size, mtime_ns, frames, rate, fault, hidden)
+
+
+def _report(folder, faults, total, bad_share):
+    """Names the bad files; says no if they are too many."""
+    if not faults:
+        return
+    named = [f"{name} {fault}" for name, fault in faults.items()]
+    if len(faults) > bad_share * total:
+        raise ValueError(
+            f"{folder}: {len(faults)} of {total} audio files are bad, more "
+            f"than bad_share={bad_share:g} allows; the first: {named[0]}; "
+            "replace or remove them, or raise bad_share"
+        )
+    logger.warning(
+        "%s: skipped %d of %d audio files: %s%s",
+        folder,
+        len(faults),
+        total,
+        "; ".join(named[:SHOWN]),
+        "; ..." if len(named) > SHOWN else "",
+    )
+
+
+def _cache_paths(folder, pattern):
+    """Where an index may be kept, the best place first."""
+    crc = f"{zlib.crc32(pattern.encode()):08x}"
+    whole = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
+    chosen, paths = os.environ.get("SPMAMBA_CACHE"), []
+    if not chosen:
+        paths.append(folder / f".spmamba-index-{crc}.json")
+    try:
+        home = Path(chosen or Path.home() / ".cache" / "spmamba")
+    except RuntimeError:  # a user without a home
+        return paths
+    return [*paths, home / f"index-{whole}-{crc}.json"]
+
+
+def _load(path):
+    """The facts of an index; none if it is missing, foreign or broken."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] == FORMAT:
+            files = content["files"].items()
+            return {name: _Facts(*entry) for name, entry in files}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        pass
+    return {}
+
+
+def _save(paths, facts):
+    """Keeps an index in the first place that lets itself be written."""
+    text = json.dumps({"format": FORMAT, "files": facts})
+    for path in paths:
+        try:
+            # Root may write anywhere; what nobody may write to is respected.
+            if path.parent.is_dir() and not path.parent.stat().st_mode & 0o222:
+                continue
+            if facts or path.is_file():
+                with replacing(path) as temporary:
+                    temporary.write_text(text, encoding="utf-8")
+            return
+        except OSError:
+            continue
