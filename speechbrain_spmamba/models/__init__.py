@@ -2,9 +2,26 @@
 
 import inspect
 
+from speechbrain_spmamba.models.afrcnn import AFRCNN
+from speechbrain_spmamba.models.bsrnn import BSRNN
+from speechbrain_spmamba.models.conv_tasnet import ConvTasNet
+from speechbrain_spmamba.models.dprnn import DPRNN
 from speechbrain_spmamba.models.spmamba import SPMamba
+from speechbrain_spmamba.models.sudormrf import SudoRMRF
+from speechbrain_spmamba.models.tdanet import TDANet
+from speechbrain_spmamba.models.tf_gridnet import TFGridNet
 
-MODELS = {"spmamba": SPMamba}
+# The paper's own, then the systems of its Table 1.
+MODELS = {
+    "spmamba": SPMamba,
+    "tf_gridnet": TFGridNet,
+    "bsrnn": BSRNN,
+    "tdanet": TDANet,
+    "afrcnn": AFRCNN,
+    "sudormrf": SudoRMRF,
+    "conv_tasnet": ConvTasNet,
+    "dprnn": DPRNN,
+}
 
 
 def build_model(name, **overrides):

@@ -10,28 +10,8 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from speechbrain_spmamba.nnet.multiscale import ConvNorm
 from speechbrain_spmamba.nnet.waveform import before
-
-
-def halved(length):
-    """Length after a convolution with stride 2 and "same" padding.
-
-    Arguments
-    ---------
-    length : int or torch.Tensor
-        Length before.
-
-    Returns
-    -------
-    int or torch.Tensor
-        Half of it, rounded up.
-
-    Example
-    -------
-    >>> halved(8), halved(9)
-    (4, 5)
-    """
-    return (length + 1) // 2
 
 
 def cut(x, count):
@@ -81,14 +61,18 @@ def stretch(x, size, count=None, new_count=None):
     >>> stretch(torch.tensor([[[1.0, 2.0, 9.0]]]), 4, *torch.tensor([[2], [3]]))
     tensor([[[1., 1., 2., 0.]]])
     """
-    if count is None:
-        return F.interpolate(x, size=size, mode="nearest")
-    # In float32 like the original, whose rounding shows from 3 s on.
+    ragged = count is not None
+    if not ragged:
+        if x.dtype != torch.float64:  # which it rounds unlike all others
+            return F.interpolate(x, size=size)
+        count = torch.full((1,), x.shape[2], device=x.device)
+        new_count = torch.full((1,), size, device=x.device)
+    # In float32 and in this order, which decides where places meet borders.
     scale = (count.float() / new_count.float()).unsqueeze(1)
-    source = (torch.arange(size, device=x.device) * scale).floor().long()
-    source = source.minimum(count.unsqueeze(1) - 1)
-    out = x.gather(2, source.unsqueeze(1).expand(-1, x.shape[1], -1))
-    return cut(out, new_count)
+    source = (torch.arange(size, device=x.device) * scale).long()
+    source = source.minimum(count.unsqueeze(1) - 1).unsqueeze(1)
+    out = x.gather(2, source.expand(x.shape[0], x.shape[1], -1))
+    return cut(out, new_count) if ragged else out
 
 
 def shrink(x, size, halvings, count=None, new_count=None):
@@ -135,8 +119,8 @@ def shrink(x, size, halvings, count=None, new_count=None):
     return cut(out.sum(3), new_count.squeeze(1))
 
 
-class ConvNorm(nn.Module):
-    """Convolution with "same" padding, then a norm over the whole item.
+class UnbiasedConvNorm(ConvNorm):
+    """Convolution without a bias and a norm over the whole item.
 
     Arguments
     ---------
@@ -145,85 +129,64 @@ class ConvNorm(nn.Module):
     out_channels : int
         Channels of the output.
     kernel_size : int
-        Taps, an odd number.
-    stride : int
-        1, or 2 to halve the length.
+        Odd; the edges are padded with zeros.
     groups : int
-        Of the convolution.
-    bias : bool
-        Whether the convolution has one.
-    eps : float
-        Added to the variance.
+        As in ``nn.Conv1d``.
 
     Shape
     -----
-    ``[B, in_channels, L]`` -> ``[B, out_channels, ceil(L / stride)]``.
+    ``[B, in_channels, L]`` -> ``[B, out_channels, L]``.
 
     Example
     -------
-    >>> ConvNorm(4, 8, 5, stride=2)(torch.randn(2, 4, 9)).shape
-    torch.Size([2, 8, 5])
+    >>> UnbiasedConvNorm(4, 8, 5)(torch.randn(2, 4, 9)).shape
+    torch.Size([2, 8, 9])
     """
 
-    def __init__(
-        self,
-        in_channels,
-        out_channels,
-        kernel_size=1,
-        stride=1,
-        groups=1,
-        bias=True,
-        eps=1e-8,
-    ):
-        super().__init__()
-        self.conv = nn.Conv1d(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride=stride,
-            padding=kernel_size // 2,
-            groups=groups,
-            bias=bias,
-        )
-        self.norm = ItemNorm(out_channels, eps)
-
-    def forward(self, x, count=None):
-        """See the class; ``count`` are valid positions of the output."""
-        return self.norm(self.conv(x), count)
+    def __init__(self, in_channels, out_channels, kernel_size=1, groups=1):
+        super().__init__(in_channels, out_channels, kernel_size, groups=groups)
+        self.conv.register_parameter("bias", None)
 
 
-class ItemNorm(nn.GroupNorm):
-    """Layer norm over channels and valid positions of each item.
+class Gated(nn.Module):
+    """A map at one scale, gated (and shifted) by another at its own scale.
 
     Arguments
     ---------
     channels : int
-        Channels, each with its gain and bias.
-    eps : float
-        Added to the variance.
+        Channels of both maps.
+    kernel_size : int
+        Taps of the depthwise convolutions.
+    shift : bool
+        Whether the other map is also added.
 
     Shape
     -----
-    ``[B, channels, L]`` -> the same.
+    ``[B, C, L]``, ``[B, C, M]`` -> ``[B, C, L]``.
 
     Example
     -------
-    >>> ItemNorm(4)(torch.randn(2, 4, 9), torch.tensor([9, 3]))[1, :, 3:].sum()
-    tensor(0., grad_fn=<SumBackward0>)
+    >>> Gated(4, 5, True)(torch.randn(2, 4, 9), torch.randn(2, 4, 5)).shape
+    torch.Size([2, 4, 9])
     """
 
-    def __init__(self, channels, eps=1e-8):
-        super().__init__(1, channels, eps)
+    def __init__(self, channels, kernel_size, shift):
+        super().__init__()
 
-    def forward(self, x, count=None):
-        """See the class; ``count`` are the valid positions, ``[B]``."""
-        if count is None:
-            return super().forward(x)
-        # bf16 statistics would lose a batch's quiet items.
-        x = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
-        numbers = (count * x.shape[1]).view(-1, 1, 1)
-        mean = cut(x, count).sum((1, 2), keepdim=True) / numbers
-        centred = cut(x - mean, count)
-        var = centred.square().sum((1, 2), keepdim=True) / numbers
-        gain = torch.rsqrt(var + self.eps) * self.weight.unsqueeze(1)
-        return cut(centred * gain + self.bias.unsqueeze(1), count)
+        def depthwise():
+            return UnbiasedConvNorm(channels, channels, kernel_size, channels)
+
+        self.local = depthwise()
+        self.gate = depthwise()
+        self.shift = depthwise() if shift else None
+
+    def forward(self, local, other, count=None, other_count=None):
+        """See the class; the counts are the valid positions, ``[B]``."""
+        size = local.shape[2]
+        gate = self.gate(other, other_count).sigmoid()
+        gate = stretch(gate, size, other_count, count)
+        out = self.local(local, count) * gate
+        if self.shift is None:
+            return out
+        shift = self.shift(other, other_count)
+        return out + stretch(shift, size, other_count, count)

@@ -1,0 +1,286 @@
+"""DPRNN: recurrent networks within chunks and across them mask filters.
+
+Source: Luo, Chen, Yoshioka, "Dual-path RNN: efficient long sequence modeling
+for time-domain single-channel speech separation", arXiv 1910.06379, which
+puts it between the filters of Conv-TasNet.
+
+Glossary, paper -> code
+    N (features)            feature_dim; of the filters: n_filters
+    H (hidden units)        hidden, of each direction
+    window of the encoder   kernel_size
+    B (blocks)              num_blocks
+    K (chunk length)        chunk_size      P (chunk hop)   chunk_size // 2
+    S (chunks)              chunks          L (frames)      frames
+    C (sources)             num_spks
+
+As in the published code, where the paper leaves it open:
+* the filters' output passes a ReLU;
+* norms count the zeros with which the last chunks of an item are filled;
+* the masks come out of a gated layer that all sources share, and a ReLU.
+
+Departures from the published code, none of which changes a result it gives:
+* features are channels-last, [B, S, K, N], so that 1x1 convolutions are
+  linear layers;
+* recordings shorter than a filter are padded and cut back;
+* items of a batch may have different lengths (`lengths`).
+"""
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from speechbrain_spmamba.nnet.norms import GlobalLayerNorm
+from speechbrain_spmamba.nnet.recurrent import BLSTM
+from speechbrain_spmamba.nnet.time_domain import FilterbankSeparator, FrameNorm
+from speechbrain_spmamba.nnet.waveform import before
+
+EPS = torch.finfo(torch.float32).eps
+
+
+class DPRNN(FilterbankSeparator):
+    """Separates talkers sample by sample.
+
+    The default is the paper's network with filters of two samples: 2,608,001
+    parameters. SPMamba's Table 1 prints 2.72 M, which no public code gives.
+
+    Arguments
+    ---------
+    n_filters : int
+        Filters of encoder and decoder.
+    feature_dim : int
+        Features that the recurrent networks see.
+    hidden : int
+        Hidden units of each direction.
+    kernel_size : int
+        Filter length in samples; the hop is half of it.
+    num_blocks : int
+        Blocks, each with a network within and one across chunks.
+    chunk_size : int
+        Frames in a chunk; chunks overlap by half.
+    num_spks : int
+        Sources to return.
+    sample_rate : int
+        Rate in Hz that the model is meant for.
+
+    Shape
+    -----
+    ``[B, T]`` -> ``[B, T, num_spks]``.
+
+    Example
+    -------
+    >>> model = DPRNN(n_filters=4, feature_dim=4, hidden=3, num_blocks=1)
+    >>> model(torch.randn(2, 400)).shape
+    torch.Size([2, 400, 2])
+    """
+
+    def __init__(
+        self,
+        n_filters=64,
+        feature_dim=64,
+        hidden=128,
+        kernel_size=2,
+        num_blocks=6,
+        chunk_size=250,
+        num_spks=2,
+        sample_rate=16000,
+    ):
+        super().__init__(
+            num_spks, n_filters, kernel_size, sample_rate=sample_rate
+        )
+        self.chunk_size = chunk_size
+        self.input_norm = FrameNorm(n_filters, EPS)
+        self.bottleneck = nn.Conv1d(n_filters, feature_dim, 1, bias=False)
+        self.blocks = nn.ModuleList(
+            DualPathBlock(feature_dim, hidden) for _ in range(num_blocks)
+        )
+        self.split = nn.Sequential(
+            nn.PReLU(), nn.Linear(feature_dim, num_spks * feature_dim)
+        )
+        self.value = nn.Linear(feature_dim, feature_dim)
+        self.gate = nn.Linear(feature_dim, feature_dim)
+        self.mask = nn.Linear(feature_dim, n_filters, bias=False)
+
+    def encode(self, mix):
+        """Filters, and what is positive of their output.
+
+        Arguments
+        ---------
+        mix : torch.Tensor
+            Shape ``[B, 1, T]``.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape ``[B, n_filters, L]``.
+        """
+        return super().encode(mix).relu()
+
+    def estimate_masks(self, features, count=None):
+        """Masks of 0 and above.
+
+        Arguments
+        ---------
+        features : torch.Tensor
+            Output of the filters, shape ``[B, n_filters, L]``.
+        count : torch.Tensor, optional
+            Valid frames of each item, shape ``[B]``.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape ``[B, num_spks, n_filters, L]``.
+        """
+        frames = features.shape[-1]
+        x = self.bottleneck(self.input_norm(features, count)).transpose(1, 2)
+        x = split_chunks(x, self.chunk_size)  # [B, S, K, feature_dim]
+        valid = chunks = None
+        if count is not None:
+            chunks = num_chunks(count, self.chunk_size)
+            valid = before(chunks, x.shape[1])[..., None, None]
+            # The LSTMs need it on the host: wait here once, not in each.
+            chunks = chunks.cpu()
+        for block in self.blocks:
+            x = block(x, chunks, valid)
+        x = self.split(x).unflatten(-1, (self.num_spks, -1))
+        x = join_chunks(x.movedim(-2, 1).flatten(0, 1), frames)
+        x = self.value(x).tanh() * self.gate(x).sigmoid()
+        masks = self.mask(x).relu().transpose(1, 2)
+        return masks.unflatten(0, (-1, self.num_spks))
+
+
+class DualPathBlock(nn.Module):
+    """A network along each chunk, then one along the chunks.
+
+    Arguments
+    ---------
+    feature_dim : int
+        Features of input and output.
+    hidden : int
+        Hidden units of each direction.
+
+    Shape
+    -----
+    ``[B, S, K, feature_dim]`` -> the same.
+
+    Example
+    -------
+    >>> DualPathBlock(4, 3)(torch.randn(1, 6, 5, 4)).shape
+    torch.Size([1, 6, 5, 4])
+    """
+
+    def __init__(self, feature_dim, hidden):
+        super().__init__()
+        self.intra_rnn = BLSTM(feature_dim, hidden)
+        self.intra_linear = nn.Linear(2 * hidden, feature_dim)
+        self.intra_norm = GlobalLayerNorm(feature_dim, EPS)
+        self.inter_rnn = BLSTM(feature_dim, hidden)
+        self.inter_linear = nn.Linear(2 * hidden, feature_dim)
+        self.inter_norm = GlobalLayerNorm(feature_dim, EPS)
+
+    def forward(self, x, chunks=None, valid=None):
+        """Runs the block.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            Shape ``[B, S, K, feature_dim]``.
+        chunks : torch.Tensor, optional
+            Valid chunks of each item, shape ``[B]``, on the CPU.
+        valid : torch.Tensor, optional
+            The same as a mask, shape ``[B, S, 1, 1]``.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape of ``x``; chunks behind an item's end hold no meaning.
+        """
+        batch, _, size, _ = x.shape
+        y = self.intra_rnn(x.flatten(0, 1)).unflatten(0, (batch, -1))
+        x = x + self.intra_norm(self.intra_linear(y), valid)
+
+        across = x.transpose(1, 2).flatten(0, 1)  # [B * K, S, feature_dim]
+        if chunks is not None:
+            chunks = chunks.repeat_interleave(size)
+        y = self.inter_rnn(across, chunks).unflatten(0, (batch, size))
+        y = self.inter_linear(y).transpose(1, 2)
+        return x + self.inter_norm(y, valid)
+
+
+def num_chunks(frames, size):
+    """How many chunks ``split_chunks`` makes.
+
+    Arguments
+    ---------
+    frames : int or torch.Tensor
+        Number of frames.
+    size : int
+        Frames in a chunk.
+
+    Returns
+    -------
+    int or torch.Tensor
+        An even number.
+
+    Example
+    -------
+    >>> num_chunks(9, size=4)
+    6
+    """
+    return 2 * ((frames + size // 2) // size + 1)
+
+
+def split_chunks(x, size):
+    """Cuts a sequence into chunks that overlap by half.
+
+    Half a chunk of zeros comes first, and at least as many last, so that
+    every frame lies in two chunks.
+
+    Arguments
+    ---------
+    x : torch.Tensor
+        Shape ``[B, L, N]``.
+    size : int
+        Frames in a chunk, K.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape ``[B, S, K, N]``, S as ``num_chunks`` gives it.
+
+    Example
+    -------
+    >>> split_chunks(torch.ones(1, 2, 1), size=2).squeeze().tolist()
+    [[0.0, 1.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]]
+    """
+    hop, frames = size // 2, x.shape[1]
+    span = num_chunks(frames, size) // 2 * size
+    x = F.pad(x, (0, 0, hop, span - frames))
+    # Two rows of chunks without overlap, the second half a chunk later.
+    rows = [x[:, start : start + span] for start in (0, hop)]
+    chunks = [row.unflatten(1, (-1, size)) for row in rows]
+    return torch.stack(chunks, dim=2).flatten(1, 2)
+
+
+def join_chunks(chunks, frames):
+    """Adds overlapping chunks up: the transpose of ``split_chunks``.
+
+    Arguments
+    ---------
+    chunks : torch.Tensor
+        Shape ``[B, S, K, N]``.
+    frames : int
+        Frames to return, L.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape ``[B, L, N]``.
+
+    Example
+    -------
+    >>> join_chunks(split_chunks(torch.ones(1, 3, 1), 2), 3).flatten().tolist()
+    [2.0, 2.0, 2.0]
+    """
+    hop = chunks.shape[2] // 2
+    first, second = chunks[:, 0::2].flatten(1, 2), chunks[:, 1::2].flatten(1, 2)
+    return first[:, hop : hop + frames] + second[:, :frames]

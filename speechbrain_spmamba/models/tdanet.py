@@ -1,0 +1,268 @@
+"""TDANet: one U-shaped block, applied again and again, with attention on top.
+
+Source: Li, Yang and Hu, "An efficient encoder-decoder architecture with
+top-down attention for speech separation", arXiv 2209.15200 (the large
+version with a window of 2 ms).
+
+Glossary, paper -> code
+    N   encoder bases, window / 2 + 1     D   in_channels of a block
+    B   out_channels, between blocks      S   upsampling_depth, time scales
+    F_i maps of the way down              P   their sum at the coarsest scale
+    GA  GlobalAttention and FeedForward   LA  Gated(local, gate, shift)
+
+Departures from the paper, following its published code where both differ:
+* the first LA takes the next finer map for its global input, so that the
+  coarsest modulated map is never used; its parameters exist, do not learn
+  and are marked so (`requires_grad=False`);
+* the residual around the attention adds the attention's output to itself.
+
+Departures from the published code:
+* its multi-head attention runs over the batch axis: an item's estimate
+  depends on what else is in the batch, and of an item alone each position
+  sees itself only. `attention="published"` does the latter for every item,
+  whatever the batch; "time" (default) attends over time, as the paper means;
+* the table of positions has no end;
+* items of a batch may have different lengths (`lengths`): each is computed
+  as if it were alone.
+"""
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from speechbrain_spmamba.nnet.global_attention import (
+    FeedForward,
+    GlobalAttention,
+    drop_path,
+)
+from speechbrain_spmamba.nnet.multiscale import ConvNorm, Pyramid
+from speechbrain_spmamba.nnet.scales import Gated, cut, shrink
+from speechbrain_spmamba.nnet.time_domain import FrameNorm
+from speechbrain_spmamba.nnet.waveform import (
+    before,
+    check_mixture,
+    count_samples,
+    may_look,
+)
+
+
+class TDANet(nn.Module):
+    """Separates talkers by masks on a learned filterbank.
+
+    The default is the published model: 2,331,751 parameters.
+
+    Arguments
+    ---------
+    num_spks : int
+        Sources to return.
+    out_channels : int
+        Channels between blocks.
+    in_channels : int
+        Channels inside a block; a multiple of 8, the attention's heads.
+    num_blocks : int
+        How often the block is applied; its weights are shared.
+    upsampling_depth : int
+        Time scales of the block, at least 2.
+    enc_kernel_size : int
+        Window of the encoder in milliseconds.
+    enc_num_basis : int, optional
+        Filters of the encoder; by default half a window and one.
+    sample_rate : int
+        Rate in Hz that the model is meant for.
+    attention : str
+        "time" or "published", see above.
+
+    Shape
+    -----
+    ``[B, T]`` -> ``[B, T, num_spks]``.
+
+    Example
+    -------
+    >>> model = TDANet(out_channels=8, in_channels=16, num_blocks=2)
+    >>> model(torch.randn(2, 400)).shape
+    torch.Size([2, 400, 2])
+    """
+
+    def __init__(
+        self,
+        num_spks=2,
+        out_channels=128,
+        in_channels=512,
+        num_blocks=16,
+        upsampling_depth=5,
+        enc_kernel_size=2,
+        enc_num_basis=None,
+        sample_rate=16000,
+        attention="time",
+    ):
+        super().__init__()
+        self.num_spks = num_spks
+        self.sample_rate = sample_rate
+        self.num_blocks = num_blocks
+        self.window = int(enc_kernel_size * sample_rate) // 1000
+        if self.window < 4 or self.window % 4:
+            raise ValueError(
+                f"enc_kernel_size of {enc_kernel_size} ms is {self.window} "
+                f"samples at {sample_rate} Hz; choose a multiple of 4 samples"
+            )
+        self.hop = self.window // 4
+        bases = enc_num_basis or self.window // 2 + 1
+        self.encoder = nn.Conv1d(
+            1,
+            bases,
+            self.window,
+            stride=self.hop,
+            padding=self.window // 2,
+            bias=False,
+        )
+        self.norm = FrameNorm(bases)
+        self.bottleneck = nn.Conv1d(bases, out_channels, 1)
+        self.block = TopDownBlock(
+            out_channels, in_channels, upsampling_depth, attention
+        )
+        # Between two rounds of the block.
+        self.rejoin = nn.Sequential(
+            nn.Conv1d(out_channels, out_channels, 1, groups=out_channels),
+            nn.PReLU(),
+        )
+        self.mask = nn.Sequential(
+            nn.PReLU(), nn.Conv1d(out_channels, num_spks * bases, 1)
+        )
+        self.decoder = nn.ConvTranspose1d(
+            num_spks * bases,
+            num_spks,
+            self.window,
+            stride=self.hop,
+            padding=self.window // 2,
+            bias=False,
+        )
+        nn.init.xavier_uniform_(self.encoder.weight)
+        nn.init.xavier_uniform_(self.decoder.weight)
+
+    def forward(self, mix, lengths=None):
+        """Separates a batch of mixtures.
+
+        Arguments
+        ---------
+        mix : torch.Tensor
+            Shape ``[B, T]``.
+        lengths : torch.Tensor, optional
+            Relative lengths in (0, 1], shape ``[B]``. With them the estimate
+            of an item does not depend on its padding or its neighbours.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape ``[B, T, num_spks]``, zero behind each item's end.
+
+        Raises
+        ------
+        ValueError
+            A mixture of the wrong shape or with samples that are not finite.
+        """
+        look = may_look(self, mix)
+        mix = check_mixture(mix, values=look).transpose(1, 2)  # [B, 1, T]
+        mix = mix.to(self.encoder.weight.dtype)
+        samples = mix.shape[2]
+        count = valid = None
+        if lengths is not None:
+            num_samples = count_samples(lengths.to(mix.device), samples, look)
+            valid = before(num_samples, samples).unsqueeze(2)
+            mix = cut(mix, num_samples)
+            count = self._num_frames(num_samples)
+        edge = self.window - self.hop
+        padded = (self._num_frames(samples) - 1) * self.hop
+        mix = F.pad(mix, (edge, padded - edge - samples))
+
+        # The filters work on samples, which bf16 would make audibly coarse.
+        with torch.autocast(mix.device.type, enabled=False):
+            bases = cut(self.encoder(mix), count)  # [B, bases, frames]
+        start = cut(self.bottleneck(self.norm(bases, count)), count)
+        x = self.block(start, count)
+        for _ in range(self.num_blocks - 1):
+            x = self.block(cut(self.rejoin(start + x), count), count)
+        masks = F.relu(self.mask(x)).unflatten(1, (self.num_spks, -1))
+        masked = masks.to(mix.dtype) * bases.unsqueeze(1)
+        with torch.autocast(mix.device.type, enabled=False):
+            est = self.decoder(masked.flatten(1, 2))
+        est = est[:, :, edge : edge + samples].transpose(1, 2)
+        return est if valid is None else est * valid
+
+    def _num_frames(self, samples):
+        """Frames of a wave, which is padded by 1 to ``window`` zeros to a
+        multiple of the window less a hop, and by as much again at both ends.
+        """
+        edge = self.window - self.hop
+        rest = self.window - (self.hop + samples) % self.window
+        return (samples + rest + 2 * edge) // self.hop + 1
+
+
+class TopDownBlock(nn.Module):
+    """Down the time scales, attention at the coarsest, and up again.
+
+    Arguments
+    ---------
+    out_channels : int
+        Channels of input and output.
+    in_channels : int
+        Channels inside.
+    depth : int
+        Time scales, at least 2.
+    attention : str
+        "time" or "published".
+
+    Shape
+    -----
+    ``[B, out_channels, L]`` -> the same.
+
+    Example
+    -------
+    >>> TopDownBlock(4, 8, 3)(torch.randn(2, 4, 9)).shape
+    torch.Size([2, 4, 9])
+    """
+
+    def __init__(self, out_channels, in_channels, depth, attention="time"):
+        super().__init__()
+        if depth < 2:
+            raise ValueError(
+                f"upsampling_depth is {depth}; TDANet needs at least 2 scales"
+            )
+        self.expand = ConvNorm(out_channels, in_channels, act=True)
+        self.down = Pyramid(in_channels, depth)
+        self.attention = GlobalAttention(in_channels, attention)
+        self.feed_forward = FeedForward(in_channels)
+        self.modulate = nn.ModuleList(
+            Gated(in_channels, kernel_size=1, shift=False) for _ in range(depth)
+        )
+        self.merge = nn.ModuleList(
+            Gated(in_channels, kernel_size=5, shift=True)
+            for _ in range(depth - 1)
+        )
+        self.project = nn.Conv1d(in_channels, out_channels, 1)
+        if depth > 2:
+            self.modulate[-1].requires_grad_(False)
+
+    def forward(self, x, count=None):
+        """See the class; ``count`` are the valid positions, ``[B]``."""
+        maps, counts = self.down(self.expand(x, count), count)
+        count, last = counts[-1], len(maps) - 1
+        size = maps[-1].shape[2]
+        top = sum(
+            shrink(fine, size, last - k, counts[k], count)
+            for k, fine in enumerate(maps)
+        )
+        top = top + drop_path(self.attention(top, count), self.training)
+        top = top + drop_path(self.feed_forward(top, count), self.training)
+
+        def modulated(k):
+            return self.modulate[k](maps[k], top, counts[k], count)
+
+        # The first merge takes index k - 1; of two scales that is the last.
+        above = (last - 2) % (last + 1)
+        merged, coarse_count = modulated(above), counts[above]
+        for k in reversed(range(last)):
+            merged = self.merge[k](
+                modulated(k), merged, counts[k], coarse_count
+            )
+            coarse_count = counts[k]
+        return cut(self.project(merged), counts[0]) + x

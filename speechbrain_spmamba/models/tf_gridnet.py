@@ -1,0 +1,234 @@
+"""TF-GridNet: a grid of bidirectional LSTMs over time and frequency.
+
+Source: Wang et al., "TF-GridNet: making time-frequency domain models great
+again for monaural speaker separation", arXiv 2209.03952 and 2211.12433.
+
+Glossary, paper -> code
+    D   emb_dim      I   emb_ks      J   emb_hs     B   num_blocks
+    H   lstm_hidden  L   num_heads   E   ceil(attn_qk_dim / bins)
+
+The network is `nnet.tf_grid.TFGrid`, which SPMamba shares; its sequence
+model is `nnet.recurrent.BLSTM`.
+
+Versions. The public code has two blocks with the same weights. The first
+(`version=1`, the default: its cost is that of Table 1 of SPMamba) appends
+zeros only where a window would not fit. The second pads I - J zeros on all
+four sides of the map before the two paths and cuts them off before the
+attention, so that edges are seen as often as the rest. Weights are of use
+only in the block that they were trained in; therefore they carry its number.
+
+Departures from the published code: those of `nnet.tf_grid`, and that the
+second version has no special case for I = J.
+"""
+
+from functools import partial
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from speechbrain_spmamba.nnet.recurrent import BLSTM
+from speechbrain_spmamba.nnet.tf_grid import GridBlock, TFGrid
+from speechbrain_spmamba.nnet.waveform import before
+from speechbrain_spmamba.nnet.windows import fitted_length
+
+
+class TFGridNet(TFGrid):
+    """Separates talkers by complex spectral mapping.
+
+    The default is the published model: 14,470,546 parameters.
+
+    Arguments
+    ---------
+    num_spks : int
+        Sources to return.
+    num_mics : int
+        Microphones of the input.
+    n_fft : int
+        STFT window in samples.
+    hop_length : int
+        STFT hop in samples.
+    num_blocks : int
+        Grid blocks.
+    lstm_hidden : int
+        Width of each direction of an LSTM.
+    emb_dim : int
+        Channels of the time-frequency map.
+    emb_ks : int
+        Neighbouring bins or frames that one step of an LSTM sees.
+    emb_hs : int
+        Bins or frames between two steps.
+    num_heads : int
+        Heads of the attention between frames; must divide ``emb_dim``.
+    attn_qk_dim : int
+        Approximate length of a query.
+    eps : float
+        Of all norms.
+    sample_rate : int
+        Rate in Hz that the model is meant for.
+    version : int
+        1 or 2, see above. Weights that are loaded replace it by theirs.
+
+    Shape
+    -----
+    ``[B, T]`` or ``[B, T, num_mics]`` -> ``[B, T, num_spks]``.
+
+    Example
+    -------
+    >>> model = TFGridNet(num_blocks=1, n_fft=64, hop_length=32, emb_dim=4)
+    >>> model(torch.randn(2, 400)).shape
+    torch.Size([2, 400, 2])
+    """
+
+    def __init__(
+        self,
+        num_spks=2,
+        num_mics=1,
+        n_fft=512,
+        hop_length=128,
+        num_blocks=6,
+        lstm_hidden=256,
+        emb_dim=32,
+        emb_ks=8,
+        emb_hs=1,
+        num_heads=4,
+        attn_qk_dim=512,
+        eps=1e-5,
+        sample_rate=16000,
+        version=1,
+    ):
+        super().__init__(
+            partial(BLSTM, hidden=lstm_hidden),
+            num_spks=num_spks,
+            num_mics=num_mics,
+            n_fft=n_fft,
+            hop_length=hop_length,
+            num_blocks=0,  # built below
+            emb_dim=emb_dim,
+            emb_ks=emb_ks,
+            emb_hs=emb_hs,
+            num_heads=num_heads,
+            attn_qk_dim=attn_qk_dim,
+            eps=eps,
+            sample_rate=sample_rate,
+        )
+        num_bins = n_fft // 2 + 1
+        self.blocks = nn.ModuleList(
+            VersionedBlock(
+                partial(BLSTM, hidden=lstm_hidden),
+                num_bins,
+                emb_dim,
+                emb_ks,
+                emb_hs,
+                num_heads,
+                -(-attn_qk_dim // num_bins),
+                eps,
+            )
+            for _ in range(num_blocks)
+        )
+        self._set_version(version)
+
+    def _set_version(self, version):
+        if version not in (1, 2):
+            raise ValueError(f"version is {version}; TF-GridNet has 1 and 2")
+        self.version = version
+        for block in self.blocks:
+            block.version = version
+
+    def get_extra_state(self):
+        """The version, to be stored with the weights.
+
+        Returns
+        -------
+        torch.Tensor
+            See ``version_mark``.
+        """
+        return version_mark(self.version)
+
+    def set_extra_state(self, state):
+        """Takes over the version of weights that are loaded.
+
+        Arguments
+        ---------
+        state : torch.Tensor
+            See ``version_mark``.
+        """
+        self._set_version(len(state))
+
+
+def version_mark(version):
+    """A version as a tensor that nothing done to weights can alter.
+
+    It is told by its shape and has no elements: averaging, casting or
+    counting weights leaves it alone, and to read it waits for no device.
+
+    Arguments
+    ---------
+    version : int
+        1 or 2.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape ``[version, 0]``.
+
+    Example
+    -------
+    >>> len(version_mark(2)), version_mark(2).numel()
+    (2, 0)
+    """
+    return torch.empty(version, 0)
+
+
+class VersionedBlock(GridBlock):
+    """A grid block with the edges of either version.
+
+    Takes the arguments of ``GridBlock``; ``version`` is an attribute.
+
+    Shape
+    -----
+    ``[B, T, F, emb_dim]`` -> the same.
+
+    Example
+    -------
+    >>> block = VersionedBlock(BLSTM, 9, 4, 2, 1, 2, 3)
+    >>> block.version = 2
+    >>> block(torch.randn(1, 7, 9, 4)).shape
+    torch.Size([1, 7, 9, 4])
+    """
+
+    version = 1
+
+    def forward(self, x, num_frames=None):
+        """Runs the block.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            Shape ``[B, T, F, emb_dim]``.
+        num_frames : torch.Tensor, optional
+            Valid frames of each item, shape ``[B]``.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape of ``x``; frames behind an item's end hold no meaning.
+        """
+        if self.version == 1:
+            return super().forward(x, num_frames)
+        size, hop = self.intra.emb_ks, self.intra.emb_hs
+        edge = max(size - hop, 0)
+        frames, bins = x.shape[1:3]
+        valid = count = None
+        if num_frames is not None:
+            valid = before(num_frames, frames)
+            x = x * valid[..., None, None]
+            fitted = fitted_length(num_frames + 2 * edge, size, hop)
+            count = (fitted - size) // hop + 1
+        more_frames = fitted_length(frames + 2 * edge, size, hop) - frames
+        more_bins = fitted_length(bins + 2 * edge, size, hop) - bins
+        x = F.pad(x, (0, 0, edge, more_bins - edge, edge, more_frames - edge))
+        x = self.intra(x)
+        x = self.inter(x.transpose(1, 2), count).transpose(1, 2)
+        x = x[:, edge : edge + frames, edge : edge + bins]
+        return self.attention(x, valid)

@@ -1,0 +1,237 @@
+"""What SudoRM-RF and A-FRCNN share: all but how a block joins its rates.
+
+Both look at the sequence of frames at several rates, each half of the one
+before, and start and end with the same layers. Sources: Tzinis et al.,
+"Compute and memory efficient universal sound source separation", arXiv
+2103.02644; Hu et al., "Speech separation using an asynchronous fully
+recurrent convolutional neural network", arXiv 2112.02321.
+"""
+
+import math
+
+import torch.nn as nn
+
+from speechbrain_spmamba.nnet.time_domain import FilterbankSeparator, FrameNorm
+
+
+class ConvNorm(nn.Module):
+    """Convolution, global layer norm and, if wanted, a PReLU of one slope.
+
+    Arguments
+    ---------
+    in_channels : int
+        Channels of the input.
+    out_channels : int
+        Channels of the output.
+    kernel_size : int
+        Odd; the edges are padded with zeros.
+    stride : int
+        Every how many frames the output has one.
+    groups : int
+        As in ``nn.Conv1d``.
+    act : bool
+        Whether the PReLU is there.
+
+    Shape
+    -----
+    ``[B, in_channels, L]`` -> ``[B, out_channels, ceil(L / stride)]``.
+
+    Example
+    -------
+    >>> import torch
+    >>> ConvNorm(2, 4, 5, stride=2)(torch.randn(1, 2, 9)).shape
+    torch.Size([1, 4, 5])
+    """
+
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size=1,
+        stride=1,
+        groups=1,
+        act=False,
+    ):
+        super().__init__()
+        self.conv = nn.Conv1d(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding=kernel_size // 2,
+            groups=groups,
+        )
+        self.norm = FrameNorm(out_channels)
+        self.act = nn.PReLU() if act else nn.Identity()
+
+    def forward(self, x, count=None):
+        """Runs the three.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            Shape ``[B, in_channels, L]``; with ``count``, and a kernel above
+            1, zero behind each item's last frame.
+        count : torch.Tensor, optional
+            Valid frames of each item's output, shape ``[B]``.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape ``[B, out_channels, ceil(L / stride)]``.
+        """
+        return self.act(self.norm(self.conv(x), count))
+
+
+class Pyramid(nn.Module):
+    """The same features at rate 1, 1/2, 1/4 and so on.
+
+    Arguments
+    ---------
+    channels : int
+        Channels, each filtered alone.
+    depth : int
+        Number of rates.
+
+    Shape
+    -----
+    ``[B, channels, L]`` -> ``depth`` maps ``[B, channels, ceil(L / 2**k)]``.
+
+    Example
+    -------
+    >>> import torch
+    >>> maps, counts = Pyramid(4, depth=3)(torch.randn(1, 4, 10))
+    >>> [x.shape[-1] for x in maps]
+    [10, 5, 3]
+    """
+
+    def __init__(self, channels, depth):
+        super().__init__()
+        self.levels = nn.ModuleList(
+            ConvNorm(channels, channels, 5, 2 if level else 1, channels)
+            for level in range(depth)
+        )
+
+    def forward(self, x, count=None):
+        """Computes each rate from the one before.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            Shape ``[B, channels, L]``, zero behind each item's last frame.
+        count : torch.Tensor, optional
+            Valid frames of each item, shape ``[B]``.
+
+        Returns
+        -------
+        list of torch.Tensor
+            The maps, finest first.
+        list of torch.Tensor or None
+            Valid frames of each item in each map.
+        """
+        maps, counts = [], []
+        for index, level in enumerate(self.levels):
+            if index and count is not None:
+                count = (count + 1) // 2
+            x = level(x, count)
+            maps.append(x)
+            counts.append(count)
+        return maps, counts
+
+
+class MultiscaleSeparator(FilterbankSeparator):
+    """Filters, bottleneck, ``refine`` of a subclass, masks, joint decoder.
+
+    A subclass defines ``refine(x, count)``, which maps ``[B, out_channels,
+    L]`` to the same shape.
+
+    Arguments
+    ---------
+    num_spks : int
+        Sources to return.
+    out_channels : int
+        Channels between the blocks.
+    upsampling_depth : int
+        Rates at which a block looks at its input.
+    enc_kernel_size : int
+        Filter length in samples; the hop is half of it, rounded down.
+    enc_num_basis : int
+        Filters.
+    sample_rate : int
+        Rate in Hz that the model is meant for.
+
+    Shape
+    -----
+    ``[B, T]`` -> ``[B, T, num_spks]``.
+
+    Example
+    -------
+    >>> import torch
+    >>> class Plain(MultiscaleSeparator):
+    ...     def refine(self, x, count):
+    ...         return x
+    >>> Plain(2, 4, 3, 21, 8)(torch.randn(1, 100)).shape
+    torch.Size([1, 100, 2])
+    """
+
+    def __init__(
+        self,
+        num_spks,
+        out_channels,
+        upsampling_depth,
+        enc_kernel_size,
+        enc_num_basis,
+        sample_rate=16000,
+    ):
+        hop = max(enc_kernel_size // 2, 1)
+        super().__init__(
+            num_spks,
+            enc_num_basis,
+            enc_kernel_size,
+            padding=enc_kernel_size // 2,
+            output_padding=hop - 1,
+            joint_decoder=True,
+            sample_rate=sample_rate,
+        )
+        nn.init.xavier_uniform_(self.encoder.weight)
+        nn.init.xavier_uniform_(self.decoder.weight)
+        self.unit = math.lcm(hop, 2**upsampling_depth)
+        self.input_norm = FrameNorm(enc_num_basis)
+        self.bottleneck = nn.Conv1d(enc_num_basis, out_channels, 1)
+        self.mask = nn.Sequential(
+            nn.PReLU(), nn.Conv1d(out_channels, num_spks * enc_num_basis, 1)
+        )
+
+    def fitted_samples(self, samples):
+        """The next multiple of the hop and of the coarsest rate.
+
+        Arguments
+        ---------
+        samples : int or torch.Tensor
+            Number of samples.
+
+        Returns
+        -------
+        int or torch.Tensor
+            At least as many.
+        """
+        return (samples + self.unit - 1) // self.unit * self.unit
+
+    def estimate_masks(self, features, count=None):
+        """Masks of 0 and above.
+
+        Arguments
+        ---------
+        features : torch.Tensor
+            Output of the filters, shape ``[B, enc_num_basis, L]``.
+        count : torch.Tensor, optional
+            Valid frames of each item, shape ``[B]``.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape ``[B, num_spks, enc_num_basis, L]``.
+        """
+        x = self.bottleneck(self.input_norm(features, count))
+        masks = self.mask(self.refine(x, count)).relu()
+        return masks.unflatten(1, (self.num_spks, -1))

@@ -1,0 +1,236 @@
+"""Separation by masks over learned filters: what these networks share.
+
+A filterbank of 1-D convolutions takes the place of the STFT, a network
+estimates a mask for each source, and transposed convolutions return to
+samples (Luo and Mesgarani, "Conv-TasNet", arXiv 1809.07454, section II).
+
+Recordings of different lengths share a batch by one rule: the filters'
+output and the output of every norm are zero behind an item's last frame. A
+convolution that follows a norm thus meets the zeros it would pad with itself,
+and each item is computed as if it were alone.
+"""
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from speechbrain_spmamba.nnet.waveform import (
+    before,
+    check_mixture,
+    count_samples,
+    may_look,
+)
+from speechbrain_spmamba.nnet.windows import fitted_length
+
+
+class FrameNorm(nn.GroupNorm):
+    """Global layer norm over channels and frames that counts no padding.
+
+    Arguments
+    ---------
+    channels : int
+        Size of axis 1, which carries gain and bias.
+    eps : float
+        Added to the variance.
+
+    Shape
+    -----
+    ``[B, channels, L]`` -> the same, zero behind each item's last frame.
+
+    Example
+    -------
+    >>> y = FrameNorm(3)(torch.ones(2, 3, 4), torch.tensor([4, 2]))
+    >>> y.shape
+    torch.Size([2, 3, 4])
+    """
+
+    def __init__(self, channels, eps=1e-8):
+        super().__init__(1, channels, eps)
+
+    def forward(self, x, count=None):
+        """Normalises.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            Shape ``[B, channels, L]``.
+        count : torch.Tensor, optional
+            Valid frames of each item, shape ``[B]``.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape of ``x``.
+        """
+        if count is None:
+            return super().forward(x)
+        # bf16 statistics would lose a batch's quiet items.
+        x = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+        valid = before(count, x.shape[-1]).unsqueeze(1)
+        places = (count * x.shape[1]).view(-1, 1, 1).to(x.dtype)
+        mean = (x * valid).sum((1, 2), keepdim=True) / places
+        centred = (x - mean) * valid
+        var = centred.square().sum((1, 2), keepdim=True) / places
+        gain = self.weight.unsqueeze(-1) * torch.rsqrt(var + self.eps)
+        return torch.addcmul(self.bias.unsqueeze(-1) * valid, centred, gain)
+
+
+class FilterbankSeparator(nn.Module):
+    """Learned filters, masks from ``estimate_masks``, and filters back.
+
+    A subclass defines ``estimate_masks(features, count)``, which maps
+    features ``[B, N, L]`` and the valid frames of each item (or None) to
+    masks ``[B, num_spks, N, L]``, and ``fitted_samples``.
+
+    Arguments
+    ---------
+    num_spks : int
+        Sources to return.
+    n_filters : int
+        Filters, N.
+    kernel_size : int
+        Filter length in samples; the hop is half of it.
+    padding : int
+        Zeros before the first and behind the last sample.
+    output_padding : int
+        Further samples that the decoder appends.
+    joint_decoder : bool
+        Whether each source is decoded from the masked features of all.
+    sample_rate : int
+        Rate in Hz that the model is meant for.
+
+    Shape
+    -----
+    ``[B, T]`` -> ``[B, T, num_spks]``, any T >= 1.
+
+    Example
+    -------
+    >>> class Copies(FilterbankSeparator):
+    ...     def estimate_masks(self, features, count):
+    ...         return (
+    ...             torch.ones_like(features)
+    ...             .unsqueeze(1)
+    ...             .expand(-1, self.num_spks, -1, -1)
+    ...         )
+    >>> Copies(2, n_filters=4, kernel_size=2)(torch.randn(3, 9)).shape
+    torch.Size([3, 9, 2])
+    """
+
+    def __init__(
+        self,
+        num_spks,
+        n_filters,
+        kernel_size,
+        padding=0,
+        output_padding=0,
+        joint_decoder=False,
+        sample_rate=16000,
+    ):
+        super().__init__()
+        self.num_spks = num_spks
+        self.sample_rate = sample_rate
+        stride = max(kernel_size // 2, 1)
+        self.encoder = nn.Conv1d(
+            1, n_filters, kernel_size, stride, padding, bias=False
+        )
+        self.decoder = nn.ConvTranspose1d(
+            n_filters * (num_spks if joint_decoder else 1),
+            num_spks if joint_decoder else 1,
+            kernel_size,
+            stride,
+            padding,
+            output_padding,
+            bias=False,
+        )
+
+    def fitted_samples(self, samples):
+        """To how many samples a recording is padded at its end.
+
+        Arguments
+        ---------
+        samples : int or torch.Tensor
+            Number of samples.
+
+        Returns
+        -------
+        int or torch.Tensor
+            At least as many, and more for more samples or the same.
+        """
+        return fitted_length(samples, self.encoder.kernel_size[0], hop=1)
+
+    def encode(self, mix):
+        """Applies the filters.
+
+        Arguments
+        ---------
+        mix : torch.Tensor
+            Shape ``[B, 1, T]``.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape ``[B, n_filters, L]``; zero where the mixture is.
+        """
+        return self.encoder(mix)
+
+    def forward(self, mix, lengths=None):
+        """Separates a batch of mixtures.
+
+        Arguments
+        ---------
+        mix : torch.Tensor
+            Shape ``[B, T]``.
+        lengths : torch.Tensor, optional
+            Relative lengths in (0, 1], shape ``[B]``. With them the estimate
+            of an item does not depend on its padding or its neighbours.
+
+        Returns
+        -------
+        torch.Tensor
+            Estimates, shape ``[B, T, num_spks]``, zero behind each item's
+            end.
+
+        Raises
+        ------
+        ValueError
+            A mixture of the wrong shape or with samples that are not finite.
+        """
+        look = may_look(self, mix)
+        mix = check_mixture(mix, values=look).squeeze(-1)
+        mix = mix.to(self.encoder.weight.dtype)
+        samples = mix.shape[1]
+        valid = frames = None
+        if lengths is not None:
+            count = count_samples(lengths.to(mix.device), samples, look)
+            valid = before(count, samples)
+            mix = mix * valid
+            frames = self._num_frames(count)
+        mix = F.pad(mix, (0, self.fitted_samples(samples) - samples))
+        mix = mix.unsqueeze(1)
+
+        # The filters work on samples, which bf16 would make audibly coarse.
+        with torch.autocast(mix.device.type, enabled=False):
+            features = self.encode(mix)
+        if frames is not None:
+            features = features * before(frames, features.shape[-1])[:, None]
+        masks = self.estimate_masks(features, frames)
+        masked = features.unsqueeze(1) * masks.to(features.dtype)
+        with torch.autocast(mix.device.type, enabled=False):
+            est = self._decode(masked)[..., :samples]
+
+        est = F.pad(est, (0, samples - est.shape[-1])).transpose(1, 2)
+        return est if valid is None else est * valid.unsqueeze(-1)
+
+    def _num_frames(self, samples):
+        """Frames of recordings of so many samples, before any padding."""
+        kernel, stride = self.encoder.kernel_size[0], self.encoder.stride[0]
+        edges = 2 * self.encoder.padding[0]
+        return (self.fitted_samples(samples) + edges - kernel) // stride + 1
+
+    def _decode(self, masked):
+        """``[B, num_spks, N, L]`` -> ``[B, num_spks, T]``."""
+        if self.decoder.in_channels == masked.shape[2]:
+            waves = self.decoder(masked.flatten(0, 1))
+        else:
+            waves = self.decoder(masked.flatten(1, 2))
+        return waves.view(-1, self.num_spks, waves.shape[-1])

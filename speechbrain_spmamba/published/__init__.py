@@ -1,0 +1,1 @@
+"""Published weights of other code bases: one module a system, renaming only."""

@@ -1,0 +1,45 @@
+"""Conv-TasNet with skip connections: etzinis/sudo_rm_rf, class TasNet."""
+
+TOP = {"TCN.LN": "input_norm", "TCN.BN": "bottleneck"}
+BLOCK = {
+    "conv1d": "expand",
+    "reg1": "expand_norm",
+    "dconv1d": "depthwise",
+    "reg2": "depthwise_norm",
+    "res_out": "residual",
+    "skip_out": "skip",
+}
+
+
+def convert(source):
+    """Renames the weights; the shapes are the same.
+
+    Arguments
+    ---------
+    source : Source
+        The published weights, from which what is converted is taken.
+
+    Returns
+    -------
+    dict
+        Tensors under the names of ``models.conv_tasnet.ConvTasNet``.
+    """
+    names = dict(TOP)
+    slopes = {"TCN.output.0": "mask.0"}
+    for index in range(max(1, source.count(r"TCN\.TCN\.(\d+)\."))):
+        theirs, ours = f"TCN.TCN.{index}", f"blocks.{index}"
+        for old, new in BLOCK.items():
+            names[f"{theirs}.{old}"] = f"{ours}.{new}"
+        slopes[f"{theirs}.nonlinearity1"] = f"{ours}.expand_act"
+        slopes[f"{theirs}.nonlinearity2"] = f"{ours}.depthwise_act"
+    names["TCN.output.1"] = "mask.1"
+
+    out = {}
+    for name in ("encoder.weight", "decoder.weight"):
+        out[name] = source.take(name)
+    for old, new in names.items():
+        for kind in ("weight", "bias"):
+            out[f"{new}.{kind}"] = source.take(f"{old}.{kind}")
+    for old, new in slopes.items():
+        out[f"{new}.weight"] = source.take(f"{old}.weight")
+    return out

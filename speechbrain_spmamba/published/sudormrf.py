@@ -1,0 +1,128 @@
+"""SudoRM-RF, improved: JusperLee/SonicSim, look2hear/models/sudormrf.py."""
+
+NORM = {"weight": "gamma", "bias": "beta"}
+SAME = {"weight": "weight", "bias": "bias"}
+
+
+def convert(source):
+    """Renames the weights; the shapes are the same.
+
+    Arguments
+    ---------
+    source : Source
+        The published weights, from which what is converted is taken.
+
+    Returns
+    -------
+    dict
+        Tensors under the names of ``models.sudormrf.SudoRMRF``.
+    """
+    out = take_surroundings(source)
+    for index in range(max(1, source.count(r"sm\.(\d+)\."))):
+        theirs, ours = f"sm.{index}", f"blocks.{index}"
+        out.update(take_expand_and_pyramid(source, theirs, ours))
+        norm = f"{theirs}.final_norm"
+        out.update(take(source, f"{norm}.norm", f"{ours}.norm", NORM))
+        out[f"{ours}.act.weight"] = source.take(f"{norm}.act.weight")
+        out.update(take(source, f"{theirs}.res_conv", f"{ours}.project"))
+    return out
+
+
+def take(source, theirs, ours, kinds=SAME):
+    """One layer's weight and bias.
+
+    Arguments
+    ---------
+    source : Source
+        The published weights.
+    theirs : str
+        The layer's published name.
+    ours : str
+        The layer's name here.
+    kinds : dict
+        Our names of its tensors, and theirs.
+
+    Returns
+    -------
+    dict
+        Tensors under our names.
+    """
+    return {
+        f"{ours}.{kind}": source.take(f"{theirs}.{published}")
+        for kind, published in kinds.items()
+    }
+
+
+def take_conv_norm(source, theirs, ours, act=False):
+    """One ``nnet.time_domain.ConvNorm``.
+
+    Arguments
+    ---------
+    source : Source
+        The published weights.
+    theirs : str
+        The layer's published name.
+    ours : str
+        The layer's name here.
+    act : bool
+        Whether it ends in a PReLU.
+
+    Returns
+    -------
+    dict
+        Tensors under our names.
+    """
+    out = take(source, f"{theirs}.conv", f"{ours}.conv")
+    out.update(take(source, f"{theirs}.norm", f"{ours}.norm", NORM))
+    if act:
+        out[f"{ours}.act.weight"] = source.take(f"{theirs}.act.weight")
+    return out
+
+
+def take_surroundings(source):
+    """What ``nnet.multiscale.MultiscaleSeparator`` puts around its blocks.
+
+    Arguments
+    ---------
+    source : Source
+        The published weights.
+
+    Returns
+    -------
+    dict
+        Tensors under our names.
+    """
+    out = {
+        "encoder.weight": source.take("encoder.weight"),
+        "decoder.weight": source.take("decoder.weight"),
+        "mask.0.weight": source.take("mask_net.0.weight"),
+    }
+    out.update(take(source, "ln", "input_norm", NORM))
+    out.update(take(source, "bottleneck", "bottleneck"))
+    out.update(take(source, "mask_net.1", "mask.1"))
+    return out
+
+
+def take_expand_and_pyramid(source, theirs, ours):
+    """The first layers of a block.
+
+    Arguments
+    ---------
+    source : Source
+        The published weights.
+    theirs : str
+        The block's published name.
+    ours : str
+        The block's name here.
+
+    Returns
+    -------
+    dict
+        Tensors under our names.
+    """
+    out = take_conv_norm(source, f"{theirs}.proj_1x1", f"{ours}.expand", True)
+    levels = theirs.replace(".", r"\.") + r"\.spp_dw\.(\d+)\."
+    for level in range(max(1, source.count(levels))):
+        old, new = f"{theirs}.spp_dw.{level}", f"{ours}.pyramid.levels.{level}"
+        out.update(take_conv_norm(source, old, new))
+    return out
