@@ -84,7 +84,22 @@ def uninterrupted(tmp_path_factory):
     return get
 
 
-@pytest.mark.parametrize("place", KILLS)
+# Places whose like is tested by another; run with -m slow.
+SLOW = (
+    "in a later epoch, without checkpoints between",
+    "with worker processes",
+    "in validation",
+    "after a checkpoint, before the history",
+)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(place, marks=pytest.mark.slow if place in SLOW else ())
+        for place in KILLS
+    ],
+)
 def test_a_killed_run_ends_with_the_same_weights(
     place, tmp_path, uninterrupted
 ):

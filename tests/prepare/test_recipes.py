@@ -103,6 +103,7 @@ def _check(folder, recipe, make, options=()):
     assert len(results.read_text().splitlines()) >= 1 + len(NAMES)
 
 
+@pytest.mark.slow
 def test_training_prepares_by_itself_and_mixes_anew(tmp_path):
     options = ["--dynamic_mixing=True"]
     _check(tmp_path, "Custom/hparams/spmamba.yaml", _custom, options)

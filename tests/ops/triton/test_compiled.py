@@ -41,7 +41,7 @@ def compiled():
 @pytest.mark.parametrize(
     "dtype, arch",
     [
-        ("bf16", 80),
+        pytest.param("bf16", 80, marks=pytest.mark.slow),
         ("bf16", 90),
         pytest.param("fp32", 90, marks=pytest.mark.slow),
     ],
