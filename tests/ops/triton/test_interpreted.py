@@ -33,7 +33,7 @@ def found(tmp_path_factory):
         text=True,
     )
     assert child.returncode == 0, child.stderr
-    return torch.load(path)
+    return torch.load(path, weights_only=True)
 
 
 @pytest.mark.parametrize("name", runs.SCANS)
