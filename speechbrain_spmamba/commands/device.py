@@ -1,0 +1,33 @@
+"""The option ``--device`` and the model that it is meant for."""
+
+
+def add_device(parser):
+    """Declares ``--device``.
+
+    Arguments
+    ---------
+    parser : argparse.ArgumentParser
+        Of a command.
+    """
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps ...")
+
+
+def load_model(source, device=None):
+    """Loads a model folder for a command.
+
+    Arguments
+    ---------
+    source : str
+        Folder, or name on the Hugging Face Hub.
+    device : str, optional
+        Where it runs; by default where the toolkit puts it.
+
+    Returns
+    -------
+    speechbrain_spmamba.inference.WaveformSeparation
+        The model.
+    """
+    from speechbrain_spmamba.inference import WaveformSeparation
+
+    run_opts = {"device": device} if device else None
+    return WaveformSeparation.from_hparams(source, run_opts=run_opts)

@@ -1,0 +1,53 @@
+"""``spmamba evaluate``: scores of a model folder on a test set."""
+
+import json
+
+from speechbrain_spmamba.commands.device import add_device, load_model
+
+HELP = "Score a model on a test set."
+
+
+def add_arguments(parser):
+    """Declares the options.
+
+    Arguments
+    ---------
+    parser : argparse.ArgumentParser
+        Of this command.
+    """
+    parser.add_argument("model", help="model folder, see `spmamba export`")
+    parser.add_argument("manifest", help="CSV file of the test set")
+    parser.add_argument("-o", "--output", required=True, help="results folder")
+    parser.add_argument(
+        "--data_root", required=True, help="what $data_root means in it"
+    )
+    parser.add_argument("--examples", type=int, default=0, metavar="N")
+    add_device(parser)
+
+
+def run(arguments):
+    """Carries the command out.
+
+    Arguments
+    ---------
+    arguments : argparse.Namespace
+        The options.
+    """
+    from tqdm import tqdm
+
+    from speechbrain_spmamba.evaluate import Evaluation
+    from speechbrain_spmamba.loader import make_dataset
+    from speechbrain_spmamba.loss import pairwise_neg_si_snr, pit
+
+    model = load_model(arguments.model, arguments.device)
+    rate = model.hparams.sample_rate
+    items = make_dataset(
+        arguments.manifest, arguments.data_root, rate, model.hparams.num_spks
+    )
+    evaluation = Evaluation(arguments.output, rate, arguments.examples)
+    for item in tqdm(items, desc="evaluating"):
+        mix, src = item["mix_sig"].unsqueeze(0), item["src_sig"].unsqueeze(0)
+        est = model.separate_batch(mix).cpu()
+        _, order = pit(pairwise_neg_si_snr, est, src)
+        evaluation.add([item["id"]], mix, est, src, order)
+    print(json.dumps(evaluation.finish(), indent=2))

@@ -1,0 +1,42 @@
+"""``spmamba prepare``: mixtures and their manifests."""
+
+import argparse
+
+HELP = "Make mixtures and their manifests."
+
+
+def add_arguments(parser):
+    """Declares the options.
+
+    Arguments
+    ---------
+    parser : argparse.ArgumentParser
+        Of this command.
+    """
+    parser.add_argument(
+        "what",
+        metavar="WHAT",
+        help="data set (echo2mix, librimix, wham, wsj0mix, echo2mix-released, "
+        "echoset, lrs2-2mix, custom, mixtures, synthetic), or YAML file of an "
+        "experiment, or inspect",
+    )
+    parser.add_argument(
+        "words",
+        metavar="...",
+        nargs=argparse.REMAINDER,
+        help="OUT --key value for a set (`spmamba prepare SET --help`), "
+        "--key value for an experiment, DIR for a look",
+    )
+
+
+def run(arguments):
+    """Carries the command out.
+
+    Arguments
+    ---------
+    arguments : argparse.Namespace
+        The options.
+    """
+    from speechbrain_spmamba.prepare.command import run
+
+    run(arguments.what, arguments.words)
