@@ -17,6 +17,7 @@ EXPERIMENTS = sorted(
     for path in ROOT.rglob("*.yaml")
     if "hparams" in path.parts
     and not SKIPPED & set(path.relative_to(ROOT).parts)
+    and not path.name.startswith("toolkit-")  # for the toolkit's train.py
 )
 # What may differ between two experiments beside the model block.
 MAY_DIFFER = {
