@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+JOBS ?= 2
 RUN := results/tiny/1234
 BIN := $(VENV)/bin
 
@@ -32,8 +33,9 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 
+# One thread a process: the tests are many and small.
 test: setup lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
 clean:
 	rm -rf $(VENV) results data *.egg-info
