@@ -33,3 +33,8 @@ def small_model():
         return build_model("spmamba", **{**SMALL, **overrides})
 
     return build
+
+
+def pytest_collection_modifyitems(items):
+    """The longest fixture first: the rest then runs beside it."""
+    items.sort(key=lambda item: "test_first_run" not in item.nodeid)

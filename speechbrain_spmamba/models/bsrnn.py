@@ -28,12 +28,7 @@ import torch.nn.functional as F
 from speechbrain_spmamba.nnet.norms import GlobalLayerNorm
 from speechbrain_spmamba.nnet.recurrent import ResidualRNN
 from speechbrain_spmamba.nnet.stft import STFT
-from speechbrain_spmamba.nnet.waveform import (
-    before,
-    check_mixture,
-    count_samples,
-    may_look,
-)
+from speechbrain_spmamba.nnet.waveform import before, take_mixture
 
 # As published for speech: so many bands of so many Hz; the rest is one more.
 BANDS = ((20, 50), (10, 100), (8, 250), (8, 500))
@@ -152,22 +147,19 @@ class BSRNN(nn.Module):
         ValueError
             A mixture of the wrong shape or with samples that are not finite.
         """
-        look = may_look(self, mix)
-        mix = check_mixture(mix, values=look).squeeze(-1)
-        mix = mix.to(self.splits[0].linear.weight.dtype)
-        samples = mix.shape[1]
+        dtype = self.splits[0].linear.weight.dtype
+        mix, count, valid = take_mixture(self, mix, lengths, dtype)
+        mix, samples = mix.squeeze(-1), mix.shape[1]
         # A reflected edge needs more than half a window of signal.
         window, edge = self.stft.n_fft, self.stft.n_fft // 2
-        if lengths is None:
+        if count is None:
             padded = samples if samples > edge else window
             return self._separate(F.pad(mix, (0, padded - samples)))[
                 :, :samples
             ]
-        count = count_samples(lengths.to(mix.device), samples, look)
         span = torch.where(count > edge, count, window)
-        valid = before(count, samples)
-        mix = F.pad(mix * valid, (0, max(window - samples, 0)))
-        return self._separate(mix, span)[:, :samples] * valid.unsqueeze(-1)
+        mix = F.pad(mix, (0, max(window - samples, 0)))
+        return self._separate(mix, span)[:, :samples] * valid
 
     def _separate(self, mix, count=None):
         """``[B, T]`` -> ``[B, T, num_spks]``, T > n_fft / 2."""

@@ -38,12 +38,7 @@ from speechbrain_spmamba.nnet.global_attention import (
 from speechbrain_spmamba.nnet.multiscale import ConvNorm, Pyramid
 from speechbrain_spmamba.nnet.scales import Gated, cut, shrink
 from speechbrain_spmamba.nnet.time_domain import FrameNorm
-from speechbrain_spmamba.nnet.waveform import (
-    before,
-    check_mixture,
-    count_samples,
-    may_look,
-)
+from speechbrain_spmamba.nnet.waveform import take_mixture
 
 
 class TDANet(nn.Module):
@@ -160,15 +155,11 @@ class TDANet(nn.Module):
         ValueError
             A mixture of the wrong shape or with samples that are not finite.
         """
-        look = may_look(self, mix)
-        mix = check_mixture(mix, values=look).transpose(1, 2)  # [B, 1, T]
-        mix = mix.to(self.encoder.weight.dtype)
-        samples = mix.shape[2]
-        count = valid = None
-        if lengths is not None:
-            num_samples = count_samples(lengths.to(mix.device), samples, look)
-            valid = before(num_samples, samples).unsqueeze(2)
-            mix = cut(mix, num_samples)
+        dtype = self.encoder.weight.dtype
+        mix, num_samples, valid = take_mixture(self, mix, lengths, dtype)
+        mix, samples = mix.transpose(1, 2), mix.shape[1]  # [B, 1, T]
+        count = None
+        if num_samples is not None:
             count = self._num_frames(num_samples)
         edge = self.window - self.hop
         padded = (self._num_frames(samples) - 1) * self.hop

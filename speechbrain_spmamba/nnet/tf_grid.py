@@ -27,10 +27,8 @@ from speechbrain_spmamba.nnet.norms import GlobalLayerNorm
 from speechbrain_spmamba.nnet.stft import STFT
 from speechbrain_spmamba.nnet.waveform import (
     before,
-    check_mixture,
-    count_samples,
     level,
-    may_look,
+    take_mixture,
 )
 from speechbrain_spmamba.nnet.windows import fitted_length, overlap_add
 
@@ -323,20 +321,17 @@ class TFGrid(nn.Module):
         ValueError
             A mixture of the wrong shape or with samples that are not finite.
         """
-        look = may_look(self, mix)
-        mix = check_mixture(mix, self.num_mics, look)
-        mix = mix.to(self.input_conv.weight.dtype)
+        dtype = self.input_conv.weight.dtype
+        mix, count, valid = take_mixture(
+            self, mix, lengths, dtype, self.num_mics
+        )
         samples = mix.shape[1]
         # A reflected edge needs more than half a window of signal.
         window, edge = self.stft.n_fft, self.stft.n_fft // 2
-        count = span = valid = None
-        padded = samples if samples > edge else window
-        if lengths is not None:
-            count = count_samples(lengths.to(mix.device), samples, look)
+        span, padded = None, samples if samples > edge else window
+        if count is not None:
             span = torch.where(count > edge, count, window)
             padded = max(samples, window)
-            valid = before(count, samples).unsqueeze(-1)
-            mix = mix * valid
         scale = level(mix, count)
         mix = mix / torch.where(scale > 0, scale, 1.0)
         mix = F.pad(mix, (0, 0, 0, padded - samples))

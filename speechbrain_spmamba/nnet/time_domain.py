@@ -14,12 +14,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from speechbrain_spmamba.nnet.waveform import (
-    before,
-    check_mixture,
-    count_samples,
-    may_look,
-)
+from speechbrain_spmamba.nnet.waveform import before, take_mixture
 from speechbrain_spmamba.nnet.windows import fitted_length
 
 
@@ -195,18 +190,11 @@ class FilterbankSeparator(nn.Module):
         ValueError
             A mixture of the wrong shape or with samples that are not finite.
         """
-        look = may_look(self, mix)
-        mix = check_mixture(mix, values=look).squeeze(-1)
-        mix = mix.to(self.encoder.weight.dtype)
-        samples = mix.shape[1]
-        valid = frames = None
-        if lengths is not None:
-            count = count_samples(lengths.to(mix.device), samples, look)
-            valid = before(count, samples)
-            mix = mix * valid
-            frames = self._num_frames(count)
+        dtype = self.encoder.weight.dtype
+        mix, count, valid = take_mixture(self, mix, lengths, dtype)
+        mix, samples = mix.transpose(1, 2), mix.shape[1]  # [B, 1, T]
+        frames = None if count is None else self._num_frames(count)
         mix = F.pad(mix, (0, self.fitted_samples(samples) - samples))
-        mix = mix.unsqueeze(1)
 
         # The filters work on samples, which bf16 would make audibly coarse.
         with torch.autocast(mix.device.type, enabled=False):
@@ -219,7 +207,7 @@ class FilterbankSeparator(nn.Module):
             est = self._decode(masked)[..., :samples]
 
         est = F.pad(est, (0, samples - est.shape[-1])).transpose(1, 2)
-        return est if valid is None else est * valid.unsqueeze(-1)
+        return est if valid is None else est * valid
 
     def _num_frames(self, samples):
         """Frames of recordings of so many samples, before any padding."""

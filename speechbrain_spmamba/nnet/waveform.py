@@ -7,6 +7,53 @@ gives silence out, and padding that is never looked at.
 import torch
 
 
+def take_mixture(module, mix, lengths, dtype, num_mics=1):
+    """What every model does first: checks, and zeros behind each item's end.
+
+    Arguments
+    ---------
+    module : torch.nn.Module
+        The model that asks.
+    mix : torch.Tensor
+        ``[B, T]``, or ``[B, T, M]`` for M microphones.
+    lengths : torch.Tensor or None
+        Relative lengths in (0, 1], shape ``[B]``.
+    dtype : torch.dtype
+        Of the model's weights.
+    num_mics : int
+        Microphones that the model was built for.
+
+    Returns
+    -------
+    mix : torch.Tensor
+        Shape ``[B, T, M]``.
+    count : torch.Tensor or None
+        Samples of each item, shape ``[B]``; None without lengths.
+    valid : torch.Tensor or None
+        Boolean, shape ``[B, T, 1]``; None without lengths.
+
+    Raises
+    ------
+    ValueError
+        See ``check_mixture`` and ``count_samples``.
+
+    Example
+    -------
+    >>> mix, lengths = torch.ones(2, 4), torch.tensor([1.0, 0.5])
+    >>> model = torch.nn.Identity()
+    >>> mix, count, valid = take_mixture(model, mix, lengths, torch.float32)
+    >>> mix[..., 0].tolist()
+    [[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0]]
+    """
+    look = may_look(module, mix)
+    mix = check_mixture(mix, num_mics, look).to(dtype)
+    if lengths is None:
+        return mix, None, None
+    count = count_samples(lengths.to(mix.device), mix.shape[1], look)
+    valid = before(count, mix.shape[1]).unsqueeze(-1)
+    return mix * valid, count, valid
+
+
 def check_mixture(mix, num_mics=1, values=True):
     """Brings a mixture to ``[B, T, M]`` or says what is wrong with it.
 
