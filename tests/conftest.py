@@ -4,20 +4,9 @@ import pytest
 import torch
 
 from speechbrain_spmamba.models import build_model
+from tests import small_models
 
-SMALL = {
-    "n_fft": 64,
-    "hop_length": 32,
-    "num_blocks": 2,
-    "emb_dim": 4,
-    "emb_ks": 4,
-    "emb_hs": 1,
-    "d_state": 4,
-    "expand": 2,
-    "num_heads": 2,
-    "attn_qk_dim": 64,
-    "sample_rate": 8000,
-}
+SMALL = small_models.SMALL["spmamba"]
 
 
 @pytest.fixture(autouse=True)

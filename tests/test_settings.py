@@ -5,9 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
 
+from speechbrain_spmamba.models import MODELS, TOOLKIT_MODELS, build_model
 from speechbrain_spmamba.settings import check_keys, load_settings
 
 ROOT = Path(__file__).parent.parent
@@ -19,7 +21,8 @@ EXPERIMENTS = sorted(
     and not SKIPPED & set(path.relative_to(ROOT).parts)
     and not path.name.startswith("toolkit-")  # for the toolkit's train.py
 )
-# What may differ between two experiments beside the model block.
+SYSTEMS = [*MODELS, *TOOLKIT_MODELS]
+# What may differ between two experiments; a model has its own keys.
 MAY_DIFFER = {
     "name",
     "data_folder",
@@ -36,6 +39,7 @@ MAY_DIFFER = {
     "segment",
     "batch_size",
     "num_workers",
+    "memory",
     "separator",
     "max_epochs",
     "patience",
@@ -45,7 +49,7 @@ MAY_DIFFER = {
 
 
 def test_all_experiments_are_found():
-    assert len(EXPERIMENTS) == 10
+    assert len(EXPERIMENTS) == 20
 
 
 @pytest.mark.parametrize(
@@ -85,10 +89,31 @@ def test_experiments_share_all_but_what_may_differ(path):
     assert shared(path) == shared(ROOT / "hparams" / "spmamba.yaml")
 
 
-def test_the_full_experiment_is_the_published_model():
-    text = (ROOT / "hparams" / "spmamba.yaml").read_text()
-    separator = load_hyperpyyaml(text, {"data_folder": "d"})["separator"]
-    assert sum(p.numel() for p in separator.parameters()) == 6_141_826
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_the_experiments_of_a_comparison_differ_in_the_model_alone(name):
+    def shared(name):
+        text = (ROOT / "hparams" / f"{name}.yaml").read_text()
+        _, rest = text.split("\n\n", 1)  # the comment at the top
+        before, rest = rest.split("# ---- Model ----\n")
+        _, after = rest.split("# ---- Training ----\n")
+        return before.replace(f"name: {name}\n", ""), after
+
+    assert shared(name) == shared("spmamba")
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_the_model_of_a_comparison_has_its_published_size(name):
+    text = (ROOT / "hparams" / f"{name}.yaml").read_text()
+    with torch.device("meta"):  # shapes without weights
+        found = load_hyperpyyaml(text, {"data_folder": "d"})["separator"]
+        published = build_model(name)
+    assert type(found) is type(published)
+    for ours, theirs in zip(
+        found.parameters(), published.parameters(), strict=True
+    ):
+        assert ours.shape == theirs.shape
+    millions = sum(p.numel() for p in found.parameters()) / 1e6
+    assert f" ({millions:.2f} M) " in text.splitlines()[2]
 
 
 @pytest.mark.parametrize(

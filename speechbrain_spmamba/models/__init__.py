@@ -1,4 +1,4 @@
-"""Separation models: ``MODELS`` names them, ``build_model`` makes one."""
+"""Separation models: two tables name them, ``build_model`` makes one."""
 
 import inspect
 
@@ -6,6 +6,9 @@ from speechbrain_spmamba.models.afrcnn import AFRCNN
 from speechbrain_spmamba.models.bsrnn import BSRNN
 from speechbrain_spmamba.models.conv_tasnet import ConvTasNet
 from speechbrain_spmamba.models.dprnn import DPRNN
+from speechbrain_spmamba.models.resepformer import RESepFormer
+from speechbrain_spmamba.models.sepformer import SepFormer
+from speechbrain_spmamba.models.skim import SkiM
 from speechbrain_spmamba.models.spmamba import SPMamba
 from speechbrain_spmamba.models.sudormrf import SudoRMRF
 from speechbrain_spmamba.models.tdanet import TDANet
@@ -22,6 +25,12 @@ MODELS = {
     "conv_tasnet": ConvTasNet,
     "dprnn": DPRNN,
 }
+# SpeechBrain's own, for comparison.
+TOOLKIT_MODELS = {
+    "sepformer": SepFormer,
+    "resepformer": RESepFormer,
+    "skim": SkiM,
+}
 
 
 def build_model(name, **overrides):
@@ -30,7 +39,7 @@ def build_model(name, **overrides):
     Arguments
     ---------
     name : str
-        A key of ``MODELS``.
+        A key of ``MODELS`` or ``TOOLKIT_MODELS``.
     **overrides : dict
         Constructor arguments that differ from the published ones.
 
@@ -51,15 +60,16 @@ def build_model(name, **overrides):
     >>> model.num_spks
     3
     """
-    if name not in MODELS:
+    models = {**MODELS, **TOOLKIT_MODELS}
+    if name not in models:
         raise ValueError(
-            f"unknown model '{name}'; known models: {', '.join(MODELS)}"
+            f"unknown model '{name}'; known models: {', '.join(models)}"
         )
-    known = inspect.signature(MODELS[name]).parameters
+    known = inspect.signature(models[name]).parameters
     unknown = [key for key in overrides if key not in known]
     if unknown:
         raise ValueError(
             f"{name} has no argument '{unknown[0]}'; its arguments: "
             f"{', '.join(known)}"
         )
-    return MODELS[name](**overrides)
+    return models[name](**overrides)

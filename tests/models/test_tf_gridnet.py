@@ -1,4 +1,4 @@
-"""TF-GridNet: the published network in both versions, for every input."""
+"""TF-GridNet: weights of both versions, and an LSTM that stops in time."""
 
 import zlib
 
@@ -6,55 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from speechbrain_spmamba.convert import convert_state_dict
 from speechbrain_spmamba.models.tf_gridnet import TFGridNet
 from speechbrain_spmamba.nnet.recurrent import BLSTM
-from speechbrain_spmamba.published.source import Source
-from speechbrain_spmamba.published.tf_gridnet import convert
 from tests.golden import formula, load_case
-
-PUBLISHED_ARGUMENTS = {
-    "n_srcs": "num_spks",
-    "stride": "hop_length",
-    "n_layers": "num_blocks",
-    "lstm_hidden_units": "lstm_hidden",
-    "attn_n_head": "num_heads",
-    "attn_approx_qk_dim": "attn_qk_dim",
-}
-SMALL = {
-    "n_fft": 64,
-    "hop_length": 32,
-    "num_blocks": 2,
-    "lstm_hidden": 6,
-    "emb_dim": 4,
-    "emb_ks": 4,
-    "num_heads": 2,
-    "attn_qk_dim": 64,
-}
-
-
-def _convert(weights):
-    source = Source("tf_gridnet", weights)
-    converted = convert(source)
-    source.check_empty()
-    return converted
-
-
-def test_the_default_has_the_published_number_of_parameters():
-    model = TFGridNet()
-    assert sum(p.numel() for p in model.parameters()) == 14_470_546
-
-
-def test_it_computes_what_the_published_network_computes():
-    config, weights, x, y = load_case("tf_gridnet_odd")
-    del config["input_dim"]
-    names = {PUBLISHED_ARGUMENTS.get(k, k): v for k, v in config.items()}
-    model = TFGridNet(**names).eval()
-    model.load_state_dict(_convert(weights))
-    with torch.no_grad():
-        est = model(x)
-    assert model.version == 2
-    assert est.shape == y.shape
-    assert (est - y).abs().max() / y.abs().max() < 1e-5
+from tests.small_models import build_small
 
 
 def _first_version(model):
@@ -112,7 +68,7 @@ def test_the_default_computes_what_the_first_version_computes():
     model = TFGridNet()
     shapes = _first_version(model)
     weights = {key: _seeded(key, shape) for key, shape in shapes.items()}
-    model.load_state_dict(_convert(weights))
+    model.load_state_dict(convert_state_dict("tf_gridnet", weights))
     time = np.arange(8000) / 16000
     mix = 0.5 * np.sin(2 * np.pi * 440 * time)
     mix += 0.3 * np.sin(2 * np.pi * 1130 * time + 0.5)
@@ -134,71 +90,41 @@ def test_the_default_computes_what_the_first_version_computes():
 
 
 def test_weights_of_the_first_version_load_and_keep_it():
-    model = TFGridNet(**SMALL)
+    model = build_small("tf_gridnet")
     shapes = _first_version(model)
     weights = {key: formula(key, shape) for key, shape in shapes.items()}
-    model = TFGridNet(**SMALL, version=2)
-    model.load_state_dict(_convert(weights))
+    model = build_small("tf_gridnet", version=2)
+    model.load_state_dict(convert_state_dict("tf_gridnet", weights))
     assert model.version == 1
-    other = TFGridNet(**SMALL)
+    other = build_small("tf_gridnet")
     other.load_state_dict(model.state_dict())
     mix = torch.randn(1, 500)
     torch.testing.assert_close(other(mix), model(mix))
     del weights["blocks.1.inter_rnn.bias_hh_l0_reverse"]
     with pytest.raises(ValueError, match="bias_hh_l0_reverse"):
-        _convert(weights)
+        convert_state_dict("tf_gridnet", weights)
+
+
+def test_weights_of_the_second_version_load_and_keep_it():
+    weights = load_case("tf_gridnet_odd")[1]
+    weights = convert_state_dict("tf_gridnet", weights)
+    model = build_small("tf_gridnet")
+    model.set_extra_state(weights["_extra_state"])
+    assert model.version == 2
 
 
 def test_the_versions_differ_and_unknown_ones_are_refused():
-    first, second = TFGridNet(**SMALL), TFGridNet(**SMALL, version=2)
+    first, second = (
+        build_small("tf_gridnet"),
+        build_small("tf_gridnet", version=2),
+    )
     mix = torch.randn(1, 500)
     state = first.state_dict()
     state["_extra_state"] = second.get_extra_state()
     second.load_state_dict(state)
     assert (first(mix) - second(mix)).abs().max() > 1e-4
     with pytest.raises(ValueError, match="1 and 2"):
-        TFGridNet(**SMALL, version=3)
-
-
-@pytest.mark.parametrize("version", [1, 2])
-@pytest.mark.parametrize("emb_hs", [1, 2, 3])
-@pytest.mark.parametrize("samples", [900, 40, 1])
-def test_padding_does_not_change_the_output(version, emb_hs, samples):
-    model = TFGridNet(**SMALL, emb_hs=emb_hs, version=version).double()
-    short = torch.randn(1, samples, dtype=torch.float64)
-    batch = torch.randn(2, 1500, dtype=torch.float64)
-    batch[1, :samples] = short
-    lengths = torch.tensor([1.0, samples / 1500], dtype=torch.float64)
-    with torch.no_grad():
-        est, alone = model(batch, lengths), model(short)
-        torch.testing.assert_close(est[:1], model(batch[:1]))
-    torch.testing.assert_close(est[1:, :samples], alone)
-    assert (est[1, samples:] == 0).all()
-
-
-@pytest.mark.parametrize("version", [1, 2])
-@pytest.mark.parametrize("num_spks", [1, 3])
-def test_any_number_of_sources_and_every_weight_learns(version, num_spks):
-    model = TFGridNet(**SMALL, num_spks=num_spks, version=version)
-    mix = torch.randn(2, 501)
-    est = model(mix, torch.tensor([1.0, 0.5]))
-    assert est.shape == (2, 501, num_spks)
-    est.square().sum().backward()
-    assert all(p.grad.abs().max() > 0 for p in model.parameters())
-
-
-@pytest.mark.parametrize("samples", [1, 5, 33, 64, 65])
-def test_short_recordings_keep_their_length(samples):
-    est = TFGridNet(**SMALL)(torch.randn(1, samples))
-    assert est.shape == (1, samples, 2)
-    assert torch.isfinite(est).all()
-
-
-def test_silence_in_gives_exact_silence_out():
-    mix = torch.randn(2, 800)
-    mix[0] = 0
-    est = TFGridNet(**SMALL)(mix)
-    assert (est[0] == 0).all() and est[1].abs().max() > 0
+        build_small("tf_gridnet", version=3)
 
 
 def test_the_lstm_never_reads_padding():

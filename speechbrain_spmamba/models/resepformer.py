@@ -1,0 +1,101 @@
+"""RE-SepFormer: attention within segments and between their summaries.
+
+Source: Della Libera et al., "Resource-efficient separation transformer",
+arXiv 2206.09507. The network is SpeechBrain's own; its defaults here are
+those of SpeechBrain's recipe for WSJ0-2Mix at 8 kHz.
+
+Glossary, paper -> code
+    F     n_filters                C   segment_size
+    IntraTransformer, MemoryTransformer    transformer, one copy each
+
+A summary is the mean of a segment. The toolkit puts the summaries of all
+items of a batch into one sequence, so that an item would see its neighbours;
+therefore items are always computed one after the other.
+"""
+
+from speechbrain.lobes.models.resepformer import (
+    ResourceEfficientSeparator,
+    SBTransformerBlock_wnormandskip,
+)
+
+from speechbrain_spmamba.nnet.toolkit_masks import ToolkitSeparator
+
+
+class RESepFormer(ToolkitSeparator):
+    """Separates talkers by masks on a learned filterbank.
+
+    The default is the toolkit's network: 7,955,201 parameters.
+
+    Arguments
+    ---------
+    n_filters : int
+        Filters of encoder and decoder, and width of the transformers; an
+        even multiple of ``num_heads``.
+    kernel_size : int
+        Filter length in samples, even; the hop is half of it.
+    num_blocks : int
+        Transformers within segments; between two of them is one that joins
+        the segments.
+    num_layers : int
+        Layers of a transformer.
+    num_heads : int
+        Attention heads of a layer.
+    ffn_dim : int
+        Units between the two linear maps of a layer.
+    segment_size : int
+        Frames in a segment; segments do not overlap.
+    num_spks : int
+        Sources to return.
+    sample_rate : int
+        Rate in Hz that the model is meant for.
+
+    Shape
+    -----
+    ``[B, T]`` -> ``[B, T, num_spks]``.
+
+    Example
+    -------
+    >>> import torch
+    >>> sizes = {"num_heads": 2, "num_layers": 1, "ffn_dim": 8}
+    >>> model = RESepFormer(n_filters=8, segment_size=10, **sizes)
+    >>> model(torch.randn(2, 400)).shape
+    torch.Size([2, 400, 2])
+    """
+
+    mixes_items = True
+
+    def __init__(
+        self,
+        n_filters=128,
+        kernel_size=16,
+        num_blocks=2,
+        num_layers=8,
+        num_heads=8,
+        ffn_dim=1024,
+        segment_size=150,
+        num_spks=2,
+        sample_rate=8000,
+    ):
+        # The toolkit copies it: no two places share weights.
+        transformer = SBTransformerBlock_wnormandskip(
+            num_layers=num_layers,
+            d_model=n_filters,
+            nhead=num_heads,
+            d_ffn=ffn_dim,
+            dropout=0.0,
+            use_positional_encoding=True,
+            norm_before=True,
+            use_norm=True,
+            use_skip=True,
+        )
+        masknet = ResourceEfficientSeparator(
+            input_dim=n_filters,
+            causal=False,
+            num_spk=num_spks,
+            layer=num_blocks,
+            segment_size=segment_size,
+            mem_type="av",
+            seg_model=transformer,
+            mem_model=transformer,
+        )
+        super().__init__(masknet, num_spks, n_filters, kernel_size, sample_rate)

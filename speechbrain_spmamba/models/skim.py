@@ -1,0 +1,82 @@
+"""SkiM: LSTMs within segments that hand their states from one to the next.
+
+Source: Li et al., "SkiM: Skipping memory LSTM for low-latency real-time
+continuous speech separation", arXiv 2201.10800. The network is SpeechBrain's
+own; its defaults here are those of SpeechBrain's recipe for WSJ0-2Mix at
+8 kHz, which looks ahead.
+
+Glossary, paper -> code
+    N     n_filters                K   segment_size
+    B     num_blocks               Seg-LSTM, Mem-LSTM   segment, memory
+"""
+
+from speechbrain.lobes.models.resepformer import (
+    MemLSTM,
+    ResourceEfficientSeparator,
+    SegLSTM,
+)
+
+from speechbrain_spmamba.nnet.toolkit_masks import ToolkitSeparator
+
+
+class SkiM(ToolkitSeparator):
+    """Separates talkers by masks on a learned filterbank.
+
+    The default is the toolkit's network: 14,506,753 parameters.
+
+    Arguments
+    ---------
+    n_filters : int
+        Filters of encoder and decoder, and features of the LSTMs.
+    kernel_size : int
+        Filter length in samples, even; the hop is half of it.
+    num_blocks : int
+        LSTMs within segments; between two of them is one that joins the
+        segments.
+    hidden : int
+        Hidden units of each direction.
+    segment_size : int
+        Frames in a segment; segments do not overlap.
+    num_spks : int
+        Sources to return.
+    sample_rate : int
+        Rate in Hz that the model is meant for.
+
+    Shape
+    -----
+    ``[B, T]`` -> ``[B, T, num_spks]``.
+
+    Example
+    -------
+    >>> import torch
+    >>> model = SkiM(n_filters=4, num_blocks=2, hidden=3, segment_size=10)
+    >>> model(torch.randn(2, 400)).shape
+    torch.Size([2, 400, 2])
+    """
+
+    def __init__(
+        self,
+        n_filters=128,
+        kernel_size=16,
+        num_blocks=4,
+        hidden=256,
+        segment_size=150,
+        num_spks=2,
+        sample_rate=8000,
+    ):
+        masknet = ResourceEfficientSeparator(
+            input_dim=n_filters,
+            causal=False,
+            num_spk=num_spks,
+            layer=num_blocks,
+            unit=hidden,
+            segment_size=segment_size,
+            mem_type="hc",
+            seg_model=SegLSTM(
+                n_filters, hidden, bidirectional=True, norm_type="gln"
+            ),
+            mem_model=MemLSTM(
+                hidden, bidirectional=True, mem_type="hc", norm_type="gln"
+            ),
+        )
+        super().__init__(masknet, num_spks, n_filters, kernel_size, sample_rate)

@@ -1,0 +1,91 @@
+"""The experiment of every system runs through: data, epoch, test, files."""
+
+import csv
+import importlib
+import json
+import logging
+import math
+import sys
+from pathlib import Path
+
+import pytest
+
+from speechbrain_spmamba.prepare.synthetic import make_corpora
+from tests.small_models import SMALL, SYSTEMS
+
+ROOT = Path(__file__).parent.parent
+# What makes an experiment small that is not its model.
+OPTIONS = [
+    "--debug",
+    "--debug_batches=2",
+    "--debug_epochs=1",
+    "--device=cpu",
+    "--noprogressbar",
+    "--sample_rate=8000",
+    "--segment=0.3",
+    "--num_workers=0",
+    "--num_examples=0",
+    "--prepare_jobs=1",
+    "--prepare={seconds: 0.5}",
+    "--splits={train: {mixtures: 2}, valid: {mixtures: 2},"
+    " test: {mixtures: 2}}",
+]
+
+
+@pytest.fixture(scope="module")
+def data_folder(tmp_path_factory):
+    """Made-up LibriSpeech and WHAM! noise; the first run adds mixtures."""
+    folder = tmp_path_factory.mktemp("data")
+    make_corpora(
+        folder,
+        readers=(2, 2, 2),
+        utterances_per_reader=(1, 1, 1),
+        utterance_seconds=(1.0, 1.0),
+        noise_files=(1, 1, 1),
+        noise_seconds=(1.0, 1.0),
+        dnr_items=(0, 0, 0),
+    )
+    return folder
+
+
+@pytest.fixture
+def train(monkeypatch):
+    """``python train.py`` in this process, which has imported everything."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    yield importlib.import_module("train").main
+    # A run logs to this test's stderr, which is about to be closed.
+    logging.getLogger().handlers.clear()
+
+
+def _rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_an_epoch_of_each_system_ends_in_finite_scores(
+    name, data_folder, train, tmp_path
+):
+    sizes = {k: v for k, v in SMALL[name].items() if k != "sample_rate"}
+    run = tmp_path / "run"
+    status = train(
+        [
+            str(ROOT / "hparams" / f"{name}.yaml"),
+            *OPTIONS,
+            f"--data_folder={data_folder}",
+            f"--output_folder={run}",
+            f"--separator={json.dumps(sizes)}",
+        ]
+    )
+    assert not status
+    (epoch,) = _rows(run / "history.csv")
+    assert all(math.isfinite(float(value)) for value in epoch.values())
+    assert "valid si_snri" in (run / "train_log.txt").read_text()
+    results = _rows(run / "test/results.csv")
+    assert len(results) == 2
+    assert all(math.isfinite(float(row["si_snri"])) for row in results)
+    summary = json.loads((run / "test/summary.json").read_text())
+    assert summary["mixtures"] == 2
+    assert math.isfinite(summary["si_snri"]["mean"])
+    assert math.isfinite(summary["sdri"]["mean"])
