@@ -13,12 +13,14 @@ To follow it, begin at the bottom of the file.
 """
 
 import sys
+from pathlib import Path
 
 import speechbrain as sb
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from speechbrain_spmamba.brain import SeparationBrain
 from speechbrain_spmamba.cli import one_line_errors
+from speechbrain_spmamba.inference import WEIGHTS_FILE, strict_load
 from speechbrain_spmamba.settings import load_settings
 
 
@@ -57,6 +59,11 @@ def main(argv):
     test_set = hparams["test_set"]()
 
     # 3. Training: goes on from the last checkpoint if there is one.
+    if hparams.get("start_from"):
+        strict_load(
+            hparams["modules"]["separator"],
+            Path(hparams["start_from"]) / WEIGHTS_FILE,
+        )
     brain = SeparationBrain(
         modules=hparams["modules"],
         opt_class=hparams["optimizer"],

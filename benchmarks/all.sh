@@ -19,5 +19,6 @@ else
     "$python" benchmarks/model.py --only inference --runs 3 --published-runs 1
     "$python" benchmarks/model.py --only step --runs 3 --published-runs 1
     OMP_NUM_THREADS=1 "$python" benchmarks/prepare.py
+    OMP_NUM_THREADS=1 "$python" benchmarks/long.py
 fi
 "$python" benchmarks/memory.py

@@ -36,13 +36,17 @@ def open_audio(path):
     path = Path(path)
     if not path.is_file():
         kind = "is a folder" if path.is_dir() else "does not exist"
-        raise ValueError(f"{path} {kind}; an audio file was expected")
+        if path.exists() and not path.is_dir():
+            kind = "is no regular file"
+        raise ValueError(f"{shown(path)} {kind}; an audio file was expected")
     try:
-        return soundfile.SoundFile(path)
+        return soundfile.SoundFile(native(path))
     except (soundfile.SoundFileError, OSError) as error:
+        reason = getattr(error, "error_string", "") or shown(error)
         raise ValueError(
-            f"{path} cannot be read as audio ({path.stat().st_size} bytes, "
-            f"{error}); replace or remove it"
+            f"{shown(path)} cannot be read as audio "
+            f"({path.stat().st_size} bytes, {reason.strip()}); replace or "
+            "remove it"
         ) from None
 
 
@@ -163,10 +167,55 @@ def replacing(path):
     >>> path.read_text()
     'whole'
     """
-    path = Path(path)
+    with replacing_all([path]) as (temporary,):
+        yield temporary
+
+
+@contextmanager
+def replacing_all(paths):
+    """Gives temporary names that become ``paths`` together or not at all.
+
+    Arguments
+    ---------
+    paths : list of (str or Path)
+        The final names. Their folders are made.
+
+    Yields
+    ------
+    list of Path
+        A name each, in the same folder as the final one.
+
+    Example
+    -------
+    >>> paths = [getfixture("tmp_path") / name for name in ("a", "b")]
+    >>> with replacing_all(paths) as temporary:
+    ...     _ = [name.write_text("whole") for name in temporary]
+    >>> [path.read_text() for path in paths]
+    ['whole', 'whole']
+    """
+    paths, temporary, renamed = [Path(path) for path in paths], [], []
+    try:
+        for path in paths:
+            temporary.append(_temporary(path))
+        yield list(temporary)
+        for name, path in zip(temporary, paths, strict=True):
+            name.replace(path)
+            renamed.append(path)
+    except BaseException:
+        for path in renamed:
+            path.unlink(missing_ok=True)
+        raise
+    finally:
+        for name in temporary:
+            name.unlink(missing_ok=True)
+
+
+def _temporary(path):
+    """An empty file beside ``path``, with a name that nobody looks for."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Part of the name: the longest legal one has no room for more.
     handle, name = tempfile.mkstemp(
-        prefix=f".{path.name}.", suffix=".part", dir=path.parent
+        prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent
     )
     os.close(handle)
     temporary = Path(name)
@@ -174,8 +223,45 @@ def replacing(path):
     umask = os.umask(0)
     os.umask(umask)
     temporary.chmod(0o666 & ~umask)
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    return temporary
+
+
+def native(path):
+    """A path as soundfile takes it, also if its name is no valid text.
+
+    Arguments
+    ---------
+    path : str or Path
+        The path.
+
+    Returns
+    -------
+    bytes or str
+        Bytes where file names are bytes.
+    """
+    return os.fsencode(path) if os.name == "posix" else str(path)
+
+
+def shown(path):
+    """A path as it can be printed in one line.
+
+    Arguments
+    ---------
+    path : object
+        The path, or what has one in its message.
+
+    Returns
+    -------
+    str
+        Control characters and what is no valid text are escaped.
+
+    Example
+    -------
+    >>> print(shown("two\\nlines.wav"))
+    two\\nlines.wav
+    """
+    text = str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode()
+        for c in text
+    )

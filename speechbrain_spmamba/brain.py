@@ -120,7 +120,9 @@ class SeparationBrain(sb.Brain):
 
     def on_stage_start(self, stage, epoch=None):
         """Opens the books of a stage."""
-        if stage == sb.Stage.VALID:
+        if stage == sb.Stage.TRAIN:
+            self.hparams.epoch_counter.start_clock()
+        elif stage == sb.Stage.VALID:
             self.si_snri = []
         elif stage == sb.Stage.TEST:
             self.evaluation = Evaluation(
@@ -154,9 +156,21 @@ class SeparationBrain(sb.Brain):
             self.summary = self.evaluation.finish()
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
-        """Lets the average of the weights follow a step."""
-        if should_step and self.average is not None:
+        """Lets the average of the weights follow a step, and counts time."""
+        if not should_step:
+            return
+        if self.average is not None:
             self.average.update_parameters(self.modules.separator)
+        # A batch may be fitted without a loop around it, and so no counter.
+        counter = getattr(self.hparams, "epoch_counter", None)
+        if counter is None:
+            return
+        counter.count_time()
+        # One rank decides, as below.
+        if counter.max_minutes and ddp_broadcast(counter.time_is_over):
+            # The toolkit's own way out: the epoch ends here, is validated and
+            # saved as usual, and is the last.
+            self.optimizer_step_limit = self.optimizer_step
 
     def _end_epoch(self, epoch, valid_loss, si_snri):
         """What a validation leads to."""
@@ -178,14 +192,25 @@ class SeparationBrain(sb.Brain):
             valid_si_snri=si_snri,
         )
         self.checkpointer.save_and_keep_only(
-            meta={"loss": valid_loss, "epoch": epoch, "si_snri": si_snri},
+            meta={
+                "loss": valid_loss,
+                "epoch": epoch,
+                "si_snri": si_snri,
+                "minutes": self.hparams.epoch_counter.minutes,
+            },
             min_keys=["loss"],
         )
         self.hparams.history.write()
 
     def _should_save_intra_epoch_ckpt(self, last_ckpt_time, steps_since_ckpt):
-        """Waits for the end of an accumulation: gradients are not saved."""
+        """Waits for the end of an accumulation: gradients are not saved.
+
+        Nor is a state saved that is about to be validated, because time is
+        over: a run that went on from it would take one more step.
+        """
         if self.step % self.grad_accumulation_factor:
+            return False
+        if self._optimizer_step_limit_exceeded:
             return False
         return super()._should_save_intra_epoch_ckpt(
             last_ckpt_time, steps_since_ckpt

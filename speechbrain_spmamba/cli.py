@@ -9,7 +9,16 @@ import sys
 logger = logging.getLogger(__name__)
 
 # In the order of the work; each is a module of `commands`.
-COMMANDS = ("prepare", "evaluate", "export", "separate")
+COMMANDS = (
+    "prepare",
+    "evaluate",
+    "export",
+    "convert",
+    "separate",
+    "demo",
+    "complexity",
+    "compare",
+)
 
 
 def one_line_errors(main):
@@ -81,7 +90,12 @@ def main(argv=None):
     argv : list of str, optional
         Arguments; by default those of the process.
     """
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments, words = parser.parse_known_args(argv)
+    if words and "further" not in arguments:
+        parser.error(f"unrecognized arguments: {' '.join(words)}")
+    if words:
+        arguments.further = words
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     sys.exit(arguments.run(arguments))
 

@@ -3,30 +3,34 @@
 Nothing is computed: tensors are renamed, squeezed, and the heads' separate
 1x1 convolutions stacked into one matrix. A key too many or too few is an
 error, so that a checkpoint either loads as a whole or not at all.
+
+The arguments of a model come from the shapes of its weights, which do not
+lie; what they do not tell (the hop of an STFT), from the settings in the file
+or beside it; what is nowhere is assumed to be as published, and said.
 """
 
-from speechbrain_spmamba.published import (
-    afrcnn,
-    bsrnn,
-    conv_tasnet,
-    dprnn,
-    spmamba,
-    sudormrf,
-    tdanet,
-    tf_gridnet,
+import inspect
+from pathlib import Path
+
+import torch
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from speechbrain_spmamba.export import model_yaml, write_model
+from speechbrain_spmamba.models import MODELS
+from speechbrain_spmamba.published.checkpoint import (
+    find_weights,
+    own_settings,
+    read_file,
+)
+from speechbrain_spmamba.published.network import (
+    SYSTEMS,
+    find_arguments,
+    find_network,
 )
 from speechbrain_spmamba.published.source import Source
 
-CONVERTERS = {
-    "spmamba": spmamba.convert,
-    "tf_gridnet": tf_gridnet.convert,
-    "bsrnn": bsrnn.convert,
-    "tdanet": tdanet.convert,
-    "afrcnn": afrcnn.convert,
-    "sudormrf": sudormrf.convert,
-    "conv_tasnet": conv_tasnet.convert,
-    "dprnn": dprnn.convert,
-}
+ANY_SYSTEM = "look2hear"
 
 
 def convert_state_dict(model_name, state_dict):
@@ -52,18 +56,177 @@ def convert_state_dict(model_name, state_dict):
 
     Example
     -------
-    >>> import torch
     >>> convert_state_dict("spmamba", {"conv.0.weight": torch.zeros(1)})
     Traceback (most recent call last):
         ...
     ValueError: state dict is not a published spmamba: lacks 'conv.0.bias'
     """
-    if model_name not in CONVERTERS:
+    if model_name not in SYSTEMS:
         raise ValueError(
             f"no published weights are known for '{model_name}'; "
-            f"known: {', '.join(CONVERTERS)}"
+            f"known: {', '.join(SYSTEMS)}"
         )
     source = Source(model_name, state_dict)
-    converted = CONVERTERS[model_name](source)
+    try:
+        converted = SYSTEMS[model_name].convert(source)
+    except (RuntimeError, IndexError) as error:
+        raise ValueError(
+            f"{source.problem}: shapes do not fit ({str(error)[:200]})"
+        ) from None
     source.check_empty()
     return converted
+
+
+def convert_checkpoint(
+    system,
+    path,
+    output_folder,
+    config=None,
+    skip_objects=False,
+    prefix=None,
+    **options,
+):
+    """Makes a model folder of a published checkpoint.
+
+    Arguments
+    ---------
+    system : str
+        A key of ``models.MODELS``, or "look2hear": that which the file has.
+    path : str or Path
+        The checkpoint.
+    output_folder : str or Path
+        The model folder.
+    config : str or Path, optional
+        YAML file of the published code that made the checkpoint.
+    skip_objects : bool
+        See ``published.checkpoint.read_file``.
+    prefix : str, optional
+        What stands before the names of the weights, if the file has several
+        networks.
+    **options : dict
+        Arguments of the model that the weights do not tell.
+
+    Returns
+    -------
+    Path
+        The model folder.
+    list of str
+        What is worth knowing, a line each.
+
+    Raises
+    ------
+    ValueError
+        A file that is no checkpoint of that system, or options that its
+        weights contradict. Nothing is written then.
+    """
+    if system != ANY_SYSTEM and system not in SYSTEMS:
+        raise ValueError(
+            f"no published weights are known for '{system}'; known: "
+            f"{', '.join(SYSTEMS)}, or {ANY_SYSTEM} for the file to tell"
+        )
+    content = read_file(path, skip_objects)
+    settings = [own_settings(content)]
+    if config is not None:
+        settings.append(_read_config(config))
+    wanted = None if system == ANY_SYSTEM else system
+    try:
+        every = find_weights(content)
+        system, weights = find_network(every, wanted, prefix)
+        state = convert_state_dict(system, weights)
+        arguments, notes = _arguments(system, weights, settings, options)
+        separator = _build(system, arguments, state)
+    except ValueError as error:
+        called = f" ({name})" if (name := _model_name(content)) else ""
+        raise ValueError(f"{path}{called}: {error}") from None
+    write_model(output_folder, separator, model_yaml(separator, arguments))
+    if len(weights) < len(every):
+        notes.append(f"left out: {len(every) - len(weights)} other tensors")
+    return Path(output_folder), [f"system: {system}", *notes]
+
+
+def _model_name(content):
+    """The published name of the network, where a file has it."""
+    name = content.get("model_name") if isinstance(content, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def _read_config(path):
+    """Settings of a published run."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        settings = YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, UnicodeDecodeError):
+        settings = None
+    if not isinstance(settings, dict):
+        raise ValueError(f"{path} is no YAML file of settings")
+    return settings
+
+
+def _arguments(system, weights, settings, options):
+    """Arguments of the model, and lines that say where they are from."""
+    module = SYSTEMS[system]
+    known = inspect.signature(MODELS[system]).parameters
+    for key in options:
+        if key not in known:
+            raise ValueError(
+                f"{system} has no argument --{key}; it has "
+                + ", ".join(f"--{name}" for name in known)
+            )
+        number = isinstance(known[key].default, (int, float))
+        if number and not isinstance(options[key], (int, float)):
+            raise ValueError(f"--{key} is '{options[key]}', expected a number")
+    names = {**module.NAMES, **{name: name for name in known}}
+    given, notes = {}, []
+    for tree in settings:
+        given.update(find_arguments(tree, names))
+    given.update(options)
+    try:
+        told, assumed = module.measure(Source(system, weights), given)
+    except (IndexError, ArithmeticError) as error:
+        raise ValueError(f"shapes are not of a {system} ({error})") from None
+    for key, value in told.items():
+        if key in options and options[key] != value:
+            raise ValueError(
+                f"--{key} is {options[key]}, but the weights are those of "
+                f"{key} = {value}; leave it out"
+            )
+        if key in given and given[key] != value:
+            notes.append(
+                f"{key} = {value}, as the weights have it, not {given[key]}, "
+                "as the settings say"
+            )
+    guesses = [f"{k} = {v}" for k, v in assumed.items() if k not in given]
+    if guesses:
+        notes.append(
+            f"assumed, for the weights do not tell: {', '.join(guesses)} "
+            "(set with --key value, or give the --config of the run)"
+        )
+    return {**assumed, **given, **told}, notes
+
+
+def _build(system, arguments, state):
+    """The model with its weights, or the first misfit in one line."""
+    try:
+        separator = MODELS[system](**arguments)
+    except (RuntimeError, ArithmeticError, TypeError) as error:
+        raise ValueError(
+            f"no {system} can be built of {arguments}: {str(error)[:200]}"
+        ) from None
+    ours = separator.state_dict()
+    odd = sorted(set(ours) ^ set(state))
+    if odd:
+        raise ValueError(
+            f"{len(odd)} weights are in the file or in the network only, "
+            f"e.g. '{odd[0]}'"
+        )
+    for key, tensor in state.items():
+        if ours[key].shape != tensor.shape:
+            raise ValueError(
+                f"'{key}' has shape {list(tensor.shape)}, expected "
+                f"{list(ours[key].shape)}; is this another version of the "
+                "network?"
+            )
+    if not all(torch.isfinite(tensor).all() for tensor in state.values()):
+        raise ValueError("weights are not finite, and so of no use")
+    separator.load_state_dict(state, strict=True)
+    return separator

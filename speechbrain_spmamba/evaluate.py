@@ -11,11 +11,11 @@ import math
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from speechbrain_spmamba.audio import replacing, write_audio
 from speechbrain_spmamba.loss import reorder
 from speechbrain_spmamba.metrics import score
+from speechbrain_spmamba.spectrograms import draw_spectrograms
 
 FIGURES = ("si_snr", "si_snri", "sdr", "sdri")
 
@@ -34,6 +34,7 @@ class Evaluation:
 
     Example
     -------
+    >>> import torch
     >>> folder = getfixture("tmp_path")
     >>> evaluation = Evaluation(folder, 8000)
     >>> src = torch.randn(1, 4000, 2)
@@ -172,50 +173,3 @@ def save_example(folder, mix, est, src, sample_rate):
     for name, signal in signals.items():
         write_audio(folder / f"{name}.wav", signal, sample_rate)
     draw_spectrograms(folder / "spectrograms.png", signals, sample_rate)
-
-
-def draw_spectrograms(path, signals, sample_rate):
-    """Draws signals above each other on one scale of level.
-
-    Arguments
-    ---------
-    path : Path
-        PNG file.
-    signals : dict
-        Title -> numpy array ``[T]``.
-    sample_rate : int
-        Rate in Hz.
-    """
-    # Not at import: figures need a second that most uses do not have.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 1.7 * len(signals)), layout="constrained")
-    FigureCanvasAgg(figure)
-    window = torch.hann_window(512)
-    spectra = {
-        title: torch.stft(
-            torch.as_tensor(signal), 512, 128, window=window,
-            pad_mode="constant", return_complex=True,
-        ).abs()
-        for title, signal in signals.items()
-    }  # fmt: skip
-    top = max(float(s.max()) for s in spectra.values()) or 1.0
-    axes = figure.subplots(len(signals), 1, sharex=True, squeeze=False)[:, 0]
-    for axis, (title, spectrum) in zip(axes, spectra.items(), strict=True):
-        level = 20 * torch.log10(spectrum / top + 1e-6)
-        seconds = len(signals[title]) / sample_rate
-        axis.imshow(
-            level.numpy(),
-            origin="lower",
-            aspect="auto",
-            extent=(0, seconds, 0, sample_rate / 2000),
-            vmin=-70,
-            vmax=0,
-            cmap="magma",
-        )
-        axis.set_ylabel("kHz")
-        axis.set_title(title, loc="left", fontsize=9)
-    axes[-1].set_xlabel("seconds")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)

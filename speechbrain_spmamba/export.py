@@ -1,21 +1,29 @@
 """From a training run to a folder that ``WaveformSeparation`` loads.
 
-hyperparams.yaml   builds the model; what it was trained with stays behind
-separator.ckpt     its weights
+hyperparams.yaml        builds the model; what it was trained with stays behind
+separator.ckpt          its weights
+separator.safetensors   the same, for other programs
+README.md               model card, for the Hugging Face Hub and for people
 """
 
+import inspect
 import io
 from pathlib import Path
 
 import torch
+from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
 from speechbrain.utils.checkpoints import Checkpointer
 
-from speechbrain_spmamba.audio import replacing
+from speechbrain_spmamba.audio import replacing_all
 from speechbrain_spmamba.inference import HPARAMS_FILE, WEIGHTS_FILE
+from speechbrain_spmamba.model_card import model_card
+
+SAFETENSORS_FILE = "separator.safetensors"
+CARD_FILE = "README.md"
 
 HEADER = """\
-# Made by `spmamba export`; load it with
+# Made by `spmamba {command}`; load it with
 # WaveformSeparation.from_hparams(source=<this folder>).
 """
 
@@ -33,7 +41,7 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
 """
 
 
-def export(results_folder, output_folder, key="loss"):
+def export(results_folder, output_folder, key="loss", license=None):
     """Makes a model folder of the best checkpoint of a run.
 
     Arguments
@@ -45,6 +53,8 @@ def export(results_folder, output_folder, key="loss"):
         The model folder.
     key : str
         Figure of the checkpoints of which the smallest is best.
+    license : str, optional
+        Licence of the weights, as the Hub names it, for the model card.
 
     Returns
     -------
@@ -54,7 +64,8 @@ def export(results_folder, output_folder, key="loss"):
     Raises
     ------
     ValueError
-        The folder is no finished run, or the run has no such checkpoint.
+        The folder is no finished run, the run has no such checkpoint, or its
+        weights do not fit its settings.
     """
     results_folder, output_folder = Path(results_folder), Path(output_folder)
     hparams_file = results_folder / HPARAMS_FILE
@@ -70,11 +81,48 @@ def export(results_folder, output_folder, key="loss"):
     state = torch.load(path, map_location="cpu", weights_only=True)
     state.pop("n_averaged", None)
     state = {name.removeprefix("module."): w for name, w in state.items()}
-    with replacing(output_folder / WEIGHTS_FILE) as temporary:
-        torch.save(state, temporary)
-    with replacing(output_folder / HPARAMS_FILE) as temporary:
-        temporary.write_text(inference_yaml(hparams_file), encoding="utf-8")
+    text = inference_yaml(hparams_file)
+    separator = load_hyperpyyaml(text)["separator"]
+    try:
+        separator.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(
+            f"{path} does not fit the model of {hparams_file}: {reason}"
+        ) from None
+    card = model_card(results_folder, checkpoint, separator, license)
+    write_model(output_folder, separator, text, card)
     return output_folder
+
+
+def write_model(folder, separator, text, card=None):
+    """Writes a model folder as a whole or not at all.
+
+    Arguments
+    ---------
+    folder : str or Path
+        The model folder.
+    separator : torch.nn.Module
+        The model.
+    text : str
+        Its ``hyperparams.yaml``.
+    card : str, optional
+        Its ``README.md``.
+    """
+    from safetensors.torch import save
+
+    names = [HPARAMS_FILE, WEIGHTS_FILE, SAFETENSORS_FILE]
+    names += [CARD_FILE] if card else []
+    state = {
+        name: tensor.detach().cpu().clone().contiguous()
+        for name, tensor in separator.state_dict().items()
+    }
+    with replacing_all([Path(folder) / name for name in names]) as paths:
+        paths[0].write_text(text, encoding="utf-8")
+        torch.save(state, paths[1])
+        paths[2].write_bytes(save(state, metadata={"format": "pt"}))
+        if card:
+            paths[3].write_text(card, encoding="utf-8")
 
 
 def find_best(save_folder, key="loss"):
@@ -138,4 +186,53 @@ def inference_yaml(hparams_file):
         kept[key] = settings[key]
     text = io.StringIO()
     yaml.dump(kept, text)
-    return HEADER + text.getvalue() + TAIL
+    # Comments between the keys are of the training that stays behind.
+    lines = [
+        line
+        for line in text.getvalue().splitlines()
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    return HEADER.format(command="export") + "\n".join([*lines, TAIL])
+
+
+def model_yaml(separator, arguments):
+    """The YAML text that builds a model of this package.
+
+    Arguments
+    ---------
+    separator : torch.nn.Module
+        The model.
+    arguments : dict
+        Its arguments: numbers, words, True and False.
+
+    Returns
+    -------
+    str
+        As ``inference_yaml`` gives it.
+
+    Example
+    -------
+    >>> from speechbrain_spmamba.models import build_model
+    >>> arguments = {"num_spks": 3, "num_blocks": 1}
+    >>> text = model_yaml(build_model("dprnn", **arguments), arguments)
+    >>> print("\\n".join(text.splitlines()[2:7]))
+    sample_rate: 16000
+    num_spks: 3
+    separator: !new:speechbrain_spmamba.models.dprnn.DPRNN
+        num_spks: 3
+        num_blocks: 1
+    """
+    known = inspect.signature(type(separator)).parameters
+    text = io.StringIO()
+    YAML().dump({k: v for k, v in arguments.items() if k in known}, text)
+    lines = [f"    {line}" for line in text.getvalue().splitlines()]
+    model = type(separator)
+    return HEADER.format(command="convert") + "\n".join(
+        [
+            f"sample_rate: {separator.sample_rate}",
+            f"num_spks: {separator.num_spks}",
+            f"separator: !new:{model.__module__}.{model.__qualname__}",
+            *lines,
+            TAIL,
+        ]
+    )

@@ -1,24 +1,30 @@
 """Separation with a trained model: batches in memory, files on disk."""
 
-import logging
-import math
 import pickle
 import re
 from pathlib import Path
 
 import numpy as np
 import torch
-from speechbrain.augment.time_domain import Resample
 from speechbrain.inference.interfaces import Pretrained
 
-from speechbrain_spmamba.audio import open_audio, read_audio, write_audio
-
-logger = logging.getLogger(__name__)
+from speechbrain_spmamba.activity import activity, most_active
+from speechbrain_spmamba.files import open_recording
+from speechbrain_spmamba.safe_yaml import load_checked
+from speechbrain_spmamba.separation import (
+    as_mono,
+    in_blocks,
+    output_paths,
+    report,
+    separate_recording,
+    write_sources,
+)
+from speechbrain_spmamba.spool import subtype_like
+from speechbrain_spmamba.streams import separate_blocks
 
 HPARAMS_FILE = "hyperparams.yaml"
 WEIGHTS_FILE = "separator.ckpt"
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
-WAV_SUBTYPES = ("PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 
 
 class WaveformSeparation(Pretrained):
@@ -55,7 +61,9 @@ class WaveformSeparation(Pretrained):
             )
 
     @classmethod
-    def from_hparams(cls, source, *args, **kwargs):
+    def from_hparams(
+        cls, source, hparams_file=HPARAMS_FILE, safe=True, **kwargs
+    ):
         """Loads a model folder.
 
         Arguments
@@ -63,8 +71,12 @@ class WaveformSeparation(Pretrained):
         source : str or Path
             A folder with ``hyperparams.yaml`` and ``separator.ckpt``, or the
             name of a Hub repository (``user/model``).
-        *args : tuple
-            Passed on to ``Pretrained.from_hparams``.
+        hparams_file : str
+            Name of the YAML file.
+        safe : bool
+            Refuse a YAML file that does more than build a model of this
+            package, see ``safe_yaml``. Without, it may run any code: for
+            models of one's own making.
         **kwargs : dict
             Passed on to ``Pretrained.from_hparams``.
 
@@ -76,20 +88,22 @@ class WaveformSeparation(Pretrained):
         Raises
         ------
         ValueError
-            The folder lacks a file, or its weights do not fit.
+            The folder lacks a file, its YAML file is refused, or its weights
+            do not fit.
         """
         folder = Path(source)
         # Only what cannot be meant as a folder is looked for on the Hub.
         on_hub = HUB_NAME.fullmatch(str(source)) and not folder.parent.is_dir()
         if not on_hub:
-            hparams_file = kwargs.get("hparams_file", HPARAMS_FILE)
             for name in (hparams_file, WEIGHTS_FILE):
                 if not (folder / name).is_file():
                     raise ValueError(
                         f"{folder} is no model folder: it has no {name}; make "
                         "one with `spmamba export RESULTS OUT`"
                     )
-        return super().from_hparams(source, *args, **kwargs)
+        if safe:
+            return load_checked(cls, source, hparams_file, **kwargs)
+        return super().from_hparams(source, hparams_file, **kwargs)
 
     def separate_batch(self, mix, lengths=None):
         """Separates mixtures that are in memory.
@@ -121,14 +135,16 @@ class WaveformSeparation(Pretrained):
         """The same as ``separate_batch``."""
         return self.separate_batch(mix, lengths)
 
-    def separate_file(self, path, output_folder=None, subtype=None):
-        """Separates an audio file of any rate and number of channels.
+    def separate_file(self, path, output_folder=None, subtype=None, **options):
+        """Separates a recording of any rate and number of channels.
 
-        Channels are averaged, other rates are resampled there and back.
+        Channels are averaged, other rates are resampled there and back, and
+        long recordings are separated in windows. The result is held in
+        memory; ``separate_to_files`` does without.
 
         Arguments
         ---------
-        path : str or Path
+        path : str, Path or binary file object
             The mixture.
         output_folder : str or Path, optional
             Gets ``<name>_s1.wav``, ``<name>_s2.wav``, ...
@@ -136,103 +152,157 @@ class WaveformSeparation(Pretrained):
             Sample format of these files, e.g. FLOAT or PCM_16; by default
             that of the input. In an integer format, sources that would clip
             are scaled down together, so that their relation stays.
+        **options : dict
+            See ``separate_stream``.
 
         Returns
         -------
         torch.Tensor
             float32, shape ``[T, num_spks]``, at the rate and of the length
-            of the file.
+            of the recording.
 
         Raises
         ------
         ValueError
             No audio, a damaged file, or samples that are not finite.
         """
-        with open_audio(path) as file:
-            rate, own_subtype = file.samplerate, file.subtype
-        mix = torch.from_numpy(read_audio(path)).mean(1)
-        if not len(mix):
-            raise ValueError(f"{path} holds no samples; nothing to separate")
-        if not torch.isfinite(mix).all():
-            raise ValueError(
-                f"{path} has NaN or infinite samples; repair the recording"
-            )
-        model_rate = self.hparams.sample_rate
-        wave = _resample(mix.unsqueeze(0), rate, model_rate)
-        est = self.separate_batch(wave)[0].cpu().T
-        est = _resample(est, model_rate, rate)
-        est = torch.nn.functional.pad(est, (0, max(0, len(mix) - est.shape[1])))
-        est = est[:, : len(mix)].T
+        with open_recording(path) as recording:
+            rate, own_subtype = recording.rate, recording.subtype
+            blocks = self.separate_stream(recording.blocks(), rate, **options)
+            est = np.concatenate(list(blocks))
         if output_folder is not None:
-            if subtype is None:
-                subtype = (
-                    own_subtype if own_subtype in WAV_SUBTYPES else "PCM_16"
-                )
-            write_sources(path, est.numpy(), rate, output_folder, subtype)
-        return est
+            subtype = subtype or subtype_like(own_subtype, "wav")
+            write_sources(path, est, rate, output_folder, subtype)
+        return torch.from_numpy(est)
 
+    def separate_to_files(self, source, output_folder, kind="wav", **options):
+        """Separates a recording of any length in constant memory.
 
-def output_paths(path, output_folder, num_spks):
-    """Names of the separated files: ``<name>_s1.wav``, ``<name>_s2.wav``...
+        Arguments
+        ---------
+        source : str, Path or binary file object
+            The mixture.
+        output_folder : str or Path
+            Gets ``<name>_s1.wav``, ``<name>_s2.wav``, ..., all at the end.
+        kind : str
+            wav or flac.
+        **options : dict
+            See ``separation.separate_recording`` (sample format, rate,
+            number of speakers, progress) and ``separate_stream``.
 
-    Arguments
-    ---------
-    path : str or Path
-        The mixture.
-    output_folder : str or Path
-        Their folder.
-    num_spks : int
-        How many.
+        Returns
+        -------
+        speechbrain_spmamba.separation.Separated
+            Paths, activity of each source, length, rate, and gain.
 
-    Returns
-    -------
-    list of Path
-        One path a source.
+        Raises
+        ------
+        ValueError
+            A bad recording, setting or disk.
+        """
+        speakers = options.get("speakers") or self.hparams.num_spks
+        paths = output_paths(source, output_folder, speakers, kind)
+        return separate_recording(self, source, paths, **options)
 
-    Example
-    -------
-    >>> [str(p) for p in output_paths("in/talk.flac", "out", 2)]
-    ['out/talk_s1.wav', 'out/talk_s2.wav']
-    """
-    stem = Path(path).stem
-    return [
-        Path(output_folder) / f"{stem}_s{index + 1}.wav"
-        for index in range(num_spks)
-    ]
+    def separate_array(self, wave, rate, order="model", **options):
+        """Separates samples of any length that are in memory.
 
+        Arguments
+        ---------
+        wave : numpy.ndarray or torch.Tensor
+            Shape ``[T]`` or ``[T, channels]``; floats, or integers of which
+            the largest is full scale.
+        rate : int
+            Rate in Hz.
+        order : str
+            "model": as the model gives them. "activity": from who speaks most
+            to who does not; ``activity.activity`` tells who that is.
+        **options : dict
+            See ``separate_stream``.
 
-def write_sources(path, est, rate, output_folder, subtype):
-    """Writes separated sources beside each other.
+        Returns
+        -------
+        numpy.ndarray or torch.Tensor
+            What was given: float32, shape ``[T, num_spks]``, at ``rate``.
 
-    Arguments
-    ---------
-    path : str or Path
-        The mixture, for the names.
-    est : numpy.ndarray
-        Shape ``[T, S]``.
-    rate : int
-        Rate in Hz.
-    output_folder : str or Path
-        Made if needed.
-    subtype : str
-        libsndfile's name of the sample format.
+        Raises
+        ------
+        ValueError
+            A wrong shape, type or order, no samples, or not finite.
+        """
+        if order not in ("model", "activity"):
+            raise ValueError(f"order is '{order}'; expected model or activity")
+        mono = as_mono(wave)
+        if not len(mono):
+            raise ValueError("there are no samples; nothing to separate")
+        options["seconds"] = len(mono) / rate
+        blocks = self.separate_stream(in_blocks(mono), rate, **options)
+        est = np.concatenate(list(blocks))
+        if order == "activity":
+            keep = options.get("keep_rate", True)
+            found = activity(est, rate if keep else self.hparams.sample_rate)
+            est = est[:, most_active(found)]
+        return torch.from_numpy(est) if torch.is_tensor(wave) else est
 
-    Returns
-    -------
-    list of Path
-        The files.
-    """
-    peak = np.abs(est).max()
-    if subtype not in ("FLOAT", "DOUBLE") and peak > 1.0:
-        logger.warning(
-            "%s: sources peak at %.2f and were scaled down together to fit "
-            "%s; --subtype FLOAT keeps their level", path, peak, subtype
-        )  # fmt: skip
-        est = est / peak
-    paths = output_paths(path, output_folder, est.shape[1])
-    for source, target in zip(est.T, paths, strict=True):
-        write_audio(target, source, rate, subtype)
-    return paths
+    def separate_stream(
+        self,
+        blocks,
+        rate,
+        keep_rate=True,
+        batch=None,
+        progress=None,
+        seconds=None,
+        **options,
+    ):
+        """Separates blocks as they come, in constant memory.
+
+        Arguments
+        ---------
+        blocks : iterable of numpy.ndarray or torch.Tensor
+            The mixture in pieces of any size, ``[n]`` or ``[n, channels]``.
+        rate : int
+            Their rate in Hz.
+        keep_rate : bool
+            Give the sources at this rate, not at that of the model.
+        batch : int, optional
+            Windows separated together; by default 1, on a GPU 4.
+        progress : callable, optional
+            ``progress(seconds_done, seconds)``, called with each block.
+        seconds : float, optional
+            Length of the stream, for ``progress``.
+        **options : dict
+            ``window``, ``overlap`` in seconds and ``mixture_consistent``, see
+            ``streams.separate_blocks``.
+
+        Yields
+        ------
+        numpy.ndarray
+            float32, ``[n, num_spks]``; a window or so behind the input, and
+            as long in the end.
+
+        Raises
+        ------
+        ValueError
+            A wrong setting, or samples that are not finite.
+        """
+        if batch is None:
+            batch = 1 if torch.device(self.device).type == "cpu" else 4
+        model_rate = self.hparams.sample_rate
+        output_rate = rate if keep_rate else model_rate
+        found = separate_blocks(
+            self._separate_arrays,
+            map(as_mono, blocks),
+            rate,
+            model_rate,
+            output_rate,
+            batch=batch,
+            **options,
+        )
+        yield from report(found, progress, output_rate, seconds)
+
+    def _separate_arrays(self, mixes):
+        """``[B, T] -> [B, T, S]`` in numpy."""
+        return self.separate_batch(torch.from_numpy(mixes)).cpu().numpy()
 
 
 def strict_load(module, path):
@@ -265,14 +335,3 @@ def strict_load(module, path):
             f"weights in {path} do not fit the model of its "
             f"{HPARAMS_FILE}: {reason}"
         ) from None
-
-
-def _resample(waves, old_rate, new_rate):
-    """``[N, T]`` at another rate; ceil(T * new / old) samples."""
-    if old_rate == new_rate:
-        return waves
-    common = math.gcd(old_rate, new_rate)
-    # Rates without a common factor would need a filter a second long.
-    if max(old_rate, new_rate) // common > 2000:
-        logger.warning("resampling %d to %d Hz is slow", old_rate, new_rate)
-    return Resample(old_rate, new_rate)(waves)

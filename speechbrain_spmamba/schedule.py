@@ -6,6 +6,7 @@ reports as if it had not been.
 
 import csv
 import json
+import time
 
 from speechbrain.utils.checkpoints import (
     mark_as_loader,
@@ -32,6 +33,14 @@ class PatientEpochCounter(EpochCounter):
         Epochs at most.
     patience : int
         Epochs without a smaller loss after which to stop; 0 never stops.
+    max_minutes : float
+        Minutes of training after which to stop, validation not counted; 0
+        never stops. The epoch ends in mid-course and is then validated.
+
+    Raises
+    ------
+    ValueError
+        A negative number of minutes.
 
     Example
     -------
@@ -42,13 +51,23 @@ class PatientEpochCounter(EpochCounter):
     3
     """
 
-    def __init__(self, limit, patience=0):
+    def __init__(self, limit, patience=0, max_minutes=0):
         super().__init__(limit)
+        if max_minutes < 0:
+            raise ValueError(
+                f"max_minutes is {max_minutes}; give minutes of training, or 0 "
+                "for no limit"
+            )
         self.patience = int(patience)
+        self.max_minutes = float(max_minutes)
         self.best_loss = float("inf")
         self.best_epoch = 0
+        self.minutes = 0.0
+        self._since = None
 
     def __next__(self):
+        if self.time_is_over:
+            raise StopIteration
         waited = self.current - self.best_epoch
         if self.patience and self.best_epoch and waited >= self.patience:
             raise StopIteration
@@ -60,10 +79,26 @@ class PatientEpochCounter(EpochCounter):
             self.best_loss = float(loss)
             self.best_epoch = self.current
 
+    def start_clock(self):
+        """Begins to count time, before the first batch of an epoch."""
+        self._since = time.monotonic()
+
+    def count_time(self):
+        """Adds the time since it was last asked to ``minutes``."""
+        now = time.monotonic()
+        if self._since is not None:
+            self.minutes += (now - self._since) / 60
+        self._since = now
+
+    @property
+    def time_is_over(self):
+        """Whether the minutes of training are spent."""
+        return 0 < self.max_minutes <= self.minutes
+
     @mark_as_saver
     def save(self, path):
         """Writes the counts to a file."""
-        state = [self.current, self.best_epoch, self.best_loss]
+        state = [self.current, self.best_epoch, self.best_loss, self.minutes]
         with open(path, "w", encoding="utf-8") as file:
             json.dump(state, file)
 
@@ -71,7 +106,8 @@ class PatientEpochCounter(EpochCounter):
     def load(self, path, end_of_epoch=True):
         """Takes the counts from a file."""
         with open(path, encoding="utf-8") as file:
-            current, self.best_epoch, self.best_loss = json.load(file)
+            current, self.best_epoch, self.best_loss, *rest = json.load(file)
+        self.minutes = rest[0] if rest else 0.0  # older files have no time
         # In mid-epoch, the interrupted epoch comes next once more.
         self.current = current if end_of_epoch else current - 1
 

@@ -23,6 +23,7 @@ KEYS_READ = {
     "train_loader",
     "valid_loader",
     "test_loader",
+    "start_from",
     "modules",
     "optimizer",
     "train_loss",

@@ -2,14 +2,42 @@
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from speechbrain_spmamba.convert import convert_state_dict
-from tests.golden import load_case
+from speechbrain_spmamba import cli
+from speechbrain_spmamba.convert import convert_checkpoint, convert_state_dict
+from speechbrain_spmamba.inference import WaveformSeparation
+from speechbrain_spmamba.models import MODELS
+from speechbrain_spmamba.published.network import SYSTEMS
+from tests import published_files
+from tests.published_files import UNTOLD, load_case
+
+# Form -> whether it tells what the shapes of weights do not.
+FORMS = {
+    "plain": False,
+    "look2hear": False,
+    "with_arguments": True,
+    "lightning": True,
+    "distributed": False,
+    "espnet": False,
+    "safetensors": False,
+}
 
 
 @pytest.fixture
 def published():
-    return load_case("spmamba_odd")[1]
+    return dict(load_case("spmamba_odd")[1])
+
+
+def _load(folder):
+    return WaveformSeparation.from_hparams(folder, run_opts={"device": "cpu"})
+
+
+def _file(tmp_path, form, name):
+    suffix = "safetensors" if form == "safetensors" else "pth"
+    path = tmp_path / f"{name}.{suffix}"
+    getattr(published_files, form)(path, name)
+    return path
 
 
 def test_every_weight_arrives_once(published):
@@ -50,3 +78,168 @@ def test_an_unknown_key_is_named(published, key):
 def test_other_models_are_refused():
     with pytest.raises(ValueError, match="known: spmamba"):
         convert_state_dict("resnet", {})
+
+
+def _convert(capsys, system, path, folder, options):
+    """Runs the command; gives what it prints."""
+    words = [word for k, v in options.items() for word in (f"--{k}", str(v))]
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["convert", system, str(path), str(folder), *words])
+    assert not stop.value.code
+    return capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_converted_file_computes_what_the_published_network_computes(
+    tmp_path, capsys, name
+):
+    _, _, x, y = load_case(f"{name}_odd")
+    path = _file(tmp_path, "plain", name)
+    lines = _convert(capsys, name, path, tmp_path / "out", UNTOLD[name])
+    assert (lines[0], lines[-1]) == (f"system: {name}", str(tmp_path / "out"))
+    model = _load(tmp_path / "out")
+    est = model.separate_batch(x)
+    assert (est - y).abs().max() / y.abs().max() < 2e-5
+    assert model.hparams.num_spks == y.shape[2]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_all_forms_of_a_file_give_the_same_model(tmp_path, capsys, name):
+    found = {}
+    for form in FORMS:
+        path, folder = _file(tmp_path, form, name), tmp_path / form
+        # Some files tell the system, of others the user has to.
+        system = name if form in ("plain", "espnet") else "look2hear"
+        options = {} if FORMS[form] else UNTOLD[name]
+        _convert(capsys, system, path, folder, options)
+        text = (folder / "hyperparams.yaml").read_text()
+        found[form] = (
+            sorted(text.splitlines()),
+            (folder / "separator.safetensors").read_bytes(),
+        )
+    assert all(found[form] == found["plain"] for form in FORMS), found.keys()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_shapes_tell_the_arguments(tmp_path, name):
+    config = dict(load_case(f"{name}_odd")[0])
+    config.pop("input_dim", None)  # which the published code does not read
+    path = _file(tmp_path, "plain", name)
+    convert_checkpoint(name, path, tmp_path / "out", **UNTOLD[name])
+    text = (tmp_path / "out" / "hyperparams.yaml").read_text()
+    names = SYSTEMS[name].NAMES
+    assert len(config) >= 6
+    for key, value in config.items():
+        assert f"    {names.get(key, key)}: {value}\n" in text, key
+
+
+def test_what_is_assumed_is_said(tmp_path):
+    path = _file(tmp_path, "look2hear", "afrcnn")
+    _, notes = convert_checkpoint("look2hear", path, tmp_path / "out")
+    assert any("num_blocks = 16, sample_rate = 16000" in x for x in notes)
+    _, notes = convert_checkpoint(
+        "look2hear", path, tmp_path / "out", num_blocks=3, sample_rate=8000
+    )
+    assert notes == ["system: afrcnn"]
+    assert _load(tmp_path / "out").hparams.sample_rate == 8000
+
+
+def test_the_settings_that_came_with_the_weights_are_taken(tmp_path):
+    path = _file(tmp_path, "look2hear", "spmamba")
+    config = tmp_path / "conf.yml"
+    config.write_text(
+        "audionet:\n  audionet_config:\n    stride: 16\n    emb_hs: 2\n"
+        "    n_srcs: 7\noptimizer:\n  eps: 0.5\n"
+        "datamodule:\n  data_config:\n    sample_rate: 8000\n"
+    )
+    _, notes = convert_checkpoint(
+        "spmamba", path, tmp_path / "out", config=config
+    )
+    separator = _load(tmp_path / "out").mods.separator
+    assert separator.stft.hop_length == 16 and separator.sample_rate == 8000
+    assert separator.blocks[0].intra.emb_hs == 2
+    assert notes[1:] == [
+        "num_spks = 3, as the weights have it, not 7, as the settings say"
+    ]
+
+
+@pytest.mark.parametrize(
+    "system, options, message",
+    [
+        ("tdanet", {}, "weights of dprnn; expected tdanet"),
+        ("dprnn", {"hidden": 3}, "--hidden is 3.*hidden = 20"),
+        ("dprnn", {"hop": 3}, "dprnn has no argument --hop"),
+        ("dprnn", {"sample_rate": "8k"}, "--sample_rate is '8k', expected a"),
+        ("sepformer", {}, "no published weights are known for 'sepformer'"),
+        ("dprnn", {"prefix": "ema."}, "no network that is known"),
+    ],
+)
+def test_mistakes_are_named_and_nothing_is_written(
+    tmp_path, system, options, message
+):
+    path = _file(tmp_path, "plain", "dprnn")
+    with pytest.raises(ValueError, match=message) as error:
+        convert_checkpoint(system, path, tmp_path / "out", **options)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("change", ["shape", "lacks", "nan", "layers"])
+@pytest.mark.parametrize("name", ["conv_tasnet", "tf_gridnet"])
+def test_weights_of_another_network_are_refused(tmp_path, name, change):
+    weights = dict(load_case(f"{name}_odd")[1])
+    key = next(iter(weights))
+    if change == "shape":
+        weights[key] = weights[key][:1]
+    elif change == "lacks":
+        del weights[key]
+    elif change == "nan":
+        weights[key] = weights[key] + float("nan")
+    else:
+        weights = {k: w for k, w in weights.items() if ".0." in k}
+    path = tmp_path / "net.pth"
+    torch.save(weights, path)
+    with pytest.raises(ValueError, match="net.pth") as error:
+        convert_checkpoint(name, path, tmp_path / "out", **UNTOLD[name])
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_of_several_networks_is_chosen(tmp_path):
+    weights = load_case("dprnn_odd")[1]
+    both = {f"net.{k}": w for k, w in weights.items()}
+    both |= {f"ema.{k}": w + 1 for k, w in weights.items()}
+    torch.save(both, tmp_path / "net.pth")
+    arguments = ("dprnn", tmp_path / "net.pth", tmp_path / "out")
+    with pytest.raises(ValueError, match="'ema.' and 'net.'.*--prefix"):
+        convert_checkpoint(*arguments)
+    _, notes = convert_checkpoint(*arguments, prefix="ema.")
+    found = load_file(tmp_path / "out" / "separator.safetensors")
+    torch.testing.assert_close(
+        found["encoder.weight"], weights["encoder.conv1d.weight"] + 1
+    )
+    assert f"left out: {len(weights)} other tensors" in notes
+
+
+def test_the_version_of_tf_gridnet_survives_safetensors(tmp_path):
+    path = _file(tmp_path, "plain", "tf_gridnet")
+    convert_checkpoint("tf_gridnet", path, tmp_path / "out", emb_hs=2)
+    state = load_file(tmp_path / "out" / "separator.safetensors")
+    separator = MODELS["tf_gridnet"](
+        **{**SMALL_GRID, "num_spks": 3, "lstm_hidden": 12}
+    )
+    assert separator.version == 1
+    separator.load_state_dict(state)
+    assert separator.version == 2
+
+
+SMALL_GRID = {
+    "n_fft": 128,
+    "hop_length": 32,
+    "num_blocks": 2,
+    "emb_dim": 8,
+    "emb_ks": 4,
+    "emb_hs": 2,
+    "num_heads": 2,
+    "attn_qk_dim": 128,
+}

@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from speechbrain_spmamba.prepare.synthetic import make_corpora
-from tests.small_models import SMALL, SYSTEMS
+from tests.small_models import SMALL, SYSTEMS, build_small
 
 ROOT = Path(__file__).parent.parent
 # What makes an experiment small that is not its model.
@@ -58,6 +59,17 @@ def train(monkeypatch):
     logging.getLogger().handlers.clear()
 
 
+def _arguments(name, data_folder, run):
+    sizes = {k: v for k, v in SMALL[name].items() if k != "sample_rate"}
+    return [
+        str(ROOT / "hparams" / f"{name}.yaml"),
+        *OPTIONS,
+        f"--data_folder={data_folder}",
+        f"--output_folder={run}",
+        f"--separator={json.dumps(sizes)}",
+    ]
+
+
 def _rows(path):
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
@@ -67,18 +79,8 @@ def _rows(path):
 def test_an_epoch_of_each_system_ends_in_finite_scores(
     name, data_folder, train, tmp_path
 ):
-    sizes = {k: v for k, v in SMALL[name].items() if k != "sample_rate"}
     run = tmp_path / "run"
-    status = train(
-        [
-            str(ROOT / "hparams" / f"{name}.yaml"),
-            *OPTIONS,
-            f"--data_folder={data_folder}",
-            f"--output_folder={run}",
-            f"--separator={json.dumps(sizes)}",
-        ]
-    )
-    assert not status
+    assert not train(_arguments(name, data_folder, run))
     (epoch,) = _rows(run / "history.csv")
     assert all(math.isfinite(float(value)) for value in epoch.values())
     assert "valid si_snri" in (run / "train_log.txt").read_text()
@@ -89,3 +91,26 @@ def test_an_epoch_of_each_system_ends_in_finite_scores(
     assert summary["mixtures"] == 2
     assert math.isfinite(summary["si_snri"]["mean"])
     assert math.isfinite(summary["sdri"]["mean"])
+
+
+def test_fine_tuning_begins_with_the_given_weights(
+    data_folder, train, tmp_path
+):
+    given = build_small("conv_tasnet").state_dict()
+    torch.save(given, tmp_path / "separator.ckpt")
+    arguments = _arguments("conv_tasnet", data_folder, tmp_path / "run")
+    options = ["--debug_persistently", "--lr=0.0"]
+    train([*arguments, f"--start_from={tmp_path}", *options])
+    (path,) = (tmp_path / "run/save").glob("CKPT*/separator.ckpt")
+    found = torch.load(path, weights_only=True)
+    assert all(torch.equal(found[name], given[name]) for name in given)
+
+
+def test_weights_of_another_model_are_refused(
+    data_folder, train, tmp_path, capsys
+):
+    torch.save(build_small("dprnn").state_dict(), tmp_path / "separator.ckpt")
+    arguments = _arguments("conv_tasnet", data_folder, tmp_path / "run")
+    with pytest.raises(SystemExit):
+        train([*arguments, f"--start_from={tmp_path}"])
+    assert "do not fit the model" in capsys.readouterr().err

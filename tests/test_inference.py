@@ -1,5 +1,7 @@
 """A model folder loads as a whole, and files come out as they went in."""
 
+import io
+
 import numpy as np
 import pytest
 import soundfile
@@ -8,6 +10,7 @@ import torch
 from speechbrain_spmamba.export import TAIL
 from speechbrain_spmamba.inference import WaveformSeparation, strict_load
 from tests.conftest import SMALL
+from tests.separating import parts_model
 
 
 @pytest.fixture
@@ -201,3 +204,120 @@ def test_an_empty_file_and_nan_are_named(model, tmp_path):
     path = _write(tmp_path / "nan.wav", np.full(9, np.nan), 8000, "FLOAT")
     with pytest.raises(ValueError, match="nan.wav has NaN"):
         model.separate_file(path)
+
+
+@pytest.fixture
+def parts():
+    """A model that gives three and one quarters of the mixture."""
+    return parts_model()
+
+
+def test_a_long_file_is_separated_in_windows(parts, tmp_path):
+    wave = _noise(50000)
+    path = _write(tmp_path / "a.wav", wave, 8000, "FLOAT")
+    est = parts.separate_file(path, window=2.0, overlap=0.5)
+    assert set(parts.mods.separator.lengths) == {16000}
+    np.testing.assert_allclose(est[:, 0], 0.75 * wave, atol=1e-6)
+
+
+def test_files_of_a_long_recording_are_what_memory_would_hold(parts, tmp_path):
+    path = _write(tmp_path / "a.wav", _noise(50000), 16000, "FLOAT")
+    options = {"window": 1.0, "overlap": 0.25}
+    est = parts.separate_file(path, **options)
+    seen = []
+    found = parts.separate_to_files(
+        path, tmp_path / "out", progress=lambda *x: seen.append(x), **options
+    )
+    assert [p.name for p in found.paths] == ["a_s1.wav", "a_s2.wav"]
+    for index, name in enumerate(found.paths):
+        np.testing.assert_array_equal(soundfile.read(name)[0], est[:, index])
+    assert [a.speaks for a in found.activity][1] is False
+    assert (found.seconds, found.rate, found.gain) == (3.125, 16000, 1.0)
+    done, total = zip(*seen, strict=True)
+    assert list(done) == sorted(done) and done[-1] == total[-1] == 3.125
+    assert len(done) > 2
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "int16", "tensor"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_arrays_of_any_kind_come_back_as_they_were(parts, kind, channels):
+    wave = _noise(20000, 2)[:, :channels]
+    given = torch.tensor(wave) if kind == "tensor" else wave.astype("float64")
+    if kind == "int16":
+        given = (wave * 32768).round().astype("int16")
+    elif kind == "float32":
+        given = wave.astype("float32")
+    est = parts.separate_array(given, 16000, window=1.0, overlap=0.2)
+    assert isinstance(est, type(given)) and est.shape == (20000, 2)
+    alone = parts.separate_array(wave.mean(1), 16000)
+    np.testing.assert_allclose(np.asarray(est), alone, atol=3e-5)
+
+
+def test_an_array_is_separated_as_a_file_is(model, tmp_path):
+    wave = _noise(3000)
+    path = _write(tmp_path / "a.wav", wave, 8000, "FLOAT")
+    est = model.separate_array(wave, 8000)
+    np.testing.assert_array_equal(est, model.separate_file(path).numpy())
+
+
+def test_a_stream_is_separated_before_it_ends(parts):
+    wave, fed = _noise(40000), []
+
+    def blocks():
+        for start in range(0, 40000, 1000):
+            fed.append(start)
+            yield torch.tensor(wave[start : start + 1000])
+
+    stream = parts.separate_stream(blocks(), 8000, window=1.0, overlap=0.5)
+    first = next(stream)
+    assert len(fed) < 20
+    whole = np.concatenate([first, *stream])
+    assert len(fed) == 40
+    np.testing.assert_allclose(whole[:, 1], 0.25 * wave, atol=1e-6)
+
+
+def test_file_objects_are_separated(parts, tmp_path):
+    path = _write(tmp_path / "a.wav", _noise(3000), 8000, "FLOAT")
+    file = io.BytesIO(path.read_bytes())
+    est = parts.separate_file(file, tmp_path / "out")
+    torch.testing.assert_close(est, parts.separate_file(path))
+    assert (tmp_path / "out" / "recording_s2.wav").is_file()
+
+
+def test_the_most_active_output_can_come_first():
+    model = parts_model(shares=(0.0, 1.0))
+    wave = _noise(8000)
+    est = model.separate_array(wave, 8000, order="activity")
+    np.testing.assert_allclose(est[:, 0], wave, atol=1e-6)
+    assert (est[:, 1] == 0).all()
+
+
+def test_sources_can_be_made_to_sum_to_the_mixture(model):
+    wave = _noise(9000)
+    est = model.separate_array(wave, 16000, mixture_consistent=True)
+    np.testing.assert_allclose(est.sum(1), wave, atol=1e-5)
+
+
+def test_the_rate_of_the_model_can_be_kept(parts):
+    est = parts.separate_array(_noise(16001), 16000, keep_rate=False)
+    assert est.shape == (8001, 2)
+
+
+@pytest.mark.parametrize(
+    "wave, message",
+    [
+        (np.zeros(0), "no samples"),
+        (np.zeros((2, 1000)), "transpose"),
+        (np.zeros((2, 3, 4)), r"shape \[2, 3, 4\]"),
+        (np.array([0.0, np.nan]), "NaN or infinite"),
+        (np.array(["a"]), "of type"),
+    ],
+)
+def test_arrays_that_are_no_recording_are_refused(parts, wave, message):
+    with pytest.raises(ValueError, match=message):
+        parts.separate_array(wave, 8000)
+
+
+def test_an_unknown_order_is_refused(parts):
+    with pytest.raises(ValueError, match="order is 'loudness'"):
+        parts.separate_array(_noise(100), 8000, order="loudness")

@@ -1,6 +1,14 @@
 """Training stops when it should, also after an interruption."""
 
+import csv
+import json
+
+import pytest
+from speechbrain.utils.checkpoints import Checkpointer
+
+from speechbrain_spmamba import schedule
 from speechbrain_spmamba.schedule import History, PatientEpochCounter
+from tests import training
 
 
 def _run(counter, losses):
@@ -41,6 +49,74 @@ def test_an_interrupted_count_ends_where_it_would_have(tmp_path):
         other = PatientEpochCounter(50, patience=3)
         other.load(tmp_path / "c", end_of_epoch)
         assert _run(other, losses) == list(range(resumed, 6))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time in minutes, which stands still until a test moves it."""
+    clock = {"minutes": 100.0}
+    monkeypatch.setattr(
+        schedule.time, "monotonic", lambda: 60 * clock["minutes"]
+    )
+    return clock
+
+
+def test_only_training_is_counted(clock):
+    counter = PatientEpochCounter(50, max_minutes=5)
+    for _ in range(2):
+        counter.start_clock()
+        clock["minutes"] += 2
+        counter.count_time()
+        clock["minutes"] += 70  # validation
+    assert counter.minutes == 4 and not counter.time_is_over
+    assert next(counter) == 1
+    counter.start_clock()
+    clock["minutes"] += 1
+    counter.count_time()
+    assert counter.time_is_over
+    with pytest.raises(StopIteration):
+        next(counter)
+
+
+def test_an_interruption_gives_no_more_time(clock, tmp_path):
+    counter = PatientEpochCounter(50, max_minutes=5)
+    counter.start_clock()
+    clock["minutes"] += 3
+    counter.count_time()
+    counter.save(tmp_path / "c")
+    clock["minutes"] += 70  # not running
+    other = PatientEpochCounter(50, max_minutes=5)
+    other.load(tmp_path / "c", end_of_epoch=False)
+    other.start_clock()
+    clock["minutes"] += 2
+    other.count_time()
+    assert other.minutes == 5 and other.time_is_over
+
+
+def test_counts_from_before_there_was_a_clock_are_read(tmp_path):
+    (tmp_path / "c").write_text("[7, 5, -3.5]")
+    counter = PatientEpochCounter(50)
+    counter.load(tmp_path / "c", end_of_epoch=True)
+    assert (counter.current, counter.best_epoch, counter.minutes) == (7, 5, 0)
+    assert not counter.time_is_over
+
+
+def test_a_negative_time_is_named():
+    with pytest.raises(ValueError, match="max_minutes is -1"):
+        PatientEpochCounter(5, max_minutes=-1)
+
+
+def test_training_ends_in_mid_epoch_when_time_is_over(tmp_path):
+    options = ["--epoch_counter={max_minutes: 0.00001}", "--max_epochs=99"]
+    assert training.run(training.train, tmp_path, *options) == 0
+    run = tmp_path / "results" / "tiny" / "1234"
+    with open(run / "history.csv", newline="") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1"]
+    last = Checkpointer(run / "save").find_checkpoint()
+    assert "optimizer_step: 1\n" in last.paramfiles["brain"].read_text()
+    assert last.meta["minutes"] >= 0.00001
+    summary = json.loads((run / "test" / "summary.json").read_text())
+    assert summary["mixtures"] == 1
 
 
 def test_history_survives_a_restart(tmp_path):

@@ -1,6 +1,6 @@
 """``spmamba export``: a training run becomes a model folder."""
 
-HELP = "Make a model folder of a training run."
+HELP = "Make a model folder of a training run, ready for the Hub."
 
 
 def add_arguments(parser):
@@ -13,6 +13,11 @@ def add_arguments(parser):
     """
     parser.add_argument("results", help="output folder of train.py")
     parser.add_argument("output", help="the model folder")
+    parser.add_argument(
+        "--license",
+        help="licence of the weights for the model card, as the Hugging Face "
+        "Hub names it: cc-by-4.0, apache-2.0 ...; by default not stated",
+    )
 
 
 def run(arguments):
@@ -25,4 +30,7 @@ def run(arguments):
     """
     from speechbrain_spmamba.export import export
 
-    print(export(arguments.results, arguments.output))
+    folder = export(
+        arguments.results, arguments.output, license=arguments.license
+    )
+    print(folder)

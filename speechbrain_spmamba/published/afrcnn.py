@@ -1,11 +1,17 @@
 """A-FRCNN: JusperLee/AFRCNN-For-Speech-Separation and JusperLee/SonicSim."""
 
 from speechbrain_spmamba.published.sudormrf import (
+    NAMES,
+    measure_surroundings,
     take,
     take_conv_norm,
     take_expand_and_pyramid,
     take_surroundings,
 )
+
+__all__ = ["NAMES", "SIGNATURE", "convert", "measure"]
+
+SIGNATURE = "sm.blocks.proj_1x1."
 
 
 def convert(source):
@@ -38,3 +44,27 @@ def convert(source):
     out.update(take(source, "sm.concat_block.0", "between.0"))
     out["between.1.weight"] = source.take("sm.concat_block.1.weight")
     return out
+
+
+def measure(source, given):
+    """Arguments of a published A-FRCNN.
+
+    Arguments
+    ---------
+    source : Source
+        The published weights; all of them stay.
+    given : dict
+        Arguments that are known from elsewhere.
+
+    Returns
+    -------
+    dict
+        Arguments that the shapes tell.
+    dict
+        Published values of those that they do not tell.
+    """
+    told = measure_surroundings(source)
+    told["in_channels"] = source.shape(f"{SIGNATURE}conv.weight")[0]
+    told["upsampling_depth"] = source.count(r"sm\.blocks\.spp_dw\.(\d+)\.")
+    # One block is used over and over: its weights do not tell how often.
+    return told, {"num_blocks": 16, "sample_rate": 16000}

@@ -1,5 +1,14 @@
 """Conv-TasNet with skip connections: etzinis/sudo_rm_rf, class TasNet."""
 
+SIGNATURE = "TCN.TCN.0.conv1d."
+NAMES = {
+    "enc_dim": "n_filters",
+    "feature_dim": "bottleneck",
+    "layer": "n_layers",
+    "stack": "n_stacks",
+    "num_spk": "num_spks",
+    "sr": "sample_rate",
+}
 TOP = {"TCN.LN": "input_norm", "TCN.BN": "bottleneck"}
 BLOCK = {
     "conv1d": "expand",
@@ -43,3 +52,44 @@ def convert(source):
     for old, new in slopes.items():
         out[f"{new}.weight"] = source.take(f"{old}.weight")
     return out
+
+
+def measure(source, given):
+    """Arguments of a published Conv-TasNet.
+
+    Arguments
+    ---------
+    source : Source
+        The published weights; all of them stay.
+    given : dict
+        Arguments that are known from elsewhere.
+
+    Returns
+    -------
+    dict
+        Arguments that the shapes tell.
+    dict
+        Published values of those that they do not tell.
+
+    Raises
+    ------
+    ValueError
+        The blocks do not fill stacks of that many layers.
+    """
+    filters, _, kernel = source.shape("encoder.weight")
+    blocks = source.count(r"TCN\.TCN\.(\d+)\.")
+    layers = given.get("n_layers", 8)
+    if layers < 1 or blocks % layers:
+        raise ValueError(
+            f"weights have {blocks} blocks, which is no multiple of {layers} "
+            "layers a stack; set --n_layers"
+        )
+    told = {
+        "num_spks": source.shape("TCN.output.1.weight")[0] // filters,
+        "n_filters": filters,
+        "kernel_size": kernel,
+        "bottleneck": source.shape("TCN.BN.weight")[0],
+        "hidden": source.shape(f"{SIGNATURE}weight")[0],
+        "n_stacks": blocks // layers,
+    }
+    return told, {"n_layers": layers, "sample_rate": 16000}

@@ -1,5 +1,13 @@
 """DPRNN: JusperLee/SonicSim, look2hear/models/dprnn.py."""
 
+SIGNATURE = "separation.dual_rnn.0.intra_rnn."
+NAMES = {
+    "in_channels": "n_filters",
+    "out_channels": "feature_dim",
+    "hidden_channels": "hidden",
+    "num_layers": "num_blocks",
+    "K": "chunk_size",
+}
 LINEAR = {
     "conv2d": "split.1",
     "output.0": "value",
@@ -52,3 +60,33 @@ def convert(source):
                     tensor = source.take(f"{theirs}.{layer}.{kind}")
                     out[f"{ours}.{layer}.{kind}"] = tensor
     return out
+
+
+def measure(source, given):
+    """Arguments of a published DPRNN.
+
+    Arguments
+    ---------
+    source : Source
+        The published weights; all of them stay.
+    given : dict
+        Arguments that are known from elsewhere.
+
+    Returns
+    -------
+    dict
+        Arguments that the shapes tell.
+    dict
+        Published values of those that they do not tell.
+    """
+    filters, _, kernel = source.shape("encoder.conv1d.weight")
+    features = source.shape("separation.conv1d.weight")[0]
+    told = {
+        "num_spks": source.shape("separation.conv2d.weight")[0] // features,
+        "n_filters": filters,
+        "feature_dim": features,
+        "hidden": source.shape(f"{SIGNATURE}weight_hh_l0")[1],
+        "kernel_size": kernel,
+        "num_blocks": source.count(r"separation\.dual_rnn\.(\d+)\."),
+    }
+    return told, {"chunk_size": 250, "sample_rate": 16000}

@@ -4,7 +4,22 @@ import re
 
 
 class Source:
-    """A state dict from which every key is taken exactly once."""
+    """A state dict from which every key is taken exactly once.
+
+    Arguments
+    ---------
+    model_name : str
+        The system, for messages.
+    state_dict : dict
+        Tensors under the names of the published code.
+
+    Example
+    -------
+    >>> import torch
+    >>> source = Source("dprnn", {"decoder.weight": torch.zeros(4, 1, 2)})
+    >>> source.shape("decoder.weight"), source.count(r"blocks\\.(\\d+)\\.")
+    ((4, 1, 2), 0)
+    """
 
     def __init__(self, model_name, state_dict):
         self.problem = f"state dict is not a published {model_name}"
@@ -15,6 +30,12 @@ class Source:
         if key not in self.left:
             raise ValueError(f"{self.problem}: lacks '{key}'")
         return self.left.pop(key)
+
+    def shape(self, key):
+        """The shape of a tensor, as a tuple; the tensor stays."""
+        if key not in self.left:
+            raise ValueError(f"{self.problem}: lacks '{key}'")
+        return tuple(self.left[key].shape)
 
     def count(self, pattern):
         """How many of the indices 0, 1, 2 ... ``pattern`` finds in keys."""

@@ -1,6 +1,14 @@
 """SPMamba of JusperLee/SPMamba."""
 
-from speechbrain_spmamba.published.grid import convert_grid
+from speechbrain_spmamba.published.grid import (
+    NAMES,
+    convert_grid,
+    measure_grid,
+)
+
+__all__ = ["NAMES", "SIGNATURE", "convert", "measure"]
+
+SIGNATURE = "blocks.0.intra_mamba."
 
 MAMBA_PARAMETERS = (
     "A_log",
@@ -29,6 +37,31 @@ def convert(source):
         Tensors under our names.
     """
     return convert_grid(source, "mamba", _bimamba)
+
+
+def measure(source, given):
+    """Arguments of a published SPMamba.
+
+    Arguments
+    ---------
+    source : Source
+        The published weights; all of them stay.
+    given : dict
+        Arguments that are known from elsewhere.
+
+    Returns
+    -------
+    dict
+        Arguments that the shapes tell.
+    dict
+        Published values of those that they do not tell.
+    """
+    told, assumed = measure_grid(source, given)
+    mixer = f"{SIGNATURE}forward_blocks.0.mixer"
+    inner, told["d_state"] = source.shape(f"{mixer}.A_log")
+    told["d_conv"] = source.shape(f"{mixer}.conv1d.weight")[2]
+    told["expand"] = inner // (told["emb_dim"] * told["emb_ks"])
+    return told, assumed
 
 
 def _bimamba(source, path):

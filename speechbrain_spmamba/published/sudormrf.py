@@ -1,5 +1,7 @@
 """SudoRM-RF, improved: JusperLee/SonicSim, look2hear/models/sudormrf.py."""
 
+SIGNATURE = "sm.0.proj_1x1."
+NAMES = {"num_sources": "num_spks"}
 NORM = {"weight": "gamma", "bias": "beta"}
 SAME = {"weight": "weight", "bias": "bias"}
 
@@ -26,6 +28,30 @@ def convert(source):
         out[f"{ours}.act.weight"] = source.take(f"{norm}.act.weight")
         out.update(take(source, f"{theirs}.res_conv", f"{ours}.project"))
     return out
+
+
+def measure(source, given):
+    """Arguments of a published SudoRM-RF.
+
+    Arguments
+    ---------
+    source : Source
+        The published weights; all of them stay.
+    given : dict
+        Arguments that are known from elsewhere.
+
+    Returns
+    -------
+    dict
+        Arguments that the shapes tell.
+    dict
+        Published values of those that they do not tell.
+    """
+    told = measure_surroundings(source)
+    told["in_channels"] = source.shape(f"{SIGNATURE}conv.weight")[0]
+    told["num_blocks"] = source.count(r"sm\.(\d+)\.")
+    told["upsampling_depth"] = source.count(r"sm\.0\.spp_dw\.(\d+)\.")
+    return told, {"sample_rate": 16000}
 
 
 def take(source, theirs, ours, kinds=SAME):
@@ -101,6 +127,28 @@ def take_surroundings(source):
     out.update(take(source, "bottleneck", "bottleneck"))
     out.update(take(source, "mask_net.1", "mask.1"))
     return out
+
+
+def measure_surroundings(source):
+    """Arguments of what ``take_surroundings`` takes.
+
+    Arguments
+    ---------
+    source : Source
+        The published weights; all of them stay.
+
+    Returns
+    -------
+    dict
+        Arguments that the shapes tell.
+    """
+    bases, _, kernel = source.shape("encoder.weight")
+    return {
+        "num_spks": source.shape("decoder.weight")[1],
+        "out_channels": source.shape("bottleneck.weight")[0],
+        "enc_kernel_size": kernel,
+        "enc_num_basis": bases,
+    }
 
 
 def take_expand_and_pyramid(source, theirs, ours):

@@ -1,5 +1,8 @@
 """TDANet of JusperLee/SonicSim."""
 
+SIGNATURE = "sm.unet.proj_1x1."
+NAMES = {"num_sources": "num_spks"}
+
 
 def convert(source):
     """Maps a published TDANet onto ``models.tdanet.TDANet``.
@@ -68,3 +71,38 @@ def convert(source):
     take("mask.1", "mask_net.1")
     take("decoder", "decoder", ["weight"])
     return out
+
+
+def measure(source, given):
+    """Arguments of a published TDANet.
+
+    Arguments
+    ---------
+    source : Source
+        The published weights; all of them stay.
+    given : dict
+        Arguments that are known from elsewhere.
+
+    Returns
+    -------
+    dict
+        Arguments that the shapes tell.
+    dict
+        Published values of those that they do not tell.
+    """
+    bases, _, window = source.shape("encoder.weight")
+    rate = given.get("sample_rate", 16000)
+    milliseconds = window * 1000 / rate
+    told = {
+        "num_spks": source.shape("mask_net.1.weight")[0] // bases,
+        "out_channels": source.shape("bottleneck.weight")[0],
+        "in_channels": source.shape(f"{SIGNATURE}conv.weight")[0],
+        "upsampling_depth": source.count(r"sm\.unet\.spp_dw\.(\d+)\."),
+        "enc_kernel_size": (
+            int(milliseconds) if milliseconds.is_integer() else milliseconds
+        ),
+        "enc_num_basis": bases,
+        "attention": "published",
+    }
+    # One block is used over and over: its weights do not tell how often.
+    return told, {"num_blocks": 16, "sample_rate": rate}

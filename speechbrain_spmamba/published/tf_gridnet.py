@@ -3,7 +3,11 @@
 import torch
 
 from speechbrain_spmamba.models.tf_gridnet import version_mark
-from speechbrain_spmamba.published.grid import convert_grid
+from speechbrain_spmamba.published import grid
+
+SIGNATURE = "blocks.0.intra_rnn."
+NAMES = {**grid.NAMES, "lstm_hidden_units": "lstm_hidden"}
+SECOND_VERSION = "blocks.0.intra_norm.weight"  # has no such key in the first
 
 LSTM_PARAMETERS = [
     f"{kind}_{gate}_l0{direction}"
@@ -32,13 +36,36 @@ def convert(source):
         A key is missing, or the weights are of the second version with
         windows that do not overlap, which has other layers.
     """
-    version = 2 if "blocks.0.intra_norm.weight" in source.left else 1
+    version = 2 if SECOND_VERSION in source.left else 1
     if version == 2:
         for index in range(source.count(r"blocks\.(\d+)\.")):
             _rename_to_first_version(source, f"blocks.{index}")
-    out = convert_grid(source, "rnn", _blstm)
+    out = grid.convert_grid(source, "rnn", _blstm)
     out["_extra_state"] = version_mark(version)
     return out
+
+
+def measure(source, given):
+    """Arguments of a published TF-GridNet.
+
+    Arguments
+    ---------
+    source : Source
+        The published weights; all of them stay.
+    given : dict
+        Arguments that are known from elsewhere.
+
+    Returns
+    -------
+    dict
+        Arguments that the shapes tell.
+    dict
+        Published values of those that they do not tell.
+    """
+    told, assumed = grid.measure_grid(source, given)
+    told["lstm_hidden"] = source.shape(f"{SIGNATURE}weight_hh_l0")[1]
+    told["version"] = 2 if SECOND_VERSION in source.left else 1
+    return told, assumed
 
 
 def _blstm(source, path):

@@ -1,0 +1,50 @@
+"""``spmamba convert``: published weights become a model folder."""
+
+import argparse
+
+HELP = "Make a model folder of published weights."
+
+
+def add_arguments(parser):
+    """Declares the options.
+
+    Arguments
+    ---------
+    parser : argparse.ArgumentParser
+        Of this command.
+    """
+    parser.add_argument(
+        "system",
+        help="spmamba, tf_gridnet, bsrnn, tdanet, afrcnn, sudormrf, "
+        "conv_tasnet, dprnn; or look2hear: that which the file has",
+    )
+    parser.add_argument("file", help="checkpoint of the published code")
+    parser.add_argument("output", help="the model folder")
+    parser.add_argument(
+        "words",
+        metavar="...",
+        nargs=argparse.REMAINDER,
+        help="--key value for arguments of the model that its weights do not "
+        "tell (--hop_length 64); --config FILE, the YAML file that came with "
+        "the weights; --prefix P, if the file has several networks; "
+        "--skip_objects True, to read no more than the weights",
+    )
+
+
+def run(arguments):
+    """Carries the command out.
+
+    Arguments
+    ---------
+    arguments : argparse.Namespace
+        The options.
+    """
+    from speechbrain_spmamba.convert import convert_checkpoint
+    from speechbrain_spmamba.prepare.command import parse_options
+
+    words = [arguments.output, *arguments.words]
+    output, options = parse_options(words, "convert")
+    folder, notes = convert_checkpoint(
+        arguments.system, arguments.file, output, **options
+    )
+    print("\n".join([*notes, str(folder)]))

@@ -1,0 +1,323 @@
+"""Trains and tests systems on the same data with the same budget.
+
+    experiment -> one experiment a system -> train.py, one after the other
+    -> costs -> report
+
+OUT/comparison.json            budget, commands, what failed
+OUT/data.json                  the sets: items, hours, hash of the manifest
+OUT/<system>/experiment.yaml   `python train.py` runs it by itself
+OUT/<system>/run/              what train.py writes
+OUT/<system>/log.txt           what it prints
+OUT/<system>/finished.json     trained and tested; not done again
+OUT/<system>/complexity.json   parameters, MACs, memory, speed
+OUT/report.md ...              see ``report.py``
+"""
+
+import shlex
+import traceback
+from pathlib import Path
+
+import speechbrain_spmamba
+from speechbrain_spmamba.cli import last_line
+from speechbrain_spmamba.comparison_experiments import (
+    differences,
+    experiment_text,
+    plain_settings,
+    split_words,
+)
+from speechbrain_spmamba.comparison_run import (
+    Entry,
+    Options,
+    read_json,
+    run_entry,
+    write_json,
+)
+from speechbrain_spmamba.models import MODELS
+from speechbrain_spmamba.systems import (
+    loaded_block,
+    model_block,
+)
+
+SMOKE_EXPERIMENT, SMOKE_EPOCHS = "hparams/tiny.yaml", 3
+# Where two systems of one comparison may differ.
+OWN = {"name", "memory", "separator"}
+
+
+def compare(
+    experiment,
+    output_folder,
+    systems=None,
+    epochs=None,
+    minutes=None,
+    smoke=False,
+    loaded=None,
+    words=(),
+    train_program=None,
+    device=None,
+    measure=True,
+    command="",
+):
+    """Runs a comparison as far as it is not done.
+
+    Arguments
+    ---------
+    experiment : str or Path, optional
+        YAML file of an experiment: data, loaders and training.
+    output_folder : str or Path
+        The folder of the comparison.
+    systems : list of str, optional
+        Systems to train; without any, those of the paper.
+    epochs : int, optional
+        Epochs of each; by default those of the experiment.
+    minutes : float, optional
+        Minutes of training of each instead.
+    smoke : bool
+        Take systems of small size and few epochs.
+    loaded : dict, optional
+        System -> model folder that is tested and not trained.
+    words : list of str
+        ``--key value`` for the experiment, and run options of the toolkit.
+    train_program : str or Path, optional
+        The ``train.py`` of this project, if it is not beside the package.
+    device : str, optional
+        Where all runs.
+    measure : bool
+        Measure time and memory of each system.
+    command : str
+        What was typed, for the report.
+
+    Returns
+    -------
+    dict
+        System -> why it failed.
+
+    Raises
+    ------
+    ValueError
+        Something in the arguments, or the folder holds something else.
+    """
+    train_program = find_train_program(train_program)
+    if experiment is None:
+        if not smoke:
+            raise ValueError("no experiment is given; give a YAML file")
+        experiment = train_program.parent / SMOKE_EXPERIMENT
+    for name, value in (("epochs", epochs), ("minutes", minutes)):
+        if value is not None and value <= 0:
+            raise ValueError(f"--{name} is {value}; give more than 0")
+    if smoke and not minutes:
+        epochs = epochs or SMOKE_EPOCHS
+    budget = {"epochs": epochs, "minutes": minutes}
+    folder = Path(output_folder)
+    entries, options = plan(
+        experiment, folder, systems, budget, smoke, loaded or {}, words
+    )
+    check_unchanged(entries, folder, options)
+    _note(folder, entries, budget, smoke, command)
+    options = Options(train_program, tuple(options), device, measure)
+    failures = {}
+    for index, entry in enumerate(entries, 1):
+        before = "finished before" if entry.finished else "running"
+        print(
+            f"{entry.system} ({index} of {len(entries)}): {before}, "
+            f"log in {entry.folder / 'log.txt'}",
+            flush=True,
+        )
+        try:
+            run_entry(entry, options)
+            _print_score(entry)
+        # Whatever is wrong with one system, hours of others must not wait.
+        except Exception as error:
+            failures[entry.system] = last_line(error)
+            with open(entry.folder / "log.txt", "a", encoding="utf-8") as log:
+                traceback.print_exception(error, file=log)
+            print(f"{entry.system} failed: {last_line(error)}", flush=True)
+    about = read_json(folder / "comparison.json")
+    tried = {entry.system for entry in entries}
+    old = {k: v for k, v in about["failures"].items() if k not in tried}
+    write_json(
+        folder / "comparison.json", {**about, "failures": {**old, **failures}}
+    )
+    return failures
+
+
+def plan(experiment, output_folder, systems, budget, smoke, loaded, words):
+    """Writes down what a comparison consists of; touches no file.
+
+    Arguments
+    ---------
+    experiment : str or Path
+        YAML file of an experiment: data, loaders and training.
+    output_folder : str or Path
+        The folder of the comparison.
+    systems : list of str
+        Systems to train; without any, those of the paper.
+    budget : dict
+        ``epochs`` or ``minutes``; else the epochs of the experiment.
+    smoke : bool
+        Take systems of small size.
+    loaded : dict
+        System -> model folder to test instead.
+    words : list of str
+        ``--key value`` for the experiment, and run options.
+
+    Returns
+    -------
+    list of Entry
+        The systems.
+    list of str
+        The run options.
+
+    Raises
+    ------
+    ValueError
+        An experiment, a system or a setting that is not there.
+    """
+    path, folder = Path(experiment), Path(output_folder)
+    if not path.is_file():
+        raise ValueError(
+            f"experiment {path} does not exist; give a YAML file, for example "
+            "hparams/spmamba.yaml"
+        )
+    text = path.read_text(encoding="utf-8")
+    settings, options = split_words(words, path, text)
+    settings["patience"] = 0  # all get the same
+    if budget.get("epochs"):
+        settings["max_epochs"] = budget["epochs"]
+    if budget.get("minutes"):
+        settings["max_epochs"] = 10**6
+        settings["epoch_counter"] = {"max_minutes": budget["minutes"]}
+    settings["output_folder"] = f'!ref "{folder.as_posix()}/<name>/run"'
+    entries = []
+    for system in dict.fromkeys([*(systems or MODELS), *loaded]):
+        model = loaded.get(system)
+        block = loaded_block(model) if model else model_block(system, smoke)
+        own = {k: v for k, v in settings.items() if k not in OWN}
+        if "memory:" in block and "memory" in settings:
+            own["memory"] = settings["memory"]
+        file = folder / system / "experiment.yaml"
+        size = "small" if smoke else "published"
+        kind = f"the model in {model}" if model else f"{system}, {size} size"
+        first_lines = (
+            f"# python train.py {shlex.join([file.as_posix(), *options])}\n#\n"
+            f"# Made by `spmamba compare` of {path.as_posix()}: {kind}.\n"
+        )
+        entry_text = experiment_text(
+            text, block, {**own, "name": system}, first_lines
+        )
+        entries.append(Entry(system, folder / system, entry_text, model))
+    return entries, options
+
+
+def check_unchanged(entries, output_folder, options=()):
+    """Makes sure that what is in the folder belongs to this comparison.
+
+    Arguments
+    ---------
+    entries : list of Entry
+        The systems.
+    output_folder : str or Path
+        The folder of the comparison.
+    options : list of str
+        Run options of the toolkit.
+
+    Raises
+    ------
+    ValueError
+        Something there was made with other settings, run options, data or
+        weights.
+    """
+    output_folder = Path(output_folder)
+    there = {
+        path: plain_settings(path.read_text(encoding="utf-8"))
+        for path in sorted(output_folder.glob("*/experiment.yaml"))
+    }
+    for entry in entries:
+        new = plain_settings(entry.text)
+        for path, old in there.items():
+            ignored = () if path == entry.experiment else OWN
+            found = differences(
+                {k: v for k, v in old.items() if k not in ignored},
+                {k: v for k, v in new.items() if k not in ignored},
+            )
+            if found:
+                raise ValueError(
+                    f"{path.parent} was made with {'; '.join(found[:3])}; give "
+                    f"the same settings, choose another folder, or delete "
+                    f"{path.parent}"
+                )
+        done = entry.finished
+        if not done:
+            continue
+        before = done.get("options", [])
+        if before != list(options):
+            raise ValueError(
+                f"{entry.folder} was made with the run options "
+                f"{shlex.join(before) or '(none)'}, now "
+                f"{shlex.join(options) or '(none)'}; choose another folder, or "
+                f"delete {entry.folder}"
+            )
+        if done["weights"] != entry.weights:
+            raise ValueError(
+                f"{entry.folder} was made with other weights than those of "
+                f"{entry.model or 'a training'}; delete it to have it again"
+            )
+    data, now = read_json(output_folder / "data.json"), entries[0].data
+    if data and now != {name: data.get(name) for name in now}:
+        raise ValueError(
+            f"the manifests of {output_folder} have changed since its first "
+            "system; choose another folder, or bring the data back"
+        )
+
+
+def find_train_program(path=None):
+    """The ``train.py`` of this project.
+
+    Arguments
+    ---------
+    path : str or Path, optional
+        Where it is, if not beside the package.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ValueError
+        It is not there.
+    """
+    if path is None:
+        path = Path(speechbrain_spmamba.__file__).parent.parent / "train.py"
+    if not Path(path).is_file():
+        raise ValueError(
+            f"{path} does not exist; give the train.py of a checkout of this "
+            "project with --train_program"
+        )
+    return Path(path)
+
+
+def _print_score(entry):
+    """Says what came out, in one line."""
+    summary = read_json(entry.folder / "run" / "test" / "summary.json")
+    gain = summary.get("si_snri", {}).get("mean")
+    if gain is not None:
+        print(f"{entry.system}: SI-SNRi {gain:.2f} dB", flush=True)
+
+
+def _note(folder, entries, budget, smoke, command):
+    """Writes down what this comparison is and how it was called."""
+    about = read_json(folder / "comparison.json")
+    systems = [entry.system for entry in entries]
+    write_json(
+        folder / "comparison.json",
+        {
+            "systems": list(
+                dict.fromkeys([*about.get("systems", []), *systems])
+            ),
+            "budget": {k: v for k, v in budget.items() if v},
+            "smoke": smoke,
+            "commands": [*about.get("commands", []), command],
+            "failures": about.get("failures", {}),
+        },
+    )

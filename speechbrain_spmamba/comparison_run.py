@@ -1,0 +1,280 @@
+"""Trains, tests and measures one system of a comparison.
+
+What is finished is not done again, and what was interrupted goes on: the
+training from its last checkpoint.
+"""
+
+import hashlib
+import io
+import json
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from hyperpyyaml import resolve_references
+from ruamel.yaml import YAML
+from speechbrain.utils.checkpoints import Checkpointer
+
+from speechbrain_spmamba import complexity
+from speechbrain_spmamba.audio import replacing
+from speechbrain_spmamba.machine import versions
+from speechbrain_spmamba.manifest import read_manifest
+from speechbrain_spmamba.programs import locked, run_logged
+
+SETS = ("train", "valid", "test")
+
+
+@dataclass
+class Entry:
+    """A system of a comparison.
+
+    Arguments
+    ---------
+    system : str
+        Its name.
+    folder : Path
+        Where all of it goes.
+    text : str
+        Its experiment, as YAML.
+    model : str, optional
+        A model folder, which is tested and not trained.
+    """
+
+    system: str
+    folder: Path
+    text: str
+    model: str | None = None
+
+    @property
+    def experiment(self):
+        """File of the experiment."""
+        return self.folder / "experiment.yaml"
+
+    @property
+    def weights(self):
+        """Hash of the weights of the model folder, if there is one."""
+        return self.model and hash_of(Path(self.model) / "separator.ckpt")
+
+    @property
+    def data(self):
+        """Size and hash of its sets, see ``describe_data``."""
+        return describe_data(self.text)
+
+    @property
+    def finished(self):
+        """What ``finished.json`` says, nothing if it is not there."""
+        return read_json(self.folder / "finished.json")
+
+
+@dataclass
+class Options:
+    """How the systems are run.
+
+    Arguments
+    ---------
+    train_program : Path
+        The ``train.py`` of this project.
+    words : list of str
+        Run options of the toolkit for it.
+    device : str, optional
+        Where all runs; by default where the toolkit puts it.
+    measure : bool
+        Measure time and memory of each system, too.
+    """
+
+    train_program: Path
+    words: tuple = ()
+    device: str | None = None
+    measure: bool = True
+
+
+def run_entry(entry, options):
+    """Trains, tests and measures a system, as far as it is not done.
+
+    Arguments
+    ---------
+    entry : Entry
+        The system.
+    options : Options
+        How to run it.
+
+    Raises
+    ------
+    ValueError
+        A program failed, or another comparison is at it.
+    """
+    with locked(entry.folder) as lock:
+        if not entry.finished:
+            with replacing(entry.experiment) as temporary:
+                temporary.write_text(entry.text, encoding="utf-8")
+            commands = _commands(entry, options)
+            for command in commands:
+                run_logged(command, entry.folder / "log.txt", lock)
+            path, data = entry.folder.parent / "data.json", entry.data
+            if read_json(path) not in ({}, data):
+                raise ValueError(
+                    f"its data are not those of {path}; delete {entry.folder}"
+                )
+            write_json(path, data)
+            finished = {
+                "commands": [shlex.join(command) for command in commands],
+                "options": list(options.words),
+                "weights": entry.weights,
+                "minutes": training_minutes(entry.folder / "run" / "save"),
+                "versions": versions(options.device),
+            }
+            write_json(entry.folder / "finished.json", finished)
+        path = entry.folder / "complexity.json"
+        costs = read_json(path)
+        if not costs or (options.measure and "rtf" not in costs):
+            write_json(path, cost(entry.experiment, options))
+
+
+def _commands(entry, options):
+    """What has to be run for a system."""
+    device = ["--device", options.device] if options.device else []
+    if entry.model is None:
+        return [
+            [
+                sys.executable, str(options.train_program),
+                str(entry.experiment), *options.words, *device,
+                "--noprogressbar",
+            ]
+        ]  # fmt: skip
+    program = [sys.executable, "-m", "speechbrain_spmamba.cli"]
+    test_set = resolved(entry.text)["test_set"]
+    return [
+        [*program, "prepare", str(entry.experiment)],
+        [
+            *program, "evaluate", str(entry.model), test_set["manifest"],
+            "--data_root", test_set["data_root"],
+            "-o", str(entry.folder / "run" / "test"), *device,
+        ],
+    ]  # fmt: skip
+
+
+def cost(experiment, options):
+    """Counts and, if wanted, measures a system.
+
+    Arguments
+    ---------
+    experiment : Path
+        Its YAML file.
+    options : Options
+        ``measure`` and ``device``.
+
+    Returns
+    -------
+    dict
+        See ``complexity.count``; with ``rtf``, ``peak_bytes`` and ``device``
+        of the forward pass if measured.
+    """
+    found = complexity.count(complexity.load(experiment))
+    if options.measure:
+        device = options.device or "cpu"
+        measured = complexity.measure(experiment, device=device)
+        found["rtf"], found["peak_bytes"] = (
+            measured["rtf"],
+            measured["peak_bytes"],
+        )
+        found["device"] = device
+    return found
+
+
+def describe_data(text):
+    """Size and hash of the sets of an experiment, as far as they are there.
+
+    Arguments
+    ---------
+    text : str
+        The experiment.
+
+    Returns
+    -------
+    dict
+        Set -> ``manifest``, ``items``, ``hours``, ``sha256``.
+    """
+    settings, found = resolved(text), {}
+    for name in SETS:
+        given = settings[f"{name}_set"]
+        path = Path(given["manifest"])
+        if not path.is_file():
+            continue
+        rows = read_manifest(path, given["data_root"], given.get("num_spks"))
+        seconds = sum(float(row["duration"]) for row in rows.values())
+        found[name] = {
+            "manifest": path.name,
+            "items": len(rows),
+            "hours": round(seconds / 3600, 4),
+            "sha256": hash_of(path),
+        }
+    return found
+
+
+def resolved(text):
+    """Settings of an experiment with its references resolved.
+
+    Arguments
+    ---------
+    text : str
+        YAML text.
+
+    Returns
+    -------
+    dict
+        Its keys.
+    """
+    return YAML(typ="rt").load(resolve_references(io.StringIO(text)))
+
+
+def training_minutes(save_folder):
+    """Minutes of training, validation not counted, of a finished run.
+
+    Arguments
+    ---------
+    save_folder : str or Path
+        Folder with its checkpoints.
+
+    Returns
+    -------
+    float or None
+        None without checkpoints.
+    """
+    if not Path(save_folder).is_dir():
+        return None
+    found = Checkpointer(save_folder).find_checkpoint()
+    return None if found is None else found.meta.get("minutes")
+
+
+def hash_of(path):
+    """SHA-256 of a file, None if it is not there.
+
+    Arguments
+    ---------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    str or None
+        Hexadecimal.
+    """
+    if not path.is_file():
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def read_json(path):
+    """What a JSON file holds, an empty dict if it is not there."""
+    if not path.is_file():
+        return {}
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_json(path, content):
+    """Writes a JSON file as a whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(
+            json.dumps(content, indent=2) + "\n", encoding="utf-8"
+        )

@@ -1,0 +1,174 @@
+"""Published checkpoints: from a file to its weights and settings.
+
+Read are files of ``torch.save`` and ``.safetensors``, with the weights at the
+top or one level below it (look2hear and Asteroid: "state_dict" beside
+"model_name" and "model_args"; Lightning: "state_dict" beside
+"hyper_parameters"). No code of a file is ever run.
+"""
+
+import pickle
+from pathlib import Path
+
+import torch
+from torch.torch_version import TorchVersion
+
+# Where a file keeps its weights, if not at the top.
+HOLDERS = ("state_dict", "model_state_dict", "model", "net", "weights")
+
+
+class Unread:
+    """Stands for an object of a file that is no weight; takes nothing in."""
+
+    def __init__(self, *args, **kwargs):
+        pass
+
+    def __setstate__(self, state):
+        pass
+
+
+def read_file(path, skip_objects=False):
+    """Reads a file of weights without running code that it may hold.
+
+    Arguments
+    ---------
+    path : str or Path
+        What ``torch.save`` wrote, or ``.safetensors``.
+    skip_objects : bool
+        Put empty objects in the place of those that are no weights. Their
+        classes are not imported.
+
+    Returns
+    -------
+    object
+        Its content.
+
+    Raises
+    ------
+    ValueError
+        No such file, no weights, or objects besides weights.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "net.pth"
+    >>> torch.save({"w": torch.zeros(2)}, path)
+    >>> read_file(path)
+    {'w': tensor([0., 0.])}
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist; a checkpoint was expected")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    # Published files keep the version of torch beside the weights.
+    known = [TorchVersion]
+    objects = foreign_objects(path)
+    if objects and not skip_objects:
+        raise ValueError(
+            f"{path} holds objects besides weights ({', '.join(objects[:3])})"
+            " and was not read; --skip_objects True reads the weights alone"
+        )
+    known += [(Unread, name) for name in objects]
+    try:
+        with torch.serialization.safe_globals(known):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError):
+        reason = f" ({', '.join(objects[:3])})" if objects else ""
+        raise ValueError(
+            f"{path} is no file of weights, or holds more than weights"
+            f"{reason}; it was not read"
+        ) from None
+
+
+def foreign_objects(path):
+    """Names of classes and functions that a file asks for.
+
+    Arguments
+    ---------
+    path : str or Path
+        What ``torch.save`` wrote.
+
+    Returns
+    -------
+    list of str
+        Those that weights do not need; empty also if the file is none.
+    """
+    try:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError):
+        return []
+    return sorted(set(names) - {"torch.torch_version.TorchVersion"})
+
+
+def _read_safetensors(path):
+    """The tensors of a .safetensors file."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"{path} is no safetensors file ({error}); it was not read"
+        ) from None
+
+
+def find_weights(content):
+    """The state dict in what a file holds.
+
+    Arguments
+    ---------
+    content : object
+        From ``read_file``.
+
+    Returns
+    -------
+    dict
+        Name -> tensor.
+
+    Raises
+    ------
+    ValueError
+        There is none.
+
+    Example
+    -------
+    >>> find_weights({"state_dict": {"w": torch.zeros(1)}, "epoch": 3})
+    {'w': tensor([0.])}
+    """
+    if isinstance(content, dict):
+        places = [content, *(content.get(name) for name in HOLDERS)]
+        for place in places:
+            if not isinstance(place, dict):
+                continue
+            weights = {k: w for k, w in place.items() if torch.is_tensor(w)}
+            if weights:
+                return weights
+    raise ValueError(
+        "the file has no weights; expected a state dict, at the top or under "
+        + ", ".join(HOLDERS)
+    )
+
+
+def own_settings(content):
+    """The settings that a file holds.
+
+    Arguments
+    ---------
+    content : object
+        From ``read_file``.
+
+    Returns
+    -------
+    dict
+        "hyper_parameters" and "model_args", if there are such.
+
+    Example
+    -------
+    >>> own_settings({"model_args": {"n_fft": 512}, "state_dict": {}})
+    {'n_fft': 512}
+    """
+    settings = {}
+    for name in ("hyper_parameters", "model_args"):
+        part = content.get(name) if isinstance(content, dict) else None
+        settings.update(part if isinstance(part, dict) else {})
+    return settings

@@ -1,0 +1,247 @@
+"""The figures of a comparison: learning curves, and quality against cost.
+
+A system has one colour and one mark in all figures. The colours are those of
+Paul Tol's "muted" set, made to be told apart with any kind of colour vision;
+the marks tell systems apart without colour.
+"""
+
+TITLES = {
+    "spmamba": "SPMamba",
+    "tf_gridnet": "TF-GridNet",
+    "bsrnn": "BSRNN",
+    "tdanet": "TDANet",
+    "afrcnn": "A-FRCNN",
+    "sudormrf": "SudoRM-RF",
+    "conv_tasnet": "Conv-TasNet",
+    "dprnn": "DualPathRNN",
+    "sepformer": "SepFormer",
+    "resepformer": "RE-SepFormer",
+    "skim": "SkiM",
+}
+COLOURS = (
+    "#000000",
+    "#332288",
+    "#CC6677",
+    "#117733",
+    "#88CCEE",
+    "#AA4499",
+    "#999933",
+    "#882255",
+    "#44AA99",
+    "#DDCC77",
+    "#777777",
+)
+MARKS = "osD^vPX<>hd"
+GREY = "#555555"
+
+
+def title_of(system):
+    """How a system is called in tables and figures.
+
+    Arguments
+    ---------
+    system : str
+        Name of the model.
+
+    Returns
+    -------
+    str
+        Its title.
+
+    Example
+    -------
+    >>> title_of("conv_tasnet")
+    'Conv-TasNet'
+    """
+    return TITLES.get(system, system)
+
+
+def style_of(system):
+    """Colour and mark of a system.
+
+    Arguments
+    ---------
+    system : str
+        Name of the model.
+
+    Returns
+    -------
+    dict
+        For matplotlib.
+
+    Example
+    -------
+    >>> style_of("spmamba")
+    {'color': '#000000', 'marker': 'o'}
+    """
+    known = list(TITLES)
+    index = known.index(system) if system in known else len(known) - 1
+    return {"color": COLOURS[index], "marker": MARKS[index]}
+
+
+def draw_curves(histories):
+    """Training and validation of each epoch.
+
+    Arguments
+    ---------
+    histories : dict
+        System -> rows of ``history.csv``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
+    """
+    figure = _new_figure((9.6, 4.2))
+    panels = (("train_snr", "training SNR, dB"),
+              ("valid_si_snri", "validation SI-SNRi, dB"))  # fmt: skip
+    axes = figure.subplots(1, 2)
+    for axis, (key, label) in zip(axes, panels, strict=True):
+        for system, rows in histories.items():
+            axis.plot(
+                [row["epoch"] for row in rows],
+                [row[key] for row in rows],
+                label=title_of(system),
+                linewidth=2.4 if system == "spmamba" else 1.4,
+                markersize=5,
+                # Marks hide long curves.
+                markevery=max(1, len(rows) // 8),
+                **style_of(system),
+            )
+        axis.set_xlabel("epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        _clean(axis, label)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside right center", frameon=False, fontsize=9
+    )
+    return figure
+
+
+def draw_costs(systems):
+    """SI-SNRi against multiply-accumulates and parameters.
+
+    Arguments
+    ---------
+    systems : dict
+        System -> see ``report.collect_system``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure or None
+        The figure; None if no system has both scores and costs.
+    """
+    panels = (("macs", "MACs for a second of audio, G", 1e9),
+              ("parameters", "parameters, M", 1e6))  # fmt: skip
+    systems = {
+        name: found
+        for name, found in systems.items()
+        if found["si_snri"]["mean"] is not None
+        and all(found[key] for key, *_ in panels)
+    }
+    if not systems:
+        return None
+    figure = _new_figure((9.6, 4.6))
+    axes = figure.subplots(1, 2, sharey=True)
+    for axis, (key, label, unit) in zip(axes, panels, strict=True):
+        axis.set_xscale("log")
+        points = {}
+        for name, found in systems.items():
+            mean, (low, high) = (
+                found["si_snri"][k] for k in ("mean", "interval")
+            )
+            x = found[key] / unit
+            points[name] = (x, mean, (low, high))
+            axis.errorbar(
+                [x],
+                [mean],
+                yerr=[[mean - low], [high - mean]],
+                markersize=7,
+                elinewidth=1,
+                capsize=2.5,
+                **style_of(name),
+            )
+        axis.set_xlabel(label)
+        _clean(axis, "SI-SNRi, dB" if axis is axes[0] else "")
+        costs = [x for x, *_ in points.values()]
+        _number_decades(axis.xaxis, max(costs) / min(costs))
+        axis.margins(x=0.22, y=0.08)  # room for names
+        _name_points(figure, axis, points)
+    return figure
+
+
+def _new_figure(size):
+    """A figure without a window."""
+    # Not at import: figures need a second that most uses do not have.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _clean(axis, title):
+    """A panel with little ink, its title where the eye begins."""
+    axis.set_title(title, loc="left", fontsize=10)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.spines[["left", "bottom"]].set_color(GREY)
+    axis.tick_params(colors=GREY, labelsize=9)
+    axis.grid(axis="y", color="#DDDDDD", linewidth=0.7)
+    axis.set_axisbelow(True)
+
+
+def _number_decades(axis, ratio):
+    """Plain numbers on a logarithmic axis, the more the shorter it is."""
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+    digits = (1, 2, 5) if ratio > 10 else (1, 1.5, 2, 3, 5, 7)
+    axis.set_major_locator(LogLocator(subs=digits if ratio < 1000 else (1,)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def _name_points(figure, axis, points):
+    """Writes names beside points, where no other name, mark or bar is."""
+    figure.draw_without_rendering()
+    renderer = figure.canvas.get_renderer()
+    inside = axis.get_window_extent(renderer)
+    taken = []
+    for x, mean, (low, high) in points.values():
+        corners = axis.transData.transform([(x, low), (x, mean), (x, high)])
+        taken += [_box(corners[1], corners[1], 6), _box(*corners[::2], 2)]
+    places = [
+        (9 * side, 9 * height, "left" if side > 0 else "right")
+        for height in (0, 1, -1, 2, -2, 3, -3)
+        for side in (1, -1)
+    ]
+    for system, (x, mean, _) in points.items():
+        for dx, dy, side in places:
+            text = axis.annotate(
+                title_of(system),
+                (x, mean),
+                (dx, dy),
+                textcoords="offset points",
+                horizontalalignment=side,
+                verticalalignment="center",
+                fontsize=9,
+            )
+            box = text.get_window_extent(renderer)
+            free = inside.x0 <= box.x0 and box.x1 <= inside.x1
+            free = free and not any(box.overlaps(other) for other in taken)
+            if free or (dx, dy, side) == places[-1]:
+                taken.append(box)
+                break
+            text.remove()
+
+
+def _box(low, high, radius):
+    """What a mark or a bar covers, in pixels."""
+    from matplotlib.transforms import Bbox
+
+    return Bbox(
+        [
+            [low[0] - radius, low[1] - radius],
+            [high[0] + radius, high[1] + radius],
+        ]
+    )

@@ -1,0 +1,92 @@
+"""What a finished training run tells of itself, for its model card."""
+
+import csv
+import json
+
+from speechbrain_spmamba.manifest import source_keys
+
+
+def plain(node):
+    """Settings without the tags and anchors of their YAML file.
+
+    Arguments
+    ---------
+    node : object
+        From ruamel's round-trip loader.
+
+    Returns
+    -------
+    object
+        Dicts, lists and scalars; what a tag names is kept under the key "!".
+
+    Example
+    -------
+    >>> from ruamel.yaml import YAML
+    >>> yaml = YAML(typ="rt")
+    >>> plain(yaml.load("a: &x !new:collections.Counter\\n  b: 1\\nc: *x"))
+    {'a': {'!': 'collections.Counter', 'b': 1}, 'c': {'!': ...}}
+    """
+    if isinstance(node, dict):
+        out = {str(key): plain(value) for key, value in node.items()}
+        tag = str(getattr(node.tag, "value", None) or "")
+        return {"!": tag.partition(":")[2], **out} if ":" in tag else out
+    if isinstance(node, list):
+        return [plain(value) for value in node]
+    if hasattr(node, "tag"):  # a scalar with a tag, such as !name:x.y
+        return {"!": str(node.tag.value or "").partition(":")[2]}
+    return node
+
+
+def read_set(settings, split):
+    """What a manifest says of a data set.
+
+    Arguments
+    ---------
+    settings : dict
+        From ``plain``.
+    split : str
+        "train" or "test".
+
+    Returns
+    -------
+    dict or None
+        ``mixtures``, ``hours``, ``sources`` and ``noise``; None if there is
+        no such manifest any more.
+    """
+    path = (settings.get(f"{split}_set") or {}).get("manifest")
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, skipinitialspace=True))
+        return {
+            "mixtures": len(rows),
+            "hours": sum(float(row["duration"]) for row in rows) / 3600,
+            "sources": len(source_keys(rows[0])),
+            "noise": any(row.get("noise_wav") for row in rows),
+        }
+    except (OSError, TypeError, ValueError, KeyError, IndexError):
+        return None
+
+
+def read_scores(path, meta):
+    """The test scores of the weights that are exported.
+
+    Arguments
+    ---------
+    path : Path
+        ``summary.json``.
+    meta : dict
+        Of the checkpoint.
+
+    Returns
+    -------
+    dict or None
+        The summary; None if there is none, or if it is older than the
+        weights, and so of others.
+    """
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        older = path.stat().st_mtime < float(meta.get("unixtime", 0))
+        measured = summary["mixtures"] > 0 and not older
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return summary if measured else None

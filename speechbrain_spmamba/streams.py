@@ -1,0 +1,298 @@
+"""Recordings of any length as a pipeline of generators.
+
+    blocks -> at the model's rate -> windows -> batches -> model
+           -> stitched -> at the wanted rate -> blocks
+
+Each stage keeps a few windows at most, whatever the length. Arrays are float32
+and ``[samples, channels]``: one channel of mixture, then one a source.
+"""
+
+from collections import deque
+from itertools import islice
+
+import numpy as np
+
+from speechbrain_spmamba.resampling import resample
+from speechbrain_spmamba.stitch import stitch
+
+WINDOW = 10.0  # seconds
+OVERLAP = 2.0  # seconds of a window that the next one covers again
+
+
+def separate_blocks(
+    separate,
+    blocks,
+    rate,
+    model_rate,
+    output_rate,
+    window=WINDOW,
+    overlap=OVERLAP,
+    batch=1,
+    mixture_consistent=False,
+):
+    """Separates a stream.
+
+    Arguments
+    ---------
+    separate : callable
+        The model on arrays: ``[B, W] -> [B, W, S]``, at ``model_rate``.
+    blocks : iterable of numpy.ndarray
+        The mixture, float32, each ``[n]``.
+    rate : int
+        Its rate in Hz.
+    model_rate : int
+        Rate of the model in Hz.
+    output_rate : int
+        Wanted rate in Hz: ``rate`` or ``model_rate``.
+    window : float
+        Length in seconds of what the model gets to hear at once. A shorter
+        stream is separated as a whole.
+    overlap : float
+        Seconds that neighbouring windows share, up to half a window.
+    batch : int
+        Windows separated together.
+    mixture_consistent : bool
+        Make the sources sum to the mixture.
+
+    Yields
+    ------
+    numpy.ndarray
+        Sources, float32, each ``[n, S]``; together as long as the mixture.
+
+    Raises
+    ------
+    ValueError
+        A window or an overlap that makes no sense; a model that gives what
+        is not finite.
+
+    Example
+    -------
+    >>> def halves(mix):
+    ...     return np.stack([mix / 2, mix / 2], -1)
+    >>> blocks = [np.ones(7000, "float32")] * 5
+    >>> found = list(
+    ...     separate_blocks(halves, blocks, 16000, 8000, 16000, 1, 0.1)
+    ... )
+    >>> np.concatenate(found).shape
+    (35000, 2)
+    """
+    size, shared = window_samples(window, overlap, model_rate)
+    pending = Pending()
+    mixture = (block[:, None] for block in blocks)
+    if output_rate == rate:
+        mixture = pending.watch(mixture)
+        mixture = resample(mixture, rate, model_rate)
+    else:
+        mixture = pending.watch(resample(mixture, rate, model_rate))
+    pieces = windows(mixture, size, size - shared)
+    estimates = separated(pieces, separate, batch, mixture_consistent)
+    joined = stitch(estimates, shared, model_rate)
+    sources = resample(joined, model_rate, output_rate)
+    for block in sources:
+        original = pending.take(len(block))
+        # Rounding up twice may have left a sample too many.
+        block = block[: len(original)]
+        if mixture_consistent:
+            # What lies beyond the model's band is shared evenly.
+            rest = original - block.sum(1, keepdims=True)
+            block = block + rest / block.shape[1]
+        if len(block):
+            yield block
+
+
+def window_samples(window, overlap, rate):
+    """Window and overlap in samples, checked.
+
+    Arguments
+    ---------
+    window : float
+        Seconds.
+    overlap : float
+        Seconds.
+    rate : int
+        Rate in Hz.
+
+    Returns
+    -------
+    size : int
+        Samples of a window.
+    shared : int
+        Samples of the overlap.
+
+    Raises
+    ------
+    ValueError
+        No window, or an overlap of none or more than half of it.
+
+    Example
+    -------
+    >>> window_samples(4, 1, 8000)
+    (32000, 8000)
+    """
+    if not 0.1 <= window <= 3600:
+        raise ValueError(
+            f"window is {window} s; give 0.1 to 3600 seconds, a few times as "
+            "long as what the model was trained on"
+        )
+    if not 0 < overlap <= window / 2:
+        raise ValueError(
+            f"overlap is {overlap} s; give more than 0 and at most half of "
+            f"the window of {window} s"
+        )
+    return round(window * rate), max(1, round(overlap * rate))
+
+
+class Pending:
+    """The mixture from where sources have been given out, up to where read."""
+
+    def __init__(self):
+        self.blocks = deque()
+
+    def watch(self, blocks):
+        """Hands blocks on and remembers them."""
+        for block in blocks:
+            self.blocks.append(block)
+            yield block
+
+    def take(self, count):
+        """The next ``count`` samples, ``[count, 1]``; fewer at the end."""
+        taken = []
+        while count and self.blocks:
+            block = self.blocks.popleft()
+            if len(block) > count:
+                self.blocks.appendleft(block[count:])
+                block = block[:count]
+            taken.append(block)
+            count -= len(block)
+        return np.concatenate(taken) if taken else np.zeros((0, 1), "float32")
+
+
+def windows(blocks, size, hop):
+    """Cuts a stream into windows.
+
+    The last window ends with the stream and is as long as the others: nothing
+    short is separated alone. A stream of one window or less is one piece.
+
+    Arguments
+    ---------
+    blocks : iterable of numpy.ndarray
+        Each ``[n, C]``.
+    size : int
+        Samples of a window.
+    hop : int
+        Samples from one start to the next.
+
+    Yields
+    ------
+    int
+        First sample of the window.
+    numpy.ndarray
+        ``[size, C]``.
+
+    Example
+    -------
+    >>> blocks = [np.zeros((5, 1))] * 5
+    >>> [(start, len(piece)) for start, piece in windows(blocks, 10, 8)]
+    [(0, 10), (8, 10), (15, 10)]
+    """
+    kept, first, start = None, 0, 0  # kept[0] is sample `first`
+    for block in _at_least(blocks, hop):
+        kept = block if kept is None else np.concatenate([kept, block])
+        while first + len(kept) >= start + size:
+            yield start, kept[start - first : start - first + size]
+            start += hop
+            # One window is kept: the last one may begin before `start`.
+            known = first + len(kept)
+            drop = max(0, min(start, known - size) - first)
+            kept, first = kept[drop:], first + drop
+    if kept is None:
+        return
+    end = first + len(kept)
+    if end < size:
+        yield 0, kept
+    elif end > start - hop + size:
+        yield end - size, kept[-size:]
+
+
+def _at_least(blocks, count):
+    """Joins small blocks: joining each to a window would take for ever."""
+    group, held = [], 0
+    for block in blocks:
+        group.append(block)
+        held += len(block)
+        if held >= count:
+            yield np.concatenate(group)
+            group, held = [], 0
+    if group:
+        yield np.concatenate(group)
+
+
+def separated(pieces, separate, batch=1, mixture_consistent=False):
+    """Runs the model on windows, some at a time.
+
+    Arguments
+    ---------
+    pieces : iterable of tuple
+        First sample, and window ``[W, 1]``.
+    separate : callable
+        ``[B, W] -> [B, W, S]``.
+    batch : int
+        Windows separated together.
+    mixture_consistent : bool
+        Give the sources what they lack of the mixture, in the ratio of their
+        energies (Wisdom et al., arXiv 1811.08521).
+
+    Yields
+    ------
+    int
+        First sample.
+    numpy.ndarray
+        Sources, ``[W, S]``.
+
+    Raises
+    ------
+    ValueError
+        The model gave what is not finite.
+    """
+    pieces = iter(pieces)
+    # A window of another length is alone in its stream, so batches fit.
+    while group := list(islice(pieces, batch)):
+        mixes = np.stack([piece[:, 0] for _, piece in group])
+        estimates = separate(mixes)
+        if not np.isfinite(estimates).all():
+            raise ValueError(
+                "the model gave NaN or infinite samples; try another "
+                "precision or window, or check its weights"
+            )
+        for (start, _), mix, est in zip(group, mixes, estimates, strict=True):
+            yield start, consistent(mix, est) if mixture_consistent else est
+
+
+def consistent(mix, est):
+    """Shares out what the sources lack of the mixture.
+
+    Arguments
+    ---------
+    mix : numpy.ndarray
+        Shape ``[T]``.
+    est : numpy.ndarray
+        Shape ``[T, S]``.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``[T, S]``; its sum over S is ``mix``.
+
+    Example
+    -------
+    >>> consistent(np.ones(2), np.array([[0.6, 0.0], [0.6, 0.0]]))
+    array([[1., 0.],
+           [1., 0.]])
+    """
+    energy = np.square(est, dtype=np.float64).sum(0)
+    total = energy.sum()
+    shares = (
+        energy / total if total > 0 else np.full(len(energy), 1 / len(energy))
+    )
+    rest = mix - est.sum(1)
+    return est + rest[:, None] * shares.astype(est.dtype)

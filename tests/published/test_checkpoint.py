@@ -1,0 +1,82 @@
+"""Files are read for their weights; what else they hold is not run."""
+
+import os
+
+import pytest
+import torch
+
+from speechbrain_spmamba.published.checkpoint import find_weights, read_file
+from speechbrain_spmamba.published.network import find_network
+from tests import published_files
+
+
+class Payload:
+    """Pickled, it is a call."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+def test_objects_are_named_and_can_be_left_out(tmp_path):
+    path = tmp_path / "net.ckpt"
+    published_files.with_objects(path, "dprnn")
+    with pytest.raises(ValueError, match="Namespace.*--skip_objects") as error:
+        read_file(path)
+    assert "\n" not in str(error.value)
+    weights = find_weights(read_file(path, skip_objects=True))
+    assert find_network(weights)[0] == "dprnn"
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("skip_objects", [True, False])
+@pytest.mark.parametrize("function", [os.mkdir, open, exec])
+def test_code_in_a_file_is_not_run(tmp_path, zipped, skip_objects, function):
+    mark, path = tmp_path / "ran", tmp_path / "net.pth"
+    arguments = {
+        os.mkdir: (str(mark),),
+        open: (str(mark), "w"),
+        exec: (f"open({str(mark)!r}, 'w')",),
+    }
+    content = {
+        "state_dict": {"w": torch.zeros(1)},
+        "infos": Payload(function, *arguments[function]),
+    }
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    try:
+        read_file(path, skip_objects)
+    except ValueError as error:
+        assert "\n" not in str(error)
+    else:
+        assert skip_objects and zipped
+    assert not mark.exists()
+    torch.load(path, weights_only=False)  # it was a real one
+    assert mark.exists()
+
+
+def test_the_version_of_torch_in_a_file_is_no_hindrance(tmp_path):
+    path = tmp_path / "net.pth"
+    published_files.look2hear(path, "dprnn")
+    assert read_file(path)["model_name"] == "DPRNNTasNet"
+
+
+@pytest.mark.parametrize("name", ["net.pth", "net.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"no weights", b"\x00" * 64])
+def test_what_is_no_file_of_weights_is_refused(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name} is no") as error:
+        read_file(tmp_path / name)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(ValueError, match="none.pth does not exist"):
+        read_file(tmp_path / "none.pth")
+
+
+@pytest.mark.parametrize("content", [[], {}, {"epoch": 3}, {"state_dict": {}}])
+def test_a_file_without_weights_is_refused(content):
+    with pytest.raises(ValueError, match="no weights"):
+        find_weights(content)

@@ -1,0 +1,303 @@
+"""A comparison treats all systems alike, and does nothing twice."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hyperpyyaml import load_hyperpyyaml
+
+from speechbrain_spmamba import comparison_run
+from speechbrain_spmamba.comparison import compare, plan
+from speechbrain_spmamba.comparison_experiments import (
+    differences,
+    plain_settings,
+)
+from speechbrain_spmamba.manifest import write_manifest
+from speechbrain_spmamba.models import MODELS
+from speechbrain_spmamba.programs import locked, run_logged
+from speechbrain_spmamba.systems import known_systems, model_block
+
+ROOT = Path(__file__).parent.parent
+TINY = ROOT / "hparams" / "tiny.yaml"
+
+# In the place of train.py: writes what it would, at once; fails where told.
+STAND_IN = """\
+import pathlib, re, sys
+here = pathlib.Path(__file__).parent
+text = pathlib.Path(sys.argv[1]).read_text()
+name = re.search("^name: (.*)", text, re.M)[1]
+with open(here / "calls.txt", "a") as file:
+    file.write(" ".join([name, *sys.argv[2:]]) + chr(10))
+if (here / f"fail_{name}").exists():
+    sys.exit("error: out of luck")
+test = pathlib.Path(sys.argv[1]).parent / "run" / "test"
+test.mkdir(parents=True)
+rows = "ID,duration,si_snr,si_snri,sdr,sdri\\na,1,2,3,4,5\\nb,1,2,3,4,5\\n"
+(test / "results.csv").write_text(rows)
+"""
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """Data, a stand-in program, and a comparison of two systems."""
+
+    class World:
+        folder = tmp_path / "out: #1"
+        program = tmp_path / "train.py"
+
+        def data(self, seconds=1.0):
+            for name in ("train", "valid", "test"):
+                row = {"ID": "a", "duration": seconds}
+                row |= {
+                    f"{k}_wav": tmp_path / "a.wav" for k in "mix s1 s2".split()
+                }
+                write_manifest(tmp_path / "m" / f"{name}.csv", [row], tmp_path)
+
+        def compare(self, *words, systems=("spmamba", "dprnn"), **more):
+            words = [f"--mixture_folder={tmp_path / 'm'}", *words]
+            more = {"train_program": self.program, "smoke": True, **more}
+            return compare(
+                TINY, self.folder, list(systems), words=words, **more
+            )
+
+        def calls(self):
+            path = tmp_path / "calls.txt"
+            lines = path.read_text().splitlines() if path.exists() else []
+            path.unlink(missing_ok=True)
+            return lines
+
+    world = World()
+    world.program.write_text(STAND_IN)
+    world.data()
+    monkeypatch.setattr(comparison_run, "cost", lambda *_: {"rtf": 1.0})
+    return world
+
+
+@pytest.mark.parametrize("rate", [8000, 16000])
+@pytest.mark.parametrize("system", known_systems())
+def test_a_small_size_builds_at_either_rate(system, rate):
+    text = (
+        f"sample_rate: {rate}\nnum_spks: 3\n{model_block(system, smoke=True)}"
+    )
+    separator = load_hyperpyyaml(text)["separator"]
+    assert (separator.sample_rate, separator.num_spks) == (rate, 3)
+    sizes = sum(p.numel() for p in separator.parameters())
+    assert 20_000 < sizes < 350_000
+
+
+def test_the_published_size_writes_out_every_argument():
+    text = f"sample_rate: 16000\nnum_spks: 2\n{model_block('conv_tasnet')}"
+    separator = load_hyperpyyaml(text)["separator"]
+    assert sum(p.numel() for p in separator.parameters()) == 5_050_545
+    assert "memory: balanced\n" in model_block("spmamba")
+
+
+def test_systems_differ_in_nothing_but_the_model(tmp_path):
+    entries, options = plan(
+        TINY, tmp_path, None, {"epochs": 7}, True, {},
+        ["--lr", "0.001", "--memory=low", "--device=cpu"],
+    )  # fmt: skip
+    assert [e.system for e in entries] == list(MODELS)
+    assert options == ["--device=cpu"]
+    first = plain_settings(entries[0].text)
+    assert (first["lr"], first["max_epochs"], first["patience"]) == (
+        0.001,
+        7,
+        0,
+    )
+    assert first["memory"] == "low"
+    for entry in entries[1:]:
+        found = differences(first, plain_settings(entry.text))
+        names = {re.match(r"\w+", text)[0] for text in found}
+        assert names <= {"name", "memory", "separator"}
+
+
+def test_an_experiment_keeps_the_comments_of_its_source(tmp_path):
+    (entry,), _ = plan(TINY, tmp_path, ["dprnn"], {}, True, {}, [])
+    lines = entry.text.splitlines()
+    assert lines[0] == f"# python train.py {entry.experiment}"
+    assert "# ---- Training ----" in lines
+    assert "segment: 1.0 # seconds of a training crop" in lines
+    assert "tiny SPMamba" not in entry.text
+
+
+def test_equal_minutes_are_written_into_the_experiment(tmp_path):
+    (entry,), _ = plan(TINY, tmp_path, ["dprnn"], {"minutes": 5}, True, {}, [])
+    counter = load_hyperpyyaml(entry.text)["epoch_counter"]
+    assert counter.max_minutes == 5 and counter.limit > 1000
+
+
+@pytest.mark.parametrize(
+    "systems, words, message",
+    [
+        (["mamba"], [], "unknown system 'mamba'; known systems: spmamba"),
+        (None, ["--lrate", "1"], "no such key; did you mean|no such key"),
+        (None, ["--separator={n: 1}"], "sets the model of each system"),
+        (None, ["lr", "1"], "lr is not understood"),
+        (None, ["--splits=[a"], "is no YAML"),
+        (None, ["--lr={a: 1}"], "--lr takes no mapping"),
+    ],
+)
+def test_mistakes_are_named(tmp_path, systems, words, message):
+    with pytest.raises(ValueError, match=message):
+        plan(TINY, tmp_path, systems, {}, True, {}, words)
+
+
+def test_what_is_finished_is_not_run_again(world):
+    assert world.compare() == {}
+    assert [c.split()[0] for c in world.calls()] == ["spmamba", "dprnn"]
+    assert world.compare(systems=["spmamba", "afrcnn"]) == {}
+    assert [c.split()[0] for c in world.calls()] == ["afrcnn"]
+    about = json.loads((world.folder / "comparison.json").read_text())
+    assert about["systems"] == ["spmamba", "dprnn", "afrcnn"]
+
+
+def test_a_failed_system_is_reported_and_the_others_go_on(world):
+    failing = world.program.with_name("fail_spmamba")
+    failing.touch()
+    failures = world.compare()
+    assert failures == {"spmamba": "exit status 1: out of luck"}
+    assert len(world.calls()) == 2
+    failing.unlink()
+    assert world.compare() == {}
+    assert [c.split()[0] for c in world.calls()] == ["spmamba"]
+    about = json.loads((world.folder / "comparison.json").read_text())
+    assert about["failures"] == {}
+
+
+def test_a_system_that_cannot_be_measured_does_not_stop_the_others(
+    world, monkeypatch
+):
+    def cost(experiment, options):
+        if "dprnn" in experiment.parts:
+            raise KeyError("no figures")
+        return {"rtf": 1.0}
+
+    monkeypatch.setattr(comparison_run, "cost", cost)
+    assert world.compare(systems=["dprnn", "bsrnn"]) == {
+        "dprnn": "'no figures'"
+    }
+    assert "Traceback" in (world.folder / "dprnn" / "log.txt").read_text()
+    monkeypatch.setattr(comparison_run, "cost", lambda *_: {"rtf": 1.0})
+    assert world.compare(systems=["dprnn", "bsrnn"]) == {}
+    assert len(world.calls()) == 2  # measured again, not trained again
+
+
+def test_run_options_reach_the_training(world):
+    world.compare(
+        "--precision=fp32", "--debug", systems=["dprnn"], device="cpu"
+    )
+    assert world.calls() == ["dprnn --debug --device cpu --noprogressbar"]
+
+
+def test_other_settings_for_a_folder_are_named(world):
+    world.compare()
+    for words, more, message in (
+        (["--lr=0.1"], {}, r"lr=0.005, now lr=0.1"),
+        ([], {"epochs": 9}, r"max_epochs=3, now max_epochs=9"),
+        (["--memory=low"], {"systems": ["spmamba"]}, "now memory=low"),
+        (["--debug"], {}, r"run options \(none\), now --debug"),
+        ([], {"systems": ["tdanet"], "epochs": 9}, "now max_epochs=9"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            world.compare(*words, **more)
+    assert len(world.calls()) == 2
+
+
+def test_other_data_for_a_folder_are_named(world):
+    world.compare(systems=["spmamba"])
+    world.data(seconds=2.0)
+    with pytest.raises(ValueError, match="manifests of .* have changed"):
+        world.compare()
+
+
+def test_an_interrupted_system_is_run_again_in_its_folder(world):
+    world.compare(systems=["dprnn"])
+    (world.folder / "dprnn" / "finished.json").unlink()
+    checkpoint = world.folder / "dprnn" / "run" / "save" / "CKPT"
+    checkpoint.mkdir(parents=True)
+    world.program.write_text(STAND_IN.replace("parents=True", "exist_ok=True"))
+    assert world.compare(systems=["dprnn"]) == {}
+    assert checkpoint.is_dir() and len(world.calls()) == 2
+
+
+def test_a_missing_train_program_is_named(world):
+    with pytest.raises(ValueError, match="give the train.py of a checkout"):
+        world.compare(train_program=world.folder / "none.py")
+
+
+def test_a_program_that_outlives_its_comparison_is_not_joined(tmp_path):
+    with locked(tmp_path) as lock:
+        command = ["sh", "-c", "sleep 60 & echo $!"]
+        run_logged(command, tmp_path / "log.txt", lock)
+        with pytest.raises(ValueError, match="in use by another process"):
+            with locked(tmp_path):
+                pass
+    with pytest.raises(ValueError, match="in use by another process"):
+        with locked(tmp_path):
+            pass
+    pid = (tmp_path / "log.txt").read_text().strip()
+    subprocess.run(["kill", pid], check=True)
+    for _ in range(100):
+        try:
+            with locked(tmp_path):
+                return
+        except ValueError:
+            time.sleep(0.05)
+    pytest.fail("the lock is still held")
+
+
+def _spmamba(folder, *words):
+    """The command, as a user would type it."""
+    command = [
+        sys.executable,
+        "-m",
+        "speechbrain_spmamba.cli",
+        "compare",
+        *words,
+    ]
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+@pytest.mark.slow
+def test_two_systems_learn_and_survive_a_kill(tmp_path):
+    words = ["--smoke", "--systems=dprnn,sudormrf", "--device=cpu", "out"]
+    words += ["--ckpt_interval_minutes=0.1"]
+    first = _spmamba(tmp_path, *words)
+    log = tmp_path / "out/dprnn/log.txt"
+    while not (log.exists() and "Going into epoch 2" in log.read_text()):
+        assert first.poll() is None, first.stdout.read().decode()
+        time.sleep(0.2)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(60) == 143
+    second = _spmamba(tmp_path, *words)
+    output = second.communicate(timeout=900)[0].decode()
+    assert second.returncode == 0, output
+    assert log.read_text().count("Going into epoch 1") == 1
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    for name in ("dprnn", "sudormrf"):
+        found = report["systems"][name]
+        assert found["learned"] and found["epochs"] == 3
+        assert found["items"] == 20 and found["si_snri"]["interval"][0] > 0
+        assert found["minutes"] > 0 and found["rtf"] > 0 and found["macs"] > 1e6
+
+    # A model folder is tested instead of trained, with the same result.
+    export = [sys.executable, "-m", "speechbrain_spmamba.cli", "export"]
+    subprocess.run(
+        [*export, "out/dprnn/run", "model"], cwd=tmp_path, check=True
+    )
+    words = ["--smoke", "--systems=dprnn", "--load=dprnn=model", "--no_measure"]
+    third = _spmamba(tmp_path, *words, "--device=cpu", "loaded")
+    output = third.communicate(timeout=300)[0].decode()
+    assert third.returncode == 0, output
+    loaded = json.loads((tmp_path / "loaded/report.json").read_text())
+    assert loaded["systems"]["dprnn"]["si_snri"]["mean"] == pytest.approx(
+        report["systems"]["dprnn"]["si_snri"]["mean"], abs=0.01
+    )

@@ -1,0 +1,166 @@
+"""A run becomes a folder that loads, and a card that says what is known."""
+
+import json
+import os
+import stat
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from huggingface_hub import ModelCard
+from hyperpyyaml import resolve_references
+from safetensors.torch import load_file
+
+from speechbrain_spmamba import cli
+from speechbrain_spmamba.checkpoint import AtomicCheckpointer
+from speechbrain_spmamba.export import export
+from speechbrain_spmamba.inference import WaveformSeparation
+from speechbrain_spmamba.manifest import write_manifest
+from tests.conftest import SMALL
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def run(tmp_path, small_model):
+    """What train.py leaves behind, without the hours that it takes."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    text = (ROOT / "hparams/tiny.yaml").read_text(encoding="utf-8")
+    sizes = {key: value for key, value in SMALL.items() if key != "sample_rate"}
+    overrides = {"mixture_folder": str(tmp_path), "separator": sizes}
+    kept = resolve_references(text, overrides).getvalue()
+    (folder / "hyperparams.yaml").write_text(kept, encoding="utf-8")
+    columns = ("mix_wav", "s1_wav", "s2_wav")
+    rows = [
+        {"ID": f"{i}", "duration": 900, **dict.fromkeys(columns, "/d/x.wav")}
+        for i in range(6)
+    ]
+    write_manifest(tmp_path / "train.csv", rows, "/d")
+    checkpointer = AtomicCheckpointer(
+        folder / "save", {"separator": small_model()}
+    )
+    for epoch, loss in ((1, 2.0), (2, 1.0), (3, 3.0)):
+        checkpointer.recoverables["separator"] = small_model()
+        checkpointer.save_checkpoint(
+            {"epoch": epoch, "loss": loss, "minutes": 4.2 * epoch},
+            name=str(epoch),
+        )
+    (folder / "test").mkdir()
+    figure = {"mean": 9.876, "median": 9.5, "interval": [9.1, 10.4]}
+    summary = {"mixtures": 20, "hours": 0.5, "si_snri": figure}
+    summary["sdri"] = {"mean": None, "median": None, "interval": None}
+    (folder / "test" / "summary.json").write_text(json.dumps(summary))
+    return folder
+
+
+def _card(folder):
+    return ModelCard((folder / "README.md").read_text(encoding="utf-8"))
+
+
+def test_the_best_weights_load_from_both_files(run, tmp_path):
+    folder = export(run, tmp_path / "model")
+    best = torch.load(run / "save/CKPT+2/separator.ckpt", weights_only=True)
+    model = WaveformSeparation.from_hparams(folder, run_opts={"device": "cpu"})
+    other = load_file(folder / "separator.safetensors")
+    assert set(other) == set(best)
+    for key, weight in model.mods.separator.state_dict().items():
+        assert torch.equal(weight, best[key]) and torch.equal(
+            other[key], best[key]
+        )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs permissions")
+def test_others_may_read_all_files(run, tmp_path):
+    folder = export(run, tmp_path / "model")
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    umask = os.umask(0)
+    os.umask(umask)
+    assert modes == {0o666 & ~umask}
+
+
+def test_the_card_is_one_that_the_hub_reads(run, tmp_path):
+    data = _card(export(run, tmp_path / "a", license="cc-by-4.0")).data
+    assert data.library_name == "speechbrain"
+    assert data.pipeline_tag == "audio-to-audio"
+    assert data.license == "cc-by-4.0"
+    (result,) = data.eval_results
+    assert (result.metric_type, result.metric_value) == ("si_snri", 9.88)
+    assert result.dataset_type == "synthetic"
+
+
+def test_the_card_tells_what_the_run_knows(run, tmp_path):
+    text = _card(export(run, tmp_path / "model")).text
+    expected = [
+        "9.88 | 9.10 to 10.40",
+        "On 20 mixtures, 0.5 h",
+        "train: 6 mixtures of 2 sources, 1.5 h, without noise files",
+        "test: size unknown",
+        "epochs: 2",
+        "minutes: 8.4",
+        "precision: fp32",
+        "batch size of a process: 2",
+        "optimizer: torch.optim.Adam",
+        "number of processes: unknown",
+        "Separates 2 sources from one mixture at 8000 Hz",
+        "Never saw more or fewer than 2 sources",
+        "nor frequencies above 4000 Hz",
+        "Never saw more than 1 s at once",
+        "Not stated",
+    ]
+    assert [phrase for phrase in expected if phrase not in text] == []
+
+
+def test_the_card_counts_the_parameters(run, tmp_path, small_model):
+    count = sum(p.numel() for p in small_model().parameters())
+    assert f"{count:,} parameters" in _card(export(run, tmp_path / "a")).text
+
+
+def test_scores_of_older_weights_are_not_told(run, tmp_path):
+    before = time.time() - 3600
+    os.utime(run / "test" / "summary.json", (before, before))
+    card = _card(export(run, tmp_path / "model"))
+    assert card.data.eval_results is None
+    assert "Not measured for these weights" in card.text
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", "[1]"])
+def test_a_run_without_scores_has_a_card_without_scores(run, tmp_path, content):
+    path = run / "test" / "summary.json"
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content)
+    card = _card(export(run, tmp_path / "model"))
+    assert card.data.eval_results is None
+    assert "Not measured for these weights" in card.text
+
+
+def test_the_python_of_the_card_works(run, tmp_path):
+    text = _card(export(run, tmp_path / "model")).text
+    code = text.partition("```python\n")[2].partition("```")[0]
+    source = '"this folder, or user/name"'
+    assert source in code
+    compile(code, "README.md", "exec")
+    assert len([x for x in code.splitlines() if x.strip()]) <= 4
+
+
+def test_weights_that_do_not_fit_are_refused_before_anything_is_written(
+    run, tmp_path
+):
+    path = run / "hyperparams.yaml"
+    path.write_text(path.read_text().replace("emb_dim: 4", "emb_dim: 8"))
+    with pytest.raises(ValueError, match="does not fit the model") as error:
+        export(run, tmp_path / "model")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "model").exists()
+
+
+def test_the_command_takes_a_licence(run, tmp_path, capsys):
+    folder = tmp_path / "model"
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["export", str(run), str(folder), "--license", "mit"])
+    assert not stop.value.code
+    assert capsys.readouterr().out.strip() == str(folder)
+    assert _card(folder).data.license == "mit"

@@ -1,0 +1,256 @@
+"""A stranger's model folder builds a model and does nothing else."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hyperpyyaml import resolve_references
+
+from speechbrain_spmamba import safe_yaml
+from speechbrain_spmamba.export import inference_yaml, model_yaml, write_model
+from speechbrain_spmamba.inference import WaveformSeparation
+from speechbrain_spmamba.models import build_model
+
+ROOT = Path(__file__).parent.parent
+SMALL = {
+    "n_filters": 4,
+    "feature_dim": 4,
+    "hidden": 4,
+    "num_blocks": 1,
+    "chunk_size": 10,
+}
+# Lines behind those of a good folder; MARK is a folder that must not appear.
+ADDED = {
+    "apply": "x: !apply:os.mkdir [MARK]",
+    "apply in a value": "x: {y: [1, !apply:os.mkdir [MARK]]}",
+    "applyref": "x: !applyref:os.mkdir [MARK]",
+    "new": "x: !new:logging.FileHandler {filename: MARK}",
+    "python tag": 'x: !!python/object/apply:os.mkdir ["MARK"]',
+    "tuple without a tag": 'x: (!!python/object/apply:os.mkdir ["MARK"])',
+    "tuple in a key": 'x: {(!!python/object/apply:os.mkdir ["MARK"]): 1}',
+    "quoted tuple": "x: '(!!python/object/apply:os.mkdir [MARK])'",
+    "tuple with a tag": "x: !tuple '(!!python/object/apply:os.mkdir [MARK])'",
+    "anchor": "x: &a !apply:os.mkdir [MARK]\ny: *a",
+    "merge": "<<: {x: !apply:os.mkdir [MARK]}",
+    "include": "x: !include:evil.yaml",
+    "escaped tag": "x: !apply:os%2Emkdir {path: MARK}",
+    "verbatim tag": "x: !<!apply:os.mkdir> {path: MARK}",
+    "hidden key": "__x: !apply:os.mkdir [MARK]",
+    "key of a call": "? !apply:os.mkdir [MARK]\n: 1",
+    "second document": "---\nx: !apply:os.mkdir [MARK]",
+    "copy": "x: !apply:os.mkdir [MARK]\ny: !copy <x>",
+    "call of a part": "x: !new:pathlib.Path [MARK]\ny: !ref <x.mkdir>",
+    "line of Unicode": "# x\u2028x: !apply:os.mkdir [MARK]",
+    "line of control": "# x\x85x: !apply:os.mkdir [MARK]",
+    "carriage return": "# x\rx: !apply:os.mkdir [MARK]",
+    "module": "x: !module:this",
+    "name": "x: !name:os.mkdir",
+    "power": "x: !ref <sample_rate> ** 99999999",
+    "key twice": "separator: !apply:os.mkdir [MARK]",
+    "run option": "compile: True",
+    "placeholder": "x: !PLACEHOLDER",
+    "aliases of aliases": "x: &x [1, 1]\ny: &y [*x, *x]\nz: [*y, *y]",
+    "too deep": "x: " + "{y: " * 500 + "1" + "}" * 500,
+    "too long": "#" * 30_000,
+}
+# Part of a good folder -> what stands there instead.
+_HOOK = "!name:speechbrain_spmamba.inference.strict_load"
+_LOADABLES = "    loadables:"
+CHANGED = {
+    "condition": (
+        _LOADABLES,
+        "    conditions: {separator: !name:os.mkdir {path: MARK}}\n"
+        + _LOADABLES,
+    ),
+    "hook": (_HOOK, "!name:os.mkdir {mode: MARK}"),
+    "no hook": (f"        separator: {_HOOK}", "        {}"),
+    "path above": (
+        _LOADABLES,
+        "    paths: {separator: ../evil/separator.ckpt}\n" + _LOADABLES,
+    ),
+    "path on the net": (
+        _LOADABLES,
+        "    paths: {separator: 'https://host.invalid/a.ckpt'}\n" + _LOADABLES,
+    ),
+    "folder elsewhere": (
+        _LOADABLES,
+        "    collect_in: MARK\n" + _LOADABLES,
+    ),
+    "other loadable": (
+        "loadables:\n        separator: !ref <separator>",
+        "loadables:\n        separator: !apply:os.mkdir {path: MARK}",
+    ),
+    "other class": ("models.dprnn.DPRNN", "settings.load_settings"),
+    "class of the toolkit": (
+        "speechbrain_spmamba.models.dprnn.DPRNN",
+        "speechbrain.utils.train_logger.FileTrainLogger",
+    ),
+    "argument": ("chunk_size: 10", "chunk_size: !apply:os.mkdir {path: MARK}"),
+    "argument of a word": (
+        "chunk_size: 10",
+        'chunk_size: (!!python/object/apply:os.mkdir ["MARK"])',
+    ),
+    "rate": ("sample_rate: 8000\nnum", "sample_rate: !apply:time.time []\nnum"),
+    "normalizer": (
+        "!new:speechbrain.dataio.preprocess.AudioNormalizer\n"
+        "    sample_rate: !ref <sample_rate>",
+        "!apply:os.mkdir {path: MARK}",
+    ),
+    "modules": (
+        "modules:\n    separator: !ref <separator>",
+        "modules: !apply:os.mkdir {path: MARK}",
+    ),
+    "directive": (
+        "sample_rate: 8000\nnum",
+        "%TAG !e! !apply:\n---\nx: !e!os.mkdir {path: MARK}\n"
+        "sample_rate: 8000\nnum",
+    ),
+    "a list of keys": ("sample_rate: 8000\nnum", "- x\n- y\nnum"),
+}
+# Those that run where nothing is checked.
+REAL = [
+    "apply",
+    "apply in a value",
+    "applyref",
+    "new",
+    "python tag",
+    "tuple without a tag",
+    "tuple with a tag",
+    "anchor",
+    "merge",
+    "include",
+    "escaped tag",
+    "verbatim tag",
+    "hidden key",
+    "line of Unicode",
+    "line of control",
+    "carriage return",
+    "condition",
+    "other loadable",
+    "argument",
+    "argument of a word",
+    "normalizer",
+    "modules",
+    "directive",
+]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A good folder of a small model."""
+    folder = tmp_path / "model"
+    arguments = {**SMALL, "sample_rate": 8000}
+    separator = build_model("dprnn", **arguments)
+    write_model(folder, separator, model_yaml(separator, arguments))
+    return folder
+
+
+def _spoil(folder, how):
+    """Changes the YAML file; gives what its payload would make."""
+    mark, path = folder.parent / "mark", folder / "hyperparams.yaml"
+    text = path.read_text()
+    if how in ADDED:
+        text = text.rstrip("\n") + f"\n{ADDED[how]}\n"
+    else:
+        old, new = CHANGED[how]
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    evil = "x: !apply:os.mkdir [MARK]\n".replace("MARK", str(mark))
+    (folder / "evil.yaml").write_text(evil)
+    path.write_bytes(text.replace("MARK", str(mark)).encode())
+    return mark
+
+
+def _load(folder, **options):
+    return WaveformSeparation.from_hparams(
+        folder, run_opts={"device": "cpu"}, **options
+    )
+
+
+@pytest.mark.parametrize("how", [*ADDED, *CHANGED])
+def test_what_is_more_than_a_model_is_refused_and_not_run(folder, how):
+    mark = _spoil(folder, how)
+    with pytest.raises(ValueError, match="hyperparams.yaml was not") as error:
+        _load(folder)
+    assert "\n" not in str(error.value)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("how", REAL)
+def test_the_same_would_run_if_it_were_trusted(folder, how):
+    mark = _spoil(folder, how)
+    try:
+        _load(folder, safe=False)
+    except Exception:
+        pass
+    assert mark.exists()
+
+
+def test_a_repository_on_the_hub_is_checked_too(folder, tmp_path, monkeypatch):
+    asked = []
+
+    def download(repo_id, filename, **options):
+        asked.append((repo_id, filename))
+        return str(folder / filename)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    assert _load("someone/model").hparams.sample_rate == 8000
+    mark = _spoil(folder, "apply")
+    with pytest.raises(ValueError, match="more than a model"):
+        _load("someone/model")
+    assert not mark.exists()
+    assert ("someone/model", "separator.ckpt") in asked
+
+
+def test_what_is_loaded_is_what_was_checked(folder, monkeypatch):
+    check, marks = safe_yaml.check, []
+
+    def check_then_change(text):
+        check(text)
+        marks.append(_spoil(folder, "apply"))
+
+    monkeypatch.setattr(safe_yaml, "check", check_then_change)
+    assert _load(folder).hparams.num_spks == 2
+    assert marks and not marks[0].exists()
+
+
+def test_checked_and_trusted_folders_give_the_same(folder):
+    mix = torch.randn(1, 400)
+    torch.testing.assert_close(
+        _load(folder).separate_batch(mix),
+        _load(folder, safe=False).separate_batch(mix),
+    )
+
+
+def test_the_user_may_change_what_was_checked(folder):
+    model = _load(folder, overrides={"separator": {"chunk_size": 20}})
+    assert model.mods.separator.chunk_size == 20
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_files_of_any_system_pass(folder, ending):
+    path = folder / "hyperparams.yaml"
+    path.write_bytes(path.read_text().replace("\n", ending).encode())
+    _load(folder)
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        *(ROOT / "hparams").glob("*.yaml"),
+        *(ROOT / "recipes").glob("*/hparams/*.yaml"),
+    ],
+    ids=lambda path: path.parts[-3] + "-" + path.stem,
+)
+def test_what_export_makes_of_every_experiment_passes(tmp_path, experiment):
+    text = experiment.read_text(encoding="utf-8")
+    overrides = {
+        line.partition(":")[0]: "x"
+        for line in text.splitlines()
+        if "!PLACEHOLDER" in line
+    }
+    # As a run keeps it: references resolved, placeholders filled.
+    kept = tmp_path / "hyperparams.yaml"
+    kept.write_text(resolve_references(text, overrides).getvalue())
+    safe_yaml.check(inference_yaml(kept))
