@@ -24,8 +24,8 @@ from speechbrain_spmamba.audio import read_audio, replacing
 from speechbrain_spmamba.inference import WaveformSeparation
 from speechbrain_spmamba.loss import best_permutation, pairwise_neg_si_snr
 from speechbrain_spmamba.metrics import si_snr
+from speechbrain_spmamba.recordings.streams import windows
 from speechbrain_spmamba.stitch import Stitcher, stitch
-from speechbrain_spmamba.streams import windows
 
 
 def read_joined(manifest, data_root, rate):

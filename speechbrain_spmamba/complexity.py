@@ -4,11 +4,12 @@
     model -> measure (its own process) -> real-time factor, peak memory
     lengths, values -> growth -> fitted exponent
 
-``counting.py`` says what a multiply-accumulate (MAC) is, ``docs/complexity.md``
-why, and how other counters differ. Two figures are given where a model is
-computed in another form than it was published in: `macs` is the network as
-published, the figure to compare with other systems; `macs_computed` is what
-this package really multiplies (the folded paths of SPMamba).
+``cost/counting.py`` says what a multiply-accumulate (MAC) is,
+``docs/complexity.md`` why, and how other counters differ. Two figures are
+given where a model is computed in another form than it was published in:
+`macs` is the network as published, the figure to compare with other systems;
+`macs_computed` is what this package really multiplies (the folded paths of
+SPMamba).
 """
 
 import copy
@@ -24,8 +25,8 @@ from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from speechbrain_spmamba.counting import count_operators
-from speechbrain_spmamba.footprint import Case, measure_in_turns
+from speechbrain_spmamba.cost.counting import count_operators
+from speechbrain_spmamba.cost.footprint import Case, measure_in_turns
 from speechbrain_spmamba.models import build_model
 from speechbrain_spmamba.nnet.mamba import BiMamba
 

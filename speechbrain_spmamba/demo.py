@@ -14,7 +14,7 @@ import soundfile
 
 from speechbrain_spmamba.activity import ActivityMeter
 from speechbrain_spmamba.audio import native, replacing, shown
-from speechbrain_spmamba.files import open_recording
+from speechbrain_spmamba.recordings.files import open_recording
 from speechbrain_spmamba.spectrograms import draw_powers, power_columns
 
 SUBTYPE = "PCM_16"  # which every browser plays
@@ -161,7 +161,7 @@ def draw_voices(path, mixture, found, lines, meter, model_rate):
         PNG file.
     mixture : Path
         The recording.
-    found : speechbrain_spmamba.separation.Separated
+    found : speechbrain_spmamba.recordings.separation.Separated
         Its voices.
     lines : list of str
         What is said about each.

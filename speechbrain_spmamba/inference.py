@@ -9,9 +9,8 @@ import torch
 from speechbrain.inference.interfaces import Pretrained
 
 from speechbrain_spmamba.activity import activity, most_active
-from speechbrain_spmamba.files import open_recording
-from speechbrain_spmamba.safe_yaml import load_checked
-from speechbrain_spmamba.separation import (
+from speechbrain_spmamba.recordings.files import open_recording
+from speechbrain_spmamba.recordings.separation import (
     as_mono,
     in_blocks,
     output_paths,
@@ -19,8 +18,9 @@ from speechbrain_spmamba.separation import (
     separate_recording,
     write_sources,
 )
-from speechbrain_spmamba.spool import subtype_like
-from speechbrain_spmamba.streams import separate_blocks
+from speechbrain_spmamba.recordings.spool import subtype_like
+from speechbrain_spmamba.recordings.streams import separate_blocks
+from speechbrain_spmamba.safe_yaml import load_checked
 
 HPARAMS_FILE = "hyperparams.yaml"
 WEIGHTS_FILE = "separator.ckpt"
@@ -192,7 +192,7 @@ class WaveformSeparation(Pretrained):
 
         Returns
         -------
-        speechbrain_spmamba.separation.Separated
+        speechbrain_spmamba.recordings.separation.Separated
             Paths, activity of each source, length, rate, and gain.
 
         Raises

@@ -19,10 +19,10 @@ import math
 from pathlib import Path
 
 from speechbrain_spmamba.audio import replacing
-from speechbrain_spmamba.comparison_run import read_json, write_json
+from speechbrain_spmamba.comparison.figures import draw_costs, draw_curves
+from speechbrain_spmamba.comparison.run import read_json, write_json
+from speechbrain_spmamba.comparison.tables import markdown
 from speechbrain_spmamba.evaluate import FIGURES, describe
-from speechbrain_spmamba.report_figures import draw_costs, draw_curves
-from speechbrain_spmamba.report_tables import markdown
 
 REFERENCE = "spmamba"
 COSTS = (

@@ -16,15 +16,15 @@ sound: the SI-SNR of one as an estimate of the other, from 0 for 0 dB to 1 for
 so that a stream in which nobody speaks is not taken for the talker that leaks
 into it. ``same`` is 1 for equal signals and less for other scales; it keeps
 outputs that are copies of each other apart. ``distance`` compares how the
-voices sound (`profiles.py`); it decides where the overlap is silent, that is
-behind a pause. WEIGHT keeps it from outvoting an overlap in which someone
-speaks.
+voices sound (`recordings/profiles.py`); it decides where the overlap is
+silent, that is behind a pause. WEIGHT keeps it from outvoting an overlap in
+which someone speaks.
 """
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from speechbrain_spmamba.profiles import Profile, profiles
+from speechbrain_spmamba.recordings.profiles import Profile, profiles
 
 WEIGHT = 0.3
 FULL = 30.0  # dB of SI-SNR that need not be told apart from more

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from speechbrain_spmamba import cli
+from speechbrain_spmamba.comparison.figures import TITLES, style_of
+from speechbrain_spmamba.comparison.tables import score
 from speechbrain_spmamba.report import paired, write_report
-from speechbrain_spmamba.report_figures import TITLES, style_of
-from speechbrain_spmamba.report_tables import score
 
 # SI-SNRi of four mixtures; SDRi is 1 dB above.
 SCORES = {

@@ -10,8 +10,8 @@ import soundfile
 import torch
 
 from speechbrain_spmamba.metrics import si_snr
+from speechbrain_spmamba.recordings.streams import windows
 from speechbrain_spmamba.stitch import Stitcher, stitch
-from speechbrain_spmamba.streams import windows
 from tests.separating import noise, talker
 
 RATE = 8000

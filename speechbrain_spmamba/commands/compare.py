@@ -97,7 +97,7 @@ def run(arguments):
 
 def _compare(arguments):
     """Runs what has to be run."""
-    from speechbrain_spmamba.comparison import compare
+    from speechbrain_spmamba.comparison.compare import compare
 
     # A comparison that is told to end takes its training with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

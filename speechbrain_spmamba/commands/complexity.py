@@ -67,7 +67,7 @@ def run(arguments):
     from tqdm import tqdm
 
     from speechbrain_spmamba.complexity import load
-    from speechbrain_spmamba.complexity_tables import (
+    from speechbrain_spmamba.cost.tables import (
         count_model,
         measure_models,
     )
@@ -108,7 +108,7 @@ def run(arguments):
 
 def finish(report, folder=None):
     """The Markdown text; the files too, if there is a folder for them."""
-    from speechbrain_spmamba.complexity_tables import markdown, write_report
+    from speechbrain_spmamba.cost.tables import markdown, write_report
 
     return write_report(report, folder) if folder else markdown(report)
 
@@ -166,7 +166,7 @@ def about(arguments):
     import datetime
     import importlib.metadata
 
-    from speechbrain_spmamba.machine import versions
+    from speechbrain_spmamba.comparison.machine import versions
 
     found = {"date": datetime.date.today().isoformat()}
     found |= versions(arguments.device)

@@ -89,10 +89,10 @@ def run(arguments):
     """
     from joblib import Parallel, delayed
 
-    from speechbrain_spmamba.jobs import loaded, separate_one
-    from speechbrain_spmamba.ranks import rank_and_size, worst_of_all
-    from speechbrain_spmamba.separation import check_speakers
-    from speechbrain_spmamba.targets import STANDARD, find_targets
+    from speechbrain_spmamba.recordings.jobs import loaded, separate_one
+    from speechbrain_spmamba.recordings.ranks import rank_and_size, worst_of_all
+    from speechbrain_spmamba.recordings.separation import check_speakers
+    from speechbrain_spmamba.recordings.targets import STANDARD, find_targets
 
     targets, errors = find_targets(arguments.files, arguments.output)
     if arguments.output == "-" and len(targets) > 1:
@@ -128,8 +128,8 @@ def run(arguments):
 
 def _settings(arguments):
     """The options of the command line, in one value."""
-    from speechbrain_spmamba.jobs import Settings
-    from speechbrain_spmamba.ranks import own_device
+    from speechbrain_spmamba.recordings.jobs import Settings
+    from speechbrain_spmamba.recordings.ranks import own_device
 
     options = {
         "window": arguments.window,
@@ -154,8 +154,12 @@ def _settings(arguments):
 
 def _check(settings, rate):
     """Raises ValueError for settings that no recording could have."""
-    from speechbrain_spmamba.spool import check_format
-    from speechbrain_spmamba.streams import OVERLAP, WINDOW, window_samples
+    from speechbrain_spmamba.recordings.spool import check_format
+    from speechbrain_spmamba.recordings.streams import (
+        OVERLAP,
+        WINDOW,
+        window_samples,
+    )
 
     options = dict(settings.options)
     window_samples(

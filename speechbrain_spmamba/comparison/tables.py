@@ -1,6 +1,6 @@
 """The report of a comparison as Markdown."""
 
-from speechbrain_spmamba.report_figures import title_of
+from speechbrain_spmamba.comparison.figures import title_of
 
 SCORES = (
     ("sdr", "SDR"),

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechbrain_spmamba import cli, jobs
+from speechbrain_spmamba import cli
+from speechbrain_spmamba.recordings import jobs
 from tests.separating import noise, parts_model
 
 
@@ -229,7 +230,9 @@ def test_each_rank_takes_its_share(call, monkeypatch):
     for number in range(5):
         _write(f"in/{number}.wav")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr("speechbrain_spmamba.ranks.worst_of_all", lambda s: s)
+    monkeypatch.setattr(
+        "speechbrain_spmamba.recordings.ranks.worst_of_all", lambda s: s
+    )
     for rank in "01":
         monkeypatch.setenv("RANK", rank)
         names = call("in").out.decode().split()

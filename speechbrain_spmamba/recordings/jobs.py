@@ -19,9 +19,13 @@ from tqdm import tqdm
 from speechbrain_spmamba.audio import open_audio, shown
 from speechbrain_spmamba.commands.device import load_model
 from speechbrain_spmamba.inference import HPARAMS_FILE
-from speechbrain_spmamba.marks import digest_of_model, is_done, make_mark
-from speechbrain_spmamba.separation import separate_recording
-from speechbrain_spmamba.targets import STANDARD
+from speechbrain_spmamba.recordings.marks import (
+    digest_of_model,
+    is_done,
+    make_mark,
+)
+from speechbrain_spmamba.recordings.separation import separate_recording
+from speechbrain_spmamba.recordings.targets import STANDARD
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ def separate_one(target, settings):
 
     Arguments
     ---------
-    target : speechbrain_spmamba.targets.Target
+    target : speechbrain_spmamba.recordings.targets.Target
         Which, and where to.
     settings : Settings
         How.

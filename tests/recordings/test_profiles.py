@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from speechbrain_spmamba.profiles import LIKE_ANYONE, Profile, profiles
+from speechbrain_spmamba.recordings.profiles import (
+    LIKE_ANYONE,
+    Profile,
+    profiles,
+)
 from tests.separating import noise, talker
 
 RATE = 8000

@@ -5,7 +5,7 @@ import pytest
 import torch
 from speechbrain.augment.time_domain import Resample
 
-from speechbrain_spmamba.resampling import TABLE_ROWS, resample
+from speechbrain_spmamba.recordings.resampling import TABLE_ROWS, resample
 from tests.separating import noise
 
 RATES = [(8000, 16000), (44100, 16000), (16000, 44100), (192000, 8000)]

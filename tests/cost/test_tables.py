@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from speechbrain_spmamba.cli import main
-from speechbrain_spmamba.complexity_tables import markdown
+from speechbrain_spmamba.cost.tables import markdown
 from tests.test_complexity import EXPERIMENT
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from speechbrain_spmamba.streams import separate_blocks, windows
+from speechbrain_spmamba.recordings.streams import separate_blocks, windows
 from tests.separating import noise
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from speechbrain_spmamba.targets import find_targets
+from speechbrain_spmamba.recordings.targets import find_targets
 
 
 @pytest.fixture

@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 from hyperpyyaml import load_hyperpyyaml
 
-from speechbrain_spmamba import comparison_run
-from speechbrain_spmamba.comparison import compare, plan
-from speechbrain_spmamba.comparison_experiments import (
+from speechbrain_spmamba.comparison import run
+from speechbrain_spmamba.comparison.compare import compare, plan
+from speechbrain_spmamba.comparison.experiments import (
     differences,
     plain_settings,
 )
+from speechbrain_spmamba.comparison.programs import locked, run_logged
+from speechbrain_spmamba.comparison.systems import known_systems, model_block
 from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.models import MODELS
-from speechbrain_spmamba.programs import locked, run_logged
-from speechbrain_spmamba.systems import known_systems, model_block
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 TINY = ROOT / "hparams" / "tiny.yaml"
 
 # In the place of train.py: writes what it would, at once; fails where told.
@@ -74,7 +74,7 @@ def world(tmp_path, monkeypatch):
     world = World()
     world.program.write_text(STAND_IN)
     world.data()
-    monkeypatch.setattr(comparison_run, "cost", lambda *_: {"rtf": 1.0})
+    monkeypatch.setattr(run, "cost", lambda *_: {"rtf": 1.0})
     return world
 
 
@@ -178,12 +178,12 @@ def test_a_system_that_cannot_be_measured_does_not_stop_the_others(
             raise KeyError("no figures")
         return {"rtf": 1.0}
 
-    monkeypatch.setattr(comparison_run, "cost", cost)
+    monkeypatch.setattr(run, "cost", cost)
     assert world.compare(systems=["dprnn", "bsrnn"]) == {
         "dprnn": "'no figures'"
     }
     assert "Traceback" in (world.folder / "dprnn" / "log.txt").read_text()
-    monkeypatch.setattr(comparison_run, "cost", lambda *_: {"rtf": 1.0})
+    monkeypatch.setattr(run, "cost", lambda *_: {"rtf": 1.0})
     assert world.compare(systems=["dprnn", "bsrnn"]) == {}
     assert len(world.calls()) == 2  # measured again, not trained again
 

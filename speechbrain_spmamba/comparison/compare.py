@@ -19,24 +19,24 @@ from pathlib import Path
 
 import speechbrain_spmamba
 from speechbrain_spmamba.cli import last_line
-from speechbrain_spmamba.comparison_experiments import (
+from speechbrain_spmamba.comparison.experiments import (
     differences,
     experiment_text,
     plain_settings,
     split_words,
 )
-from speechbrain_spmamba.comparison_run import (
+from speechbrain_spmamba.comparison.run import (
     Entry,
     Options,
     read_json,
     run_entry,
     write_json,
 )
-from speechbrain_spmamba.models import MODELS
-from speechbrain_spmamba.systems import (
+from speechbrain_spmamba.comparison.systems import (
     loaded_block,
     model_block,
 )
+from speechbrain_spmamba.models import MODELS
 
 SMOKE_EXPERIMENT, SMOKE_EPOCHS = "hparams/tiny.yaml", 3
 # Where two systems of one comparison may differ.

@@ -125,7 +125,7 @@ class Worker:
     """
 
     def __init__(self, case):
-        code = "from speechbrain_spmamba.footprint import serve; serve()"
+        code = "from speechbrain_spmamba.cost.footprint import serve; serve()"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code],
             stdin=subprocess.PIPE,

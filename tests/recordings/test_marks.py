@@ -5,7 +5,11 @@ import pytest
 import soundfile
 import torch
 
-from speechbrain_spmamba.marks import digest_of_model, is_done, make_mark
+from speechbrain_spmamba.recordings.marks import (
+    digest_of_model,
+    is_done,
+    make_mark,
+)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from speechbrain_spmamba.complexity import (
     load,
     ptflops,
 )
-from speechbrain_spmamba.footprint import Case, measure_in_turns
+from speechbrain_spmamba.cost.footprint import Case, measure_in_turns
 
 # Seconds of audio: the same factor between neighbours.
 GROWTH = (1.0, 4.0, 15.0, 60.0)

@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechbrain_spmamba import spool
-from speechbrain_spmamba.spool import Spool, check_format, subtype_like
+from speechbrain_spmamba.recordings import spool
+from speechbrain_spmamba.recordings.spool import (
+    Spool,
+    check_format,
+    subtype_like,
+)
 from tests.separating import noise
 
 

@@ -18,9 +18,9 @@ from speechbrain.utils.checkpoints import Checkpointer
 
 from speechbrain_spmamba import complexity
 from speechbrain_spmamba.audio import replacing
-from speechbrain_spmamba.machine import versions
+from speechbrain_spmamba.comparison.machine import versions
+from speechbrain_spmamba.comparison.programs import locked, run_logged
 from speechbrain_spmamba.manifest import read_manifest
-from speechbrain_spmamba.programs import locked, run_logged
 
 SETS = ("train", "valid", "test")
 

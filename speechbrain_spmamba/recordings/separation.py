@@ -15,8 +15,12 @@ import numpy as np
 import torch
 
 from speechbrain_spmamba.activity import most_active
-from speechbrain_spmamba.files import BLOCK, open_recording
-from speechbrain_spmamba.spool import Spool, check_format, subtype_like
+from speechbrain_spmamba.recordings.files import BLOCK, open_recording
+from speechbrain_spmamba.recordings.spool import (
+    Spool,
+    check_format,
+    subtype_like,
+)
 
 logger = logging.getLogger(__name__)
 

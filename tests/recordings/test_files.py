@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechbrain_spmamba import files
-from speechbrain_spmamba.files import open_recording
+from speechbrain_spmamba.recordings import files
+from speechbrain_spmamba.recordings.files import open_recording
 from tests.separating import noise
 
 KINDS = {

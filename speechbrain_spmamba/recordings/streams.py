@@ -12,7 +12,7 @@ from itertools import islice
 
 import numpy as np
 
-from speechbrain_spmamba.resampling import resample
+from speechbrain_spmamba.recordings.resampling import resample
 from speechbrain_spmamba.stitch import stitch
 
 WINDOW = 10.0  # seconds

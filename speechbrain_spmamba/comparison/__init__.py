@@ -1,0 +1,1 @@
+"""Systems trained and tested alike: plans, runs, tables, figures."""

@@ -1,0 +1,1 @@
+"""What a model costs: operators counted, runs timed, tables written."""

@@ -1,0 +1,1 @@
+"""Recordings of any length: read, cut, resample, wait, write, all done once."""
