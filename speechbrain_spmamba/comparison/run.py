@@ -7,6 +7,7 @@ training from its last checkpoint.
 import hashlib
 import io
 import json
+import os
 import shlex
 import sys
 from dataclasses import dataclass
@@ -118,7 +119,7 @@ def run_entry(entry, options):
                 )
             write_json(path, data)
             finished = {
-                "commands": [shlex.join(command) for command in commands],
+                "commands": [_as_typed(command) for command in commands],
                 "options": list(options.words),
                 "weights": entry.weights,
                 "minutes": training_minutes(entry.folder / "run" / "save"),
@@ -152,6 +153,13 @@ def _commands(entry, options):
             "-o", str(entry.folder / "run" / "test"), *device,
         ],
     ]  # fmt: skip
+
+
+def _as_typed(command):
+    """A command as one would type it here."""
+    here = f"{Path.cwd()}{os.sep}"
+    words = [word.removeprefix(here) for word in command[1:]]
+    return shlex.join(["python", *words])
 
 
 def cost(experiment, options):
