@@ -102,7 +102,9 @@ class WaveformSeparation(Pretrained):
                         "one with `spmamba export RESULTS OUT`"
                     )
         if safe:
-            return load_checked(cls, source, hparams_file, **kwargs)
+            return load_checked(
+                cls, source, hparams_file, strict_load, **kwargs
+            )
         return super().from_hparams(source, hparams_file, **kwargs)
 
     def separate_batch(self, mix, lengths=None):

@@ -2,9 +2,9 @@
 
 A HyperPyYAML file is a program: its tags call any function, and so do plain
 words in parentheses, which are read as tuples by a loader that knows all of
-Python. What a model folder needs is little. Only that passes here: the keys
-below, models of this package with numbers and words for arguments, and the
-fixed parts around them. All else is refused, whether it does harm or not.
+Python. What a model folder needs is little. Only that passes here: numbers and
+words, a model of this package with such for arguments, and the fixed parts
+around it. All else is refused, whether it does harm or not.
 
 There are no aliases, lists, directives, documents, keys that stand twice, and
 no characters that one YAML parser may take for a line break and another not.
@@ -17,6 +17,7 @@ from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import events
 from ruamel.yaml.error import YAMLError
 from speechbrain.utils.fetching import FetchConfig, LocalStrategy, fetch
+from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_spmamba.models import MODELS, TOOLKIT_MODELS
 
@@ -27,7 +28,8 @@ WORD = re.compile(r"[A-Za-z0-9_.+-]{0,100}")
 NUMBER = re.compile(r"[0-9]{1,9}")
 KEY = re.compile(r"[a-z][A-Za-z0-9_]{0,60}")
 CHARACTERS = re.compile(r"[ -~\n]*")
-REFERENCES = ("<sample_rate>", "<num_spks>")
+RUN_OPTIONS = set(RunOptions().as_dict())
+REFERENCE = re.compile(r"<([a-z][A-Za-z0-9_]{0,60})>")
 
 CLASSES = {
     f"!new:{model.__module__}.{model.__qualname__}"
@@ -38,16 +40,12 @@ PRETRAINER = "!new:speechbrain.utils.parameter_transfer.Pretrainer"
 LOADER = "!name:speechbrain_spmamba.inference.strict_load"
 # A tag and what belongs to it: the parts that are the same in every folder.
 SEPARATOR = (None, {"separator": ("!ref", "<separator>")})
-FIXED = {
-    "modules": SEPARATOR,
-    "pretrainer": (
-        PRETRAINER,
-        {
-            "loadables": SEPARATOR,
-            "custom_hooks": (None, {"separator": (LOADER, "")}),
-        },
-    ),
-}
+HOOK = (None, {"separator": (LOADER, "")})
+PRETRAINERS = (
+    (PRETRAINER, {"loadables": SEPARATOR, "custom_hooks": HOOK}),
+    (PRETRAINER, {"loadables": SEPARATOR}),  # gets the hook all the same
+)
+FIXED = {"modules": (SEPARATOR,), "pretrainer": PRETRAINERS}
 NEEDED = ("sample_rate", "num_spks", "separator", *FIXED)
 
 
@@ -78,7 +76,7 @@ def check(text):
     for key, (tag, value) in tree.items():
         node = (tag, value)
         if key in FIXED:
-            if node != FIXED[key]:
+            if node not in FIXED[key]:
                 raise ValueError(
                     f"'{key}' is not as `spmamba export` writes it"
                 )
@@ -86,24 +84,36 @@ def check(text):
             if tag or not isinstance(value, str) or not NUMBER.fullmatch(value):
                 raise ValueError(f"'{key}' is no positive whole number")
         elif key == "separator":
-            _check_arguments(key, node, CLASSES, "a model of this package")
+            _check_arguments(key, tree, CLASSES, "a model of this package")
         elif key == "audio_normalizer":
-            _check_arguments(key, node, {NORMALIZER}, "an AudioNormalizer")
-        else:
-            raise ValueError(f"the key '{key}' is not allowed")
+            _check_arguments(key, tree, {NORMALIZER}, "an AudioNormalizer")
+        elif key in RUN_OPTIONS:
+            raise ValueError(f"the key '{key}' is an option of the user's")
+        elif not _is_plain(node):
+            raise ValueError(f"the key '{key}' is no number or word")
 
 
-def _check_arguments(key, node, tags, expected):
+def _is_plain(node):
+    """Whether a value is a number or a word."""
+    tag, value = node
+    return (
+        tag is None and isinstance(value, str) and bool(WORD.fullmatch(value))
+    )
+
+
+def _check_arguments(key, tree, tags, expected):
     """A class that is known, with scalars for arguments."""
+    node = tree[key]
     tag, arguments = node
     if tag not in tags:
         raise ValueError(f"'{key}' is {tag or 'none'!r}, not {expected}")
     if isinstance(arguments, str) and arguments:
         raise ValueError(f"'{key}' has {arguments[:40]!r} for arguments")
-    for name, (tag, value) in (arguments or {}).items():
-        reference = tag == "!ref" and value in REFERENCES
-        plain = tag is None and isinstance(value, str) and WORD.fullmatch(value)
-        if not reference and not plain:
+    for name, argument in (arguments or {}).items():
+        if argument[0] == "!ref" and isinstance(argument[1], str):
+            found = REFERENCE.fullmatch(argument[1])
+            argument = tree.get(found and found.group(1), argument)
+        if not _is_plain(argument):
             raise ValueError(
                 f"argument '{name}' of '{key}' is no number or word"
             )
@@ -190,6 +200,7 @@ def load_checked(
     cls,
     source,
     hparams_file,
+    load_weights,
     overrides=None,
     overrides_must_match=True,
     savedir=None,
@@ -208,6 +219,8 @@ def load_checked(
         Folder or name on the Hub.
     hparams_file : str
         Name of the YAML file in it.
+    load_weights : callable
+        ``load_weights(module, path)``, which must not unpickle objects.
     overrides : dict or str, optional
         The user's own changes; they are not checked.
     overrides_must_match : bool
@@ -255,6 +268,7 @@ def load_checked(
     hparams = load_hyperpyyaml(text, overrides, overrides_must_match)
     hparams["savedir"] = savedir
     pretrainer = hparams["pretrainer"]
+    pretrainer.add_custom_hooks({"separator": load_weights})
     pretrainer.set_collect_in(savedir)
     pretrainer.collect_files(default_source=str(source), **options)
     if download_only:

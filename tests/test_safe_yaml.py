@@ -108,6 +108,7 @@ CHANGED = {
     "a list of keys": ("sample_rate: 8000\nnum", "- x\n- y\nnum"),
 }
 # Those that run where nothing is checked.
+SPMAMBA = {"n_fft": 64, "hop_length": 32, "num_blocks": 1, "emb_dim": 4}
 REAL = [
     "apply",
     "apply in a value",
@@ -254,3 +255,21 @@ def test_what_export_makes_of_every_experiment_passes(tmp_path, experiment):
     kept = tmp_path / "hyperparams.yaml"
     kept.write_text(resolve_references(text, overrides).getvalue())
     safe_yaml.check(inference_yaml(kept))
+
+
+def test_a_plain_file_written_by_hand_is_loaded(tmp_path):
+    torch.save(
+        build_model("spmamba", **SPMAMBA).state_dict(),
+        tmp_path / "separator.ckpt",
+    )
+    (tmp_path / "hyperparams.yaml").write_text(
+        "# A model of mine.\nsample_rate: 8000\nnum_spks: 2\n\nn_fft: 64\n"
+        "separator: !new:speechbrain_spmamba.models.spmamba.SPMamba\n"
+        "    num_spks: !ref <num_spks>\n    sample_rate: !ref <sample_rate>\n"
+        "    n_fft: !ref <n_fft>\n    hop_length: 32\n    num_blocks: 1\n"
+        "    emb_dim: 4\nmodules:\n    separator: !ref <separator>\n"
+        "pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer\n"
+        "    loadables:\n        separator: !ref <separator>\n"
+    )
+    est = _load(tmp_path).separate_batch(torch.zeros(1, 100))
+    assert est.shape == (1, 100, 2)
