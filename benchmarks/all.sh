@@ -22,3 +22,9 @@ else
     OMP_NUM_THREADS=1 "$python" benchmarks/long.py
 fi
 "$python" benchmarks/memory.py
+"$python" -m speechbrain_spmamba.cli complexity --measure --device "$device" \
+    -o results/complexity
+for kind in json csv md; do
+    cp "results/complexity/complexity.$kind" \
+        "benchmarks/results/complexity_$device.$kind"
+done
