@@ -90,7 +90,7 @@ def main(argv=None):
     argv : list of str, optional
         Arguments; by default those of the process.
     """
-    parser = _parser()
+    parser = make_parser()
     arguments, words = parser.parse_known_args(argv)
     if words and "further" not in arguments:
         parser.error(f"unrecognized arguments: {' '.join(words)}")
@@ -100,8 +100,19 @@ def main(argv=None):
     sys.exit(arguments.run(arguments))
 
 
-def _parser():
-    """All commands and their options."""
+def make_parser():
+    """All commands and their options.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+        Its result has ``run``, which carries the command out.
+
+    Example
+    -------
+    >>> make_parser().parse_args(["export", "run", "model"]).results
+    'run'
+    """
     parser = argparse.ArgumentParser(
         prog="spmamba", description="Speech separation with SPMamba."
     )
