@@ -1,5 +1,7 @@
 """The option ``--device`` and the model that it is meant for."""
 
+import logging
+
 
 def add_device(parser):
     """Declares ``--device``.
@@ -29,5 +31,8 @@ def load_model(source, device=None):
     """
     from speechbrain_spmamba.inference import WaveformSeparation
 
+    # It would name each file that it loads, on standard error.
+    toolkit = logging.getLogger("speechbrain.utils.parameter_transfer")
+    toolkit.setLevel(logging.WARNING)
     run_opts = {"device": device} if device else None
     return WaveformSeparation.from_hparams(source, run_opts=run_opts)
