@@ -29,10 +29,11 @@ def load_model(source, device=None):
     speechbrain_spmamba.inference.WaveformSeparation
         The model.
     """
+    from speechbrain.utils import parameter_transfer
+
     from speechbrain_spmamba.inference import WaveformSeparation
 
-    # It would name each file that it loads, on standard error.
-    toolkit = logging.getLogger("speechbrain.utils.parameter_transfer")
-    toolkit.setLevel(logging.WARNING)
+    # It would name what it loads, on standard error.
+    parameter_transfer.logger.setLevel(logging.WARNING)
     run_opts = {"device": device} if device else None
     return WaveformSeparation.from_hparams(source, run_opts=run_opts)
