@@ -18,6 +18,16 @@ from speechbrain_spmamba.toolkit import (
 from tests.small_models import SMALL
 
 RECIPE = Path(__file__).parent.parent / "recipes/LibriMix/hparams"
+# What recipes/LibriMix/separation/train.py of the toolkit looks up.
+RECIPE_KEYS = """
+    data_folder skip_prep num_spks sample_rate use_wham_noise output_folder
+    save_folder dynamic_mixing base_folder_dm train_data valid_data test_data
+    limit_training_signal_len training_signal_len dataloader_opts modules
+    optimizer checkpointer epoch_counter pretrained_separator use_speedperturb
+    use_rand_shift min_shift max_shift use_wavedrop drop_chunk drop_freq
+    speed_perturb Encoder MaskNet Decoder loss threshold_byloss threshold
+    loss_upper_lim clip_grad_norm save_audio lr_scheduler train_logger
+""".split()
 INFERENCE_YAML = """
 sample_rate: 8000
 num_spks: 2
@@ -181,3 +191,13 @@ def test_the_parts_have_the_types_that_the_docs_name():
     model = build_model("conv_tasnet", **SMALL["conv_tasnet"])
     types = [type(part) for part in as_encoder_masknet_decoder(model)]
     assert types == [SpectrumEncoder, RatioMasks, SpectrumDecoder]
+
+
+def test_the_experiment_has_all_that_the_recipe_reads(tmp_path):
+    text = (RECIPE / "toolkit-spmamba.yaml").read_text()
+    hparams = load_hyperpyyaml(text, {"data_folder": str(tmp_path)})
+    assert set(RECIPE_KEYS) <= set(hparams)
+    wave, lengths = torch.randn(1, 8000), torch.ones(1)
+    assert hparams["speed_perturb"](wave).dim() == 2
+    assert hparams["drop_freq"](wave).shape == wave.shape
+    assert hparams["drop_chunk"](wave, lengths).shape == wave.shape
