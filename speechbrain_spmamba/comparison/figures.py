@@ -111,10 +111,7 @@ def draw_curves(histories):
         axis.set_xlabel("epoch")
         axis.xaxis.get_major_locator().set_params(integer=True)
         _clean(axis, label)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside right center", frameon=False, fontsize=9
-    )
+    _name_systems(figure, axes[0])
     return figure
 
 
@@ -145,17 +142,16 @@ def draw_costs(systems):
     axes = figure.subplots(1, 2, sharey=True)
     for axis, (key, label, unit) in zip(axes, panels, strict=True):
         axis.set_xscale("log")
-        points = {}
         for name, found in systems.items():
             mean, (low, high) = (
                 found["si_snri"][k] for k in ("mean", "interval")
             )
-            x = found[key] / unit
-            points[name] = (x, mean, (low, high))
             axis.errorbar(
-                [x],
+                [found[key] / unit],
                 [mean],
+                label=title_of(name),
                 yerr=[[mean - low], [high - mean]],
+                linestyle="none",
                 markersize=7,
                 elinewidth=1,
                 capsize=2.5,
@@ -163,10 +159,10 @@ def draw_costs(systems):
             )
         axis.set_xlabel(label)
         _clean(axis, "SI-SNRi, dB" if axis is axes[0] else "")
-        costs = [x for x, *_ in points.values()]
+        costs = [found[key] for found in systems.values()]
         _number_decades(axis.xaxis, max(costs) / min(costs))
-        axis.margins(x=0.22, y=0.08)  # room for names
-        _name_points(figure, axis, points)
+        axis.margins(x=0.1, y=0.08)
+    _name_systems(figure, axes[0])
     return figure
 
 
@@ -191,6 +187,14 @@ def _clean(axis, title):
     axis.set_axisbelow(True)
 
 
+def _name_systems(figure, axis):
+    """A legend beside the panels: names among the points would collide."""
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside right center", frameon=False, fontsize=9
+    )
+
+
 def _number_decades(axis, ratio):
     """Plain numbers on a logarithmic axis, the more the shorter it is."""
     from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
@@ -199,49 +203,3 @@ def _number_decades(axis, ratio):
     axis.set_major_locator(LogLocator(subs=digits if ratio < 1000 else (1,)))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_locator(NullLocator())
-
-
-def _name_points(figure, axis, points):
-    """Writes names beside points, where no other name, mark or bar is."""
-    figure.draw_without_rendering()
-    renderer = figure.canvas.get_renderer()
-    inside = axis.get_window_extent(renderer)
-    taken = []
-    for x, mean, (low, high) in points.values():
-        corners = axis.transData.transform([(x, low), (x, mean), (x, high)])
-        taken += [_box(corners[1], corners[1], 6), _box(*corners[::2], 2)]
-    places = [
-        (9 * side, 9 * height, "left" if side > 0 else "right")
-        for height in (0, 1, -1, 2, -2, 3, -3)
-        for side in (1, -1)
-    ]
-    for system, (x, mean, _) in points.items():
-        for dx, dy, side in places:
-            text = axis.annotate(
-                title_of(system),
-                (x, mean),
-                (dx, dy),
-                textcoords="offset points",
-                horizontalalignment=side,
-                verticalalignment="center",
-                fontsize=9,
-            )
-            box = text.get_window_extent(renderer)
-            free = inside.x0 <= box.x0 and box.x1 <= inside.x1
-            free = free and not any(box.overlaps(other) for other in taken)
-            if free or (dx, dy, side) == places[-1]:
-                taken.append(box)
-                break
-            text.remove()
-
-
-def _box(low, high, radius):
-    """What a mark or a bar covers, in pixels."""
-    from matplotlib.transforms import Bbox
-
-    return Bbox(
-        [
-            [low[0] - radius, low[1] - radius],
-            [high[0] + radius, high[1] + radius],
-        ]
-    )
