@@ -116,7 +116,9 @@ def _summary(length, runs):
 class Worker:
     """A process that holds one model and runs it on demand.
 
-    It is made when the model is ready: building one would disturb others.
+    It is made when the model is ready: building one would disturb others. The
+    two sides pickle to each other alone; ``multiprocessing`` would do so too,
+    but also import the caller's program anew.
 
     Arguments
     ---------
