@@ -25,12 +25,9 @@ from functools import partial
 
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 
 from speechbrain_spmamba.nnet.recurrent import BLSTM
 from speechbrain_spmamba.nnet.tf_grid import GridBlock, TFGrid
-from speechbrain_spmamba.nnet.waveform import before
-from speechbrain_spmamba.nnet.windows import fitted_length
 
 
 class TFGridNet(TFGrid):
@@ -114,7 +111,7 @@ class TFGridNet(TFGrid):
         )
         num_bins = n_fft // 2 + 1
         self.blocks = nn.ModuleList(
-            VersionedBlock(
+            GridBlock(
                 partial(BLSTM, hidden=lstm_hidden),
                 num_bins,
                 emb_dim,
@@ -133,7 +130,8 @@ class TFGridNet(TFGrid):
             raise ValueError(f"version is {version}; TF-GridNet has 1 and 2")
         self.version = version
         for block in self.blocks:
-            block.version = version
+            overlap = block.intra.emb_ks - block.intra.emb_hs
+            block.border = max(overlap, 0) if version == 2 else 0
 
     def get_extra_state(self):
         """The version, to be stored with the weights.
@@ -178,57 +176,3 @@ def version_mark(version):
     (2, 0)
     """
     return torch.empty(version, 0)
-
-
-class VersionedBlock(GridBlock):
-    """A grid block with the edges of either version.
-
-    Takes the arguments of ``GridBlock``; ``version`` is an attribute.
-
-    Shape
-    -----
-    ``[B, T, F, emb_dim]`` -> the same.
-
-    Example
-    -------
-    >>> block = VersionedBlock(BLSTM, 9, 4, 2, 1, 2, 3)
-    >>> block.version = 2
-    >>> block(torch.randn(1, 7, 9, 4)).shape
-    torch.Size([1, 7, 9, 4])
-    """
-
-    version = 1
-
-    def forward(self, x, num_frames=None):
-        """Runs the block.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            Shape ``[B, T, F, emb_dim]``.
-        num_frames : torch.Tensor, optional
-            Valid frames of each item, shape ``[B]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape of ``x``; frames behind an item's end hold no meaning.
-        """
-        if self.version == 1:
-            return super().forward(x, num_frames)
-        size, hop = self.intra.emb_ks, self.intra.emb_hs
-        edge = max(size - hop, 0)
-        frames, bins = x.shape[1:3]
-        valid = count = None
-        if num_frames is not None:
-            valid = before(num_frames, frames)
-            x = x * valid[..., None, None]
-            fitted = fitted_length(num_frames + 2 * edge, size, hop)
-            count = (fitted - size) // hop + 1
-        more_frames = fitted_length(frames + 2 * edge, size, hop) - frames
-        more_bins = fitted_length(bins + 2 * edge, size, hop) - bins
-        x = F.pad(x, (0, 0, edge, more_bins - edge, edge, more_frames - edge))
-        x = self.intra(x)
-        x = self.inter(x.transpose(1, 2), count).transpose(1, 2)
-        x = x[:, edge : edge + frames, edge : edge + bins]
-        return self.attention(x, valid)

@@ -138,6 +138,11 @@ class GridBlock(nn.Module):
         With "low", training keeps the attention's input alone and computes
         the rest again; the paths follow the ``memory`` of their mixers.
 
+    Attributes
+    ----------
+    border : int
+        Zeros around the map in the paths; 0 unless a model sets it.
+
     Shape
     -----
     ``[B, T, F, emb_dim]`` -> the same.
@@ -163,7 +168,7 @@ class GridBlock(nn.Module):
     ):
         super().__init__()
         width = emb_dim * emb_ks
-        self.memory = memory
+        self.memory, self.border = memory, 0
         self.intra = GridPath(make_mixer(width), emb_dim, emb_ks, emb_hs, eps)
         self.inter = GridPath(make_mixer(width), emb_dim, emb_ks, emb_hs, eps)
         self.attention = FrameAttention(
@@ -186,18 +191,22 @@ class GridBlock(nn.Module):
             Shape of ``x``; frames behind an item's end hold no meaning.
         """
         size, hop = self.intra.emb_ks, self.intra.emb_hs
+        edge = self.border
         frames, bins = x.shape[1:3]
         valid = count = None
         if num_frames is not None:
             valid = before(num_frames, frames)
             x = x * valid[..., None, None]
-            count = (fitted_length(num_frames, size, hop) - size) // hop + 1
-        more_frames = fitted_length(frames, size, hop) - frames
-        more_bins = fitted_length(bins, size, hop) - bins
-        x = F.pad(x, (0, 0, 0, more_bins, 0, more_frames))
+            fitted = fitted_length(num_frames + 2 * edge, size, hop)
+            count = (fitted - size) // hop + 1
+        after_frames = (
+            fitted_length(frames + 2 * edge, size, hop) - frames - edge
+        )
+        after_bins = fitted_length(bins + 2 * edge, size, hop) - bins - edge
+        x = F.pad(x, (0, 0, edge, after_bins, edge, after_frames))
         x = self.intra(x)
         x = self.inter(x.transpose(1, 2), count).transpose(1, 2)
-        x = x[:, :frames, :bins]
+        x = x[:, edge : edge + frames, edge : edge + bins]
         if self.memory == "low" and torch.is_grad_enabled():
             return checkpoint(
                 self.attention,
