@@ -23,10 +23,11 @@ $(VENV)/.installed: setup.cfg setup.py pyproject.toml constraints.txt \
 
 train: setup
 	$(BIN)/python train.py hparams/tiny.yaml
-	$(BIN)/spmamba export $(RUN) $(RUN)/model
+	$(BIN)/spmamba export --overwrite $(RUN) $(RUN)/model
 	$(BIN)/spmamba separate --model $(RUN)/model --output $(RUN)/separated \
 	    data/tiny/mixtures/test/mix/000000_*.wav
 	@echo "Figure: $$(ls $(RUN)/test/examples/*/spectrograms.png | head -n 1)"
+	@echo "For the commands of README.md: . $(BIN)/activate"
 
 lint: setup
 	$(BIN)/ruff check .

@@ -6,6 +6,9 @@ import importlib
 import logging
 import sys
 
+from speechbrain_spmamba import __version__
+from speechbrain_spmamba.suggest import did_you_mean
+
 logger = logging.getLogger(__name__)
 
 # In the order of the work; each is a module of `commands`.
@@ -90,6 +93,7 @@ def main(argv=None):
     argv : list of str, optional
         Arguments; by default those of the process.
     """
+    check_command(sys.argv[1:] if argv is None else argv)
     parser = make_parser()
     arguments, words = parser.parse_known_args(argv)
     if words and "further" not in arguments:
@@ -98,6 +102,38 @@ def main(argv=None):
         arguments.further = words
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     sys.exit(arguments.run(arguments))
+
+
+def check_command(words):
+    """Raises ValueError where the command is none, and names the nearest.
+
+    Arguments
+    ---------
+    words : list of str
+        The command line.
+
+    Example
+    -------
+    >>> check_command(["separate", "talk.wav"])
+    >>> check_command(["seperate", "talk.wav"])
+    Traceback (most recent call last):
+        ...
+    ValueError: there is no command seperate; did you mean 'separate'? ...
+    """
+    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
+        hint = did_you_mean(words[0], COMMANDS) or "."
+        raise ValueError(
+            f"there is no command {words[0]}{hint} Expected one of "
+            + ", ".join(COMMANDS)
+        )
+
+
+class Parser(argparse.ArgumentParser):
+    """Its errors are as those of the commands: one line, exit status 2."""
+
+    def error(self, message):
+        """Raises ValueError in place of printing the usage."""
+        raise ValueError(f"{message}; see `{self.prog} --help`")
 
 
 def make_parser():
@@ -113,8 +149,11 @@ def make_parser():
     >>> make_parser().parse_args(["export", "run", "model"]).results
     'run'
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="spmamba", description="Speech separation with SPMamba."
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {__version__}"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name in COMMANDS:

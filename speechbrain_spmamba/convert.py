@@ -16,7 +16,7 @@ import torch
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from speechbrain_spmamba.export import model_yaml, write_model
+from speechbrain_spmamba.export import check_output, model_yaml, write_model
 from speechbrain_spmamba.models import MODELS
 from speechbrain_spmamba.published.checkpoint import (
     find_weights,
@@ -84,6 +84,7 @@ def convert_checkpoint(
     config=None,
     skip_objects=False,
     prefix=None,
+    overwrite=False,
     **options,
 ):
     """Makes a model folder of a published checkpoint.
@@ -103,6 +104,8 @@ def convert_checkpoint(
     prefix : str, optional
         What stands before the names of the weights, if the file has several
         networks.
+    overwrite : bool
+        Replace the files of a folder that is not empty.
     **options : dict
         Arguments of the model that the weights do not tell.
 
@@ -117,13 +120,15 @@ def convert_checkpoint(
     ------
     ValueError
         A file that is no checkpoint of that system, or options that its
-        weights contradict. Nothing is written then.
+        weights contradict, or a folder that is not empty. Nothing is written
+        then.
     """
     if system != ANY_SYSTEM and system not in SYSTEMS:
         raise ValueError(
             f"no published weights are known for '{system}'; known: "
             f"{', '.join(SYSTEMS)}, or {ANY_SYSTEM} for the file to tell"
         )
+    check_output(output_folder, overwrite)
     content = read_file(path, skip_objects)
     settings = [own_settings(content)]
     if config is not None:

@@ -17,7 +17,7 @@ from speechbrain.utils.checkpoints import Checkpointer
 
 from speechbrain_spmamba.audio import replacing_all
 from speechbrain_spmamba.inference import HPARAMS_FILE, WEIGHTS_FILE
-from speechbrain_spmamba.model_card import model_card
+from speechbrain_spmamba.model_card import known_license, model_card
 
 SAFETENSORS_FILE = "separator.safetensors"
 CARD_FILE = "README.md"
@@ -41,7 +41,9 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
 """
 
 
-def export(results_folder, output_folder, key="loss", license=None):
+def export(
+    results_folder, output_folder, key="loss", license=None, overwrite=False
+):
     """Makes a model folder of the best checkpoint of a run.
 
     Arguments
@@ -55,6 +57,8 @@ def export(results_folder, output_folder, key="loss", license=None):
         Figure of the checkpoints of which the smallest is best.
     license : str, optional
         Licence of the weights, as the Hub names it, for the model card.
+    overwrite : bool
+        Replace the files of a folder that is not empty.
 
     Returns
     -------
@@ -64,9 +68,12 @@ def export(results_folder, output_folder, key="loss", license=None):
     Raises
     ------
     ValueError
-        The folder is no finished run, the run has no such checkpoint, or its
-        weights do not fit its settings.
+        The folder is no finished run, the run has no such checkpoint, its
+        weights do not fit its settings, there is something in the model
+        folder, or the licence is none.
     """
+    check_output(output_folder, overwrite)
+    license = None if license is None else known_license(license)
     results_folder, output_folder = Path(results_folder), Path(output_folder)
     hparams_file = results_folder / HPARAMS_FILE
     if not hparams_file.is_file():
@@ -93,6 +100,16 @@ def export(results_folder, output_folder, key="loss", license=None):
     card = model_card(results_folder, checkpoint, separator, license)
     write_model(output_folder, separator, text, card)
     return output_folder
+
+
+def check_output(folder, overwrite=False):
+    """Raises ValueError where a model would replace what is in a folder."""
+    folder = Path(folder)
+    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+        raise ValueError(
+            f"{folder} is not empty; choose another folder, or replace its "
+            "model with --overwrite (convert: --overwrite True)"
+        )
 
 
 def write_model(folder, separator, text, card=None):

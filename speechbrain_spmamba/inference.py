@@ -24,6 +24,7 @@ from speechbrain_spmamba.safe_yaml import load_checked
 
 HPARAMS_FILE = "hyperparams.yaml"
 WEIGHTS_FILE = "separator.ckpt"
+LOWEST_RATE = 1000  # Hz; less is kHz by mistake
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -287,6 +288,11 @@ class WaveformSeparation(Pretrained):
         ValueError
             A wrong setting, or samples that are not finite.
         """
+        if rate < LOWEST_RATE:
+            raise ValueError(
+                f"the sample rate is {rate} Hz, less than any speech has; give "
+                "it in Hz: 16000, not 16"
+            )
         if batch is None:
             batch = 1 if torch.device(self.device).type == "cpu" else 4
         model_rate = self.hparams.sample_rate

@@ -7,6 +7,7 @@ number of workers, ranks or restarts.
 
 import zlib
 from operator import itemgetter
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -60,10 +61,17 @@ def make_dataset(
     Raises
     ------
     ValueError
-        Here for a bad manifest; at reading, for bad audio (``audio.py``) and
-        for a source whose length differs from that of its mixture.
+        Here for a bad manifest or a wrong ``data_root``; at reading, for bad
+        audio (``audio.py``) and for a source whose length differs from that
+        of its mixture.
     """
     rows = read_manifest(manifest, data_root, num_spks)
+    first = next(iter(rows.values()))["mix_wav"]
+    if not Path(first).is_file():
+        raise ValueError(
+            f"{first} of manifest {manifest} does not exist; data_root is "
+            f"{data_root}: give the folder that $data_root stands for"
+        )
     sources = source_keys(next(iter(rows.values())))
     draw = make_draw(dynamic_mixing, rows, sample_rate, segment)
     reader = ExampleReader(sample_rate, segment, seed, epoch_counter, draw)

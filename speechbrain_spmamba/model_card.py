@@ -8,6 +8,10 @@ import io
 import json
 from pathlib import Path
 
+from packaging.licenses import (
+    InvalidLicenseExpression,
+    canonicalize_license_expression,
+)
 from ruamel.yaml import YAML
 
 from speechbrain_spmamba.run_facts import plain, read_scores, read_set
@@ -20,6 +24,43 @@ TITLES = {
     "sdr": "SDR",
 }
 UNKNOWN = "unknown"
+# What the Hub knows besides the SPDX list.
+HUB_LICENSES = ("other", "unknown", "cc", "gpl", "lgpl", "openrail")
+
+
+def known_license(name):
+    """A licence as the Hub names it.
+
+    Arguments
+    ---------
+    name : str
+        SPDX expression in any case, or one of the Hub's own words.
+
+    Returns
+    -------
+    str
+        In small letters.
+
+    Raises
+    ------
+    ValueError
+        No such licence.
+
+    Example
+    -------
+    >>> known_license("CC-BY-4.0")
+    'cc-by-4.0'
+    """
+    if name.lower() in HUB_LICENSES:
+        return name.lower()
+    try:
+        return canonicalize_license_expression(name).lower()
+    except InvalidLicenseExpression:
+        raise ValueError(
+            f"--license is '{name}'; expected a licence of the SPDX list, for "
+            "example cc-by-4.0, apache-2.0 or mit, or "
+            + ", ".join(HUB_LICENSES)
+        ) from None
 
 
 def model_card(results_folder, checkpoint, separator, license=None):

@@ -1,6 +1,6 @@
 """From the files of a comparison to its tables and figures.
 
-Reads what ``comparison.py`` has left in a folder and writes beside it
+Reads what ``comparison`` has left in a folder and writes beside it
 
 report.md           the table of the paper with costs, differences, figures
 report.json         the same figures for programs

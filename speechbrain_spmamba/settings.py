@@ -1,6 +1,6 @@
 """Reads an experiment: command line and YAML, with mistakes named."""
 
-import difflib
+import logging
 import re
 from pathlib import Path
 
@@ -10,6 +10,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from speechbrain.utils.distributed import ddp_init_group
 from speechbrain.utils.run_opts import RunOptions
+
+from speechbrain_spmamba.suggest import did_you_mean
 
 # Keys that train.py and SeparationBrain read; all others must be run options
 # of the toolkit or be referred to within the YAML file.
@@ -64,6 +66,11 @@ def load_settings(argv):
         No such file, no YAML, a key that nothing reads, or a key on the
         command line that the file does not have.
     """
+    check_words(argv)
+    # Said once at import, of figures that nothing here draws with it.
+    logging.getLogger("speechbrain.utils.train_logger").addFilter(
+        lambda record: "torchvision" not in record.getMessage()
+    )
     hparams_file, run_opts, overrides = sb.parse_arguments(argv)
     path = Path(hparams_file)
     if not path.is_file():
@@ -79,8 +86,53 @@ def load_settings(argv):
         hparams = load_hyperpyyaml(text, overrides)
     except (TypeError, YAMLError, ImportError) as error:
         reason = " ".join(str(error).split())[:300]
+        if getattr(error, "name", None) == "tensorboard":
+            reason += "; pip install 'speechbrain_spmamba[tensorboard]'"
         raise ValueError(f"settings {path} cannot be built: {reason}") from None
     return hparams_file, hparams, run_opts, overrides
+
+
+def check_words(words):
+    """Finds options without a value, given twice, or with a dot.
+
+    Arguments
+    ---------
+    words : list of str
+        The command line behind the program.
+
+    Raises
+    ------
+    ValueError
+        Such an option.
+
+    Example
+    -------
+    >>> check_words(["a.yaml", "--lr", "0.1", "--debug"])
+    >>> check_words(["a.yaml", "--lr", "--debug"])
+    Traceback (most recent call last):
+        ...
+    ValueError: --lr has no value; expected --lr VALUE
+    """
+    run_options, seen = RunOptions().as_dict(), set()
+    for place, word in enumerate(words):
+        if not word.startswith("--"):
+            continue
+        key, equals, _ = word[2:].partition("=")
+        if key in seen:
+            raise ValueError(f"--{key} is given twice; give it once")
+        seen.add(key)
+        if key in run_options:  # some of them are switches
+            continue
+        following = words[place + 1 : place + 2]
+        if not equals and (not following or following[0].startswith("--")):
+            raise ValueError(f"--{key} has no value; expected --{key} VALUE")
+        if "." in key:
+            top, _, inner = key.partition(".")
+            value = word.partition("=")[2] or following[0]
+            raise ValueError(
+                f"--{key}: keys within a key are set together; write "
+                f'--{top} "{{{inner}: {value}}}"'
+            )
 
 
 def check_keys(path, text, overrides=""):
@@ -117,7 +169,7 @@ def check_keys(path, text, overrides=""):
     for key in given:
         if key not in keys:
             raise ValueError(
-                f"--{key}: {path} has no such key{_nearest(key, keys)}"
+                f"--{key}: {path} has no such key{did_you_mean(key, keys)}"
             )
     referred = set(re.findall(r"<([A-Za-z_]\w*)", text))
     known = KEYS_READ | set(run_options)
@@ -125,14 +177,8 @@ def check_keys(path, text, overrides=""):
         if key not in known and key not in referred:
             raise ValueError(
                 f"{path}: nothing reads the key '{key}'"
-                f"{_nearest(key, known | referred)}"
+                f"{did_you_mean(key, known | referred)}"
             )
         tag = getattr(getattr(value, "tag", None), "value", None)
         if tag == "!PLACEHOLDER" and key not in given:
             raise ValueError(f"{path} needs --{key}: give it a value")
-
-
-def _nearest(key, known):
-    """A suggestion, if there is a likely one."""
-    near = difflib.get_close_matches(key, [str(k) for k in known], n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""

@@ -138,10 +138,10 @@ def test_what_is_assumed_is_said(tmp_path):
     _, notes = convert_checkpoint("look2hear", path, tmp_path / "out")
     assert any("num_blocks = 16, sample_rate = 16000" in x for x in notes)
     _, notes = convert_checkpoint(
-        "look2hear", path, tmp_path / "out", num_blocks=3, sample_rate=8000
+        "look2hear", path, tmp_path / "b", num_blocks=3, sample_rate=8000
     )
     assert notes == ["system: afrcnn"]
-    assert _load(tmp_path / "out").hparams.sample_rate == 8000
+    assert _load(tmp_path / "b").hparams.sample_rate == 8000
 
 
 def test_the_settings_that_came_with_the_weights_are_taken(tmp_path):

@@ -17,6 +17,7 @@ from speechbrain_spmamba.checkpoint import AtomicCheckpointer
 from speechbrain_spmamba.export import export
 from speechbrain_spmamba.inference import WaveformSeparation
 from speechbrain_spmamba.manifest import write_manifest
+from speechbrain_spmamba.model_card import known_license
 from tests.conftest import SMALL
 
 ROOT = Path(__file__).parent.parent
@@ -164,3 +165,26 @@ def test_the_command_takes_a_licence(run, tmp_path, capsys):
     assert not stop.value.code
     assert capsys.readouterr().out.strip() == str(folder)
     assert _card(folder).data.license == "mit"
+
+
+@pytest.mark.parametrize("name", ["mit", "CC-BY-4.0", "other", "Apache-2.0"])
+def test_a_licence_is_written_as_the_hub_does(name):
+    assert known_license(name) == name.lower()
+
+
+@pytest.mark.parametrize("name", ["cc-by-4", "my own", "", "mit;"])
+def test_a_licence_that_nobody_knows_is_refused_at_once(run, tmp_path, name):
+    with pytest.raises(ValueError, match="expected a licence of the SPDX"):
+        export(run, tmp_path / "model", license=name)
+    assert not (tmp_path / "model").exists()
+
+
+def test_what_is_in_a_folder_is_replaced_only_on_demand(run, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "README.md").write_text("mine")
+    with pytest.raises(ValueError, match="is not empty.*--overwrite"):
+        export(run, folder)
+    assert (folder / "README.md").read_text() == "mine"
+    export(run, folder, overwrite=True)
+    assert "SPMamba" in (folder / "README.md").read_text()

@@ -321,3 +321,8 @@ def test_arrays_that_are_no_recording_are_refused(parts, wave, message):
 def test_an_unknown_order_is_refused(parts):
     with pytest.raises(ValueError, match="order is 'loudness'"):
         parts.separate_array(_noise(100), 8000, order="loudness")
+
+
+def test_a_rate_in_kilohertz_is_refused(parts):
+    with pytest.raises(ValueError, match="16 Hz.*give it in Hz"):
+        parts.separate_array(_noise(100), 16)

@@ -109,6 +109,11 @@ def test_sources_of_another_length_are_named(folder):
         _dataset(folder)[2]
 
 
+def test_a_wrong_data_root_is_named(folder):
+    with pytest.raises(ValueError, match=f"data_root is {folder}/wrong"):
+        make_dataset(folder / "m.csv", folder / "wrong", RATE)
+
+
 def test_another_rate_is_named(folder):
     with pytest.raises(ValueError, match="mix0.wav is sampled at 8000 Hz"):
         make_dataset(folder / "m.csv", folder, 16000)[0]

@@ -2,6 +2,7 @@
 
 import io
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
 
 from speechbrain_spmamba.models import MODELS, TOOLKIT_MODELS, build_model
-from speechbrain_spmamba.settings import check_keys, load_settings
+from speechbrain_spmamba.settings import check_keys, check_words, load_settings
 
 ROOT = Path(__file__).parent.parent
 SKIPPED = {".venv", ".github", "results", "data", "build"}
@@ -145,3 +146,35 @@ def test_an_unknown_argument_of_a_model_is_named(tmp_path):
     )
     with pytest.raises(ValueError, match="a.yaml cannot be built.*n_blocks"):
         load_settings([str(path)])
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--max_epochs"], "--max_epochs has no value"),
+        (["--max_epochs", "--lr", "0.1"], "--max_epochs has no value"),
+        (["--lr", "0.1", "--lr=0.2"], "--lr is given twice"),
+        (["--device", "cpu", "--device", "cpu"], "--device is given twice"),
+        (["--separator.emb_dim", "24"], '--separator "{emb_dim: 24}"'),
+        (["--separator.emb_dim=24"], '--separator "{emb_dim: 24}"'),
+    ],
+)
+def test_options_that_are_no_pair_are_named(words, message):
+    path = str(ROOT / "hparams/tiny.yaml")
+    with pytest.raises(ValueError, match=re.escape(message)):
+        load_settings([path, *words])
+
+
+def test_switches_and_negative_numbers_are_options():
+    check_words(["a.yaml", "--debug", "--seed", "-1", "--sir", "[-5, 5]"])
+
+
+def test_what_a_logger_lacks_is_named_with_its_extra(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    text = (ROOT / "hparams/tiny.yaml").read_text()
+    text = text.replace("FileTrainLogger", "TensorboardLogger")
+    path = tmp_path / "tiny.yaml"
+    path.write_text(text.replace("save_file:", "save_dir:"))
+    words = [str(path), "--output_folder", str(tmp_path / "run")]
+    with pytest.raises(ValueError, match=r"speechbrain_spmamba\[tensorboard\]"):
+        load_settings(words)

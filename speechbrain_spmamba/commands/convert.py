@@ -27,7 +27,8 @@ def add_arguments(parser):
         help="--key value for arguments of the model that its weights do not "
         "tell (--hop_length 64); --config FILE, the YAML file that came with "
         "the weights; --prefix P, if the file has several networks; "
-        "--skip_objects True, to read no more than the weights",
+        "--skip_objects True, to read no more than the weights; --overwrite "
+        "True, to replace what is in the folder",
     )
 
 

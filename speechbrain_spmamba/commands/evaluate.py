@@ -45,7 +45,7 @@ def run(arguments):
         arguments.manifest, arguments.data_root, rate, model.hparams.num_spks
     )
     evaluation = Evaluation(arguments.output, rate, arguments.examples)
-    for item in tqdm(items, desc="evaluating"):
+    for item in tqdm(items, desc="evaluating", disable=None):
         mix, src = item["mix_sig"].unsqueeze(0), item["src_sig"].unsqueeze(0)
         est = model.separate_batch(mix).cpu()
         _, order = pit(pairwise_neg_si_snr, est, src)

@@ -18,6 +18,9 @@ def add_arguments(parser):
         help="licence of the weights for the model card, as the Hugging Face "
         "Hub names it: cc-by-4.0, apache-2.0 ...; by default not stated",
     )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace what is there"
+    )
 
 
 def run(arguments):
@@ -31,6 +34,9 @@ def run(arguments):
     from speechbrain_spmamba.export import export
 
     folder = export(
-        arguments.results, arguments.output, license=arguments.license
+        arguments.results,
+        arguments.output,
+        license=arguments.license,
+        overwrite=arguments.overwrite,
     )
     print(folder)

@@ -89,6 +89,7 @@ def run(arguments):
     """
     from joblib import Parallel, delayed
 
+    from speechbrain_spmamba.audio import shown
     from speechbrain_spmamba.recordings.jobs import loaded, separate_one
     from speechbrain_spmamba.recordings.ranks import rank_and_size, worst_of_all
     from speechbrain_spmamba.recordings.separation import check_speakers
@@ -105,6 +106,8 @@ def run(arguments):
         raise ValueError(f"--jobs is {jobs}; give 1 or more")
     if STANDARD in arguments.files:
         jobs = 1  # other processes have another standard input
+    names = [target.source for target in targets]
+    nothing = STANDARD not in names and not any(map(os.path.lexists, names))
     rank, size = rank_and_size()
     targets, errors = targets[rank::size], errors if rank == 0 else []
     settings = _settings(arguments)
@@ -113,6 +116,9 @@ def run(arguments):
     model, _ = loaded(settings.model, settings.device)
     check_speakers(model.hparams.num_spks, settings.speakers)
     _check(settings, model.hparams.sample_rate)
+    if nothing:
+        missing = [f"{shown(name)} does not exist" for name in names]
+        raise ValueError("; ".join(errors + missing))
     for line in errors:
         print(f"error: {line}", file=sys.stderr)
     failed = bool(errors)

@@ -9,12 +9,13 @@ The options of a set are the arguments of its ``prepare`` function, their
 values are read as YAML: ``--splits "{test: tt}"``.
 """
 
-import difflib
 import inspect
 from importlib import import_module
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+
+from speechbrain_spmamba.suggest import did_you_mean
 
 PACKAGE = "speechbrain_spmamba.prepare"
 # Name on the command line -> module with `prepare`, arguments that are fixed.
@@ -65,8 +66,7 @@ def run(what, words):
         _, hparams, _, _ = load_settings([what, *words])
         manifests = hparams["prepare"]()
     else:
-        near = difflib.get_close_matches(what, [*SETS, "inspect"], n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(what, [*SETS, "inspect"]) or "."
         raise ValueError(
             f"there is no data set {what}{hint} Expected a YAML file, inspect, "
             f"or one of {', '.join(SETS)}"
@@ -105,11 +105,11 @@ def prepare_set(name, words):
     known = options_of(name)
     for key in given:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean --{near[0]}? " if near else ""
+            options = [f"--{option}" for option in known]
+            hint = did_you_mean(f"--{key}", options) or ";"
             raise ValueError(
-                f"{name} has no option --{key}; {hint}It has "
-                + ", ".join(f"--{option}" for option in known)
+                f"{name} has no option --{key}{hint} It has "
+                + ", ".join(options)
             )
     missing = [
         f"--{key}"
@@ -225,7 +225,7 @@ def describe(name):
     Returns
     -------
     str
-        Usage, summary and options.
+        Usage, summary, options and their defaults.
     """
     module, fixed = SETS[name]
     lines = [f"usage: spmamba prepare {name} OUT [--key value ...]", ""]
@@ -233,8 +233,10 @@ def describe(name):
         function = import_module(f"{PACKAGE}.{part}").prepare
         text = inspect.getdoc(function).partition("\nReturns\n")[0]
         lines += [text.strip(), ""]
-    if fixed:
-        lines.append(f"Fixed: {fixed}. Output folder: OUT.")
-    else:
-        lines.append("Output folder: OUT.")
+    lines.append("Defaults\n--------")
+    for key, default in options_of(name).items():
+        needed = default is inspect.Parameter.empty
+        lines.append(f"--{key} {'(needed)' if needed else default}")
+    lines += ["", "OUT is the output folder."]
+    lines += [f"{key} is {value}." for key, value in fixed.items()]
     return "\n".join(lines)

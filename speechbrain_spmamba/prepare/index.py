@@ -122,7 +122,7 @@ def list_audio(
             looked,
             desc=f"indexing {folder.name}",
             total=len(new),
-            disable=len(new) < MANY,
+            disable=True if len(new) < MANY else None,
         )
         for name, entry in zip(new, bar, strict=True):
             facts[name] = entry

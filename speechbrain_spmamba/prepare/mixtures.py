@@ -131,7 +131,7 @@ def prepare(
             delayed(_make_share)(
                 output_folder / split, split, share, *corpora[split], settings
             )
-            for share in tqdm(shares, desc=f"mixing {split}")
+            for share in tqdm(shares, desc=f"mixing {split}", disable=None)
         )
         rows = [row for share in made for row in share]
         write_manifest(manifests[split], rows, output_folder)

@@ -60,7 +60,7 @@ def run(work, items, jobs=1, scheduler=None, label=""):
     results = []
     with (
         _workers(jobs, scheduler) as arguments,
-        tqdm(total=len(items), desc=label, smoothing=0.05) as bar,
+        tqdm(total=len(items), desc=label, smoothing=0.05, disable=None) as bar,
     ):
         for share in Parallel(return_as="generator", **arguments)(tasks):
             results.extend(share)

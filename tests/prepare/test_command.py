@@ -42,8 +42,9 @@ def test_every_set_says_what_it_takes(name, capsys):
     run(name, ["--help"])
     text = capsys.readouterr().out
     assert text.startswith(f"usage: spmamba prepare {name} OUT")
-    for option in options_of(name):
-        assert option in text
+    for option, default in options_of(name).items():
+        needed = default is inspect.Parameter.empty
+        assert f"\n--{option} {'(needed)' if needed else default}\n" in text
     function = import_module(f"{PACKAGE}.{SETS[name][0]}").prepare
     assert "output_folder" in inspect.getdoc(function) or name == "synthetic"
 
@@ -64,7 +65,7 @@ def test_inspect_looks_at_a_folder(monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize(
     "what, words, message",
     [
-        ("libremix", [], "no data set libremix; did you mean librimix?"),
+        ("libremix", [], "no data set libremix; did you mean 'librimix'?"),
         ("inspect", [], "expected: spmamba prepare inspect DIR"),
         ("inspect", ["a", "b"], "expected: spmamba prepare inspect DIR"),
         ("wham", [], "expected: spmamba prepare wham OUT"),
@@ -73,7 +74,7 @@ def test_inspect_looks_at_a_folder(monkeypatch, capsys, tmp_path):
         (
             "wham",
             ["o", "--foldr", "x"],
-            "no option --foldr; did you mean --fol",
+            "no option --foldr; did you mean '--fol",
         ),
         (
             "wham",

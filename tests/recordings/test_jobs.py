@@ -148,6 +148,16 @@ def test_bad_recordings_are_reported_and_the_others_go_on(call):
     assert _tree() == ["b_s1.wav", "b_s2.wav"]
 
 
+@pytest.mark.parametrize(
+    "names", [["nothere.wav"], ["no*.wav"], ["a.wav", "empty"]]
+)
+def test_where_nothing_can_begin_the_status_is_2(call, names):
+    Path("empty").mkdir()
+    done = call(*names)
+    assert done.status == 2 and done.err.count("\n") == 1
+    assert done.err.startswith("error: ") and not Path("out").exists()
+
+
 def test_format_subtype_and_rate_can_be_chosen(call):
     _write("a.wav", 16001, 16000)
     words = ("--format", "flac", "--subtype", "PCM_24", "--rate", "model")

@@ -1,0 +1,61 @@
+"""The command line as such: names, versions, one line for what is wrong."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import speechbrain_spmamba
+from speechbrain_spmamba import cli
+
+PACKAGE = Path(speechbrain_spmamba.__file__).parent
+
+
+def _run(capsys, *words):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(list(words))
+    return stop.value.code, *capsys.readouterr()
+
+
+def test_the_version_is_said(capsys):
+    status, out, _ = _run(capsys, "--version")
+    assert (status, out) == (0, f"spmamba {speechbrain_spmamba.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ([], "required: COMMAND"),
+        (["seperate", "a.wav"], "command seperate; did you mean 'separate'?"),
+        (["xyz"], "there is no command xyz. Expected one of prepare, evaluate"),
+        (["separate"], "required: files, -o/--output, -m/--model"),
+        (["evaluate", "m", "t.csv", "--examples", "x"], "invalid int value"),
+        (["export", "run", "model", "--lisence", "mit"], "--lisence mit"),
+        (["convert"], "see `spmamba convert --help`"),
+    ],
+)
+def test_a_slip_of_the_pen_is_one_line(words, message, capsys):
+    status, out, err = _run(capsys, *words)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ") and err.count("\n") == 1
+    assert message in err
+
+
+def test_progress_bars_stay_out_of_redirected_logs():
+    calls = [
+        (path.name, call)
+        for path in PACKAGE.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and getattr(call.func, "id", None) == "tqdm"
+    ]
+    assert len(calls) > 5
+    told = [
+        {word.arg: ast.unparse(word.value) for word in call.keywords}
+        for _, call in calls
+    ]
+    # None: tqdm itself asks whether someone is looking.
+    for (name, _), words in zip(calls, told, strict=True):
+        assert words.get("disable", "").endswith(
+            ("None", "not settings.bar")
+        ), name
