@@ -46,7 +46,6 @@ def main(argv):
     """One experiment from corpora to scores."""
     # 1. The experiment: every object is built by the YAML file.
     hparams_file, hparams, run_opts, overrides = load_settings(argv)
-    run_opts["noprogressbar"] |= not sys.stderr.isatty()
     sb.create_experiment_directory(
         experiment_directory=hparams["output_folder"],
         hyperparams_to_save=hparams_file,

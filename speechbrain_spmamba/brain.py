@@ -6,6 +6,8 @@ skipping of non-finite gradients, DDP, --compile and --debug work as they do
 in any SpeechBrain recipe.
 """
 
+import sys
+
 import speechbrain as sb
 from speechbrain.nnet.schedulers import update_learning_rate
 from speechbrain.utils.distributed import ddp_broadcast, if_main_process
@@ -52,6 +54,8 @@ class SeparationBrain(sb.Brain):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        # A log in a file is read, not watched.
+        self.noprogressbar |= not sys.stderr.isatty()
         self.average = None
         if self.hparams.ema_decay:
             self.average = moving_average(

@@ -115,10 +115,10 @@ def check_command(words):
     Example
     -------
     >>> check_command(["separate", "talk.wav"])
-    >>> check_command(["seperate", "talk.wav"])
+    >>> check_command(["sepratte", "talk.wav"])
     Traceback (most recent call last):
         ...
-    ValueError: there is no command seperate; did you mean 'separate'? ...
+    ValueError: there is no command sepratte; did you mean 'separate'? ...
     """
     if words and not words[0].startswith("-") and words[0] not in COMMANDS:
         hint = did_you_mean(words[0], COMMANDS) or "."

@@ -26,7 +26,7 @@ def test_the_version_is_said(capsys):
     "words, message",
     [
         ([], "required: COMMAND"),
-        (["seperate", "a.wav"], "command seperate; did you mean 'separate'?"),
+        (["sepratte", "a.wav"], "command sepratte; did you mean 'separate'?"),
         (["xyz"], "there is no command xyz. Expected one of prepare, evaluate"),
         (["separate"], "required: files, -o/--output, -m/--model"),
         (["evaluate", "m", "t.csv", "--examples", "x"], "invalid int value"),
