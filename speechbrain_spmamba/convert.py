@@ -26,7 +26,9 @@ from speechbrain_spmamba.published.checkpoint import (
 from speechbrain_spmamba.published.network import (
     SYSTEMS,
     find_arguments,
+    find_layout,
     find_network,
+    find_words,
 )
 from speechbrain_spmamba.published.source import Source
 
@@ -68,7 +70,7 @@ def convert_state_dict(model_name, state_dict):
         )
     source = Source(model_name, state_dict)
     try:
-        converted = SYSTEMS[model_name].convert(source)
+        converted = find_layout(model_name, state_dict).convert(source)
     except (RuntimeError, IndexError) as error:
         raise ValueError(
             f"{source.problem}: shapes do not fit ({str(error)[:200]})"
@@ -169,7 +171,7 @@ def _read_config(path):
 
 def _arguments(system, weights, settings, options):
     """Arguments of the model, and lines that say where they are from."""
-    module = SYSTEMS[system]
+    layout = find_layout(system, weights)
     known = inspect.signature(MODELS[system]).parameters
     for key in options:
         if key not in known:
@@ -180,13 +182,14 @@ def _arguments(system, weights, settings, options):
         number = isinstance(known[key].default, (int, float))
         if number and not isinstance(options[key], (int, float)):
             raise ValueError(f"--{key} is '{options[key]}', expected a number")
-    names = {**module.NAMES, **{name: name for name in known}}
+    names = {**layout.NAMES, **{name: name for name in known}}
     given, notes = {}, []
     for tree in settings:
         given.update(find_arguments(tree, names))
+        given.update(find_words(tree, getattr(layout, "WORDS", {})))
     given.update(options)
     try:
-        told, assumed = module.measure(Source(system, weights), given)
+        told, assumed = layout.measure(Source(system, weights), given)
     except (IndexError, ArithmeticError) as error:
         raise ValueError(f"shapes are not of a {system} ({error})") from None
     for key, value in told.items():

@@ -127,7 +127,7 @@ def test_shapes_tell_the_arguments(tmp_path, name):
     path = _file(tmp_path, "plain", name)
     convert_checkpoint(name, path, tmp_path / "out", **UNTOLD[name])
     text = (tmp_path / "out" / "hyperparams.yaml").read_text()
-    names = SYSTEMS[name].NAMES
+    names = SYSTEMS[name][0].NAMES
     assert len(config) >= 6
     for key, value in config.items():
         assert f"    {names.get(key, key)}: {value}\n" in text, key

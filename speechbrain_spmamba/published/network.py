@@ -1,8 +1,11 @@
 """The network of published weights: which system, and its arguments.
 
+Weights of a system may be published in several layouts, told by their names.
 Names may have something before them: "audio_model." (look2hear's Lightning
 files), "module." (distributed training), "separator." (ESPnet).
 """
+
+from numbers import Integral, Real
 
 from speechbrain_spmamba.published import (
     afrcnn,
@@ -15,20 +18,20 @@ from speechbrain_spmamba.published import (
     tf_gridnet,
 )
 
-# Each with SIGNATURE, NAMES, convert and measure, see the package.
+# The layouts of each system; for what a layout has, see the package.
 SYSTEMS = {
-    "spmamba": spmamba,
-    "tf_gridnet": tf_gridnet,
-    "bsrnn": bsrnn,
-    "tdanet": tdanet,
-    "afrcnn": afrcnn,
-    "sudormrf": sudormrf,
-    "conv_tasnet": conv_tasnet,
-    "dprnn": dprnn,
+    "spmamba": (spmamba,),
+    "tf_gridnet": (tf_gridnet,),
+    "bsrnn": (bsrnn,),
+    "tdanet": (tdanet,),
+    "afrcnn": (afrcnn,),
+    "sudormrf": (sudormrf,),
+    "conv_tasnet": (conv_tasnet,),
+    "dprnn": (dprnn,),
 }
 # Where a flattened setting of the network may stand, among settings of all
 # else: an optimizer has an eps, too.
-OF_NETWORKS = ("net", "model", "separator", "arch")
+OF_NETWORKS = ("net", "model", "separator", "arch", "filterbank")
 OF_DATA = ("data",)  # which have a rate, too
 
 
@@ -63,12 +66,7 @@ def find_network(weights, system=None, prefix=None):
     >>> find_network(weights)
     ('sudormrf', {'sm.0.proj_1x1.conv.bias': tensor([0.])})
     """
-    found = {
-        (name, key[: key.index(module.SIGNATURE)])
-        for name, module in SYSTEMS.items()
-        for key in weights
-        if key.startswith(module.SIGNATURE) or f".{module.SIGNATURE}" in key
-    }
+    found = {place for key in weights if (place := _find_signature(key))}
     if prefix is not None:
         found = {(name, start) for name, start in found if start == prefix}
     fitting = sorted(x for x in found if system in (None, x[0]))
@@ -93,6 +91,48 @@ def find_network(weights, system=None, prefix=None):
     }
 
 
+def _find_signature(key):
+    """The system that a name tells, and what stands before; None if none."""
+    found = [
+        (name, layout.SIGNATURE)
+        for name, layouts in SYSTEMS.items()
+        for layout in layouts
+        if f".{layout.SIGNATURE}" in f".{key}"
+    ]
+    if not found:
+        return None
+    # What one code base puts before the names is part of them in another.
+    name, signature = max(found, key=lambda place: len(place[1]))
+    return name, key[: f".{key}".index(f".{signature}")]
+
+
+def find_layout(system, weights):
+    """The layout of a system that weights have.
+
+    Arguments
+    ---------
+    system : str
+        A key of ``SYSTEMS``.
+    weights : dict
+        Name -> tensor, with nothing before the names.
+
+    Returns
+    -------
+    module
+        See the package; the system's first layout if none is recognised, for
+        it to say what is missing.
+
+    Example
+    -------
+    >>> find_layout("dprnn", {}).SIGNATURE
+    'separation.dual_rnn.0.intra_rnn.'
+    """
+    for layout in SYSTEMS[system]:
+        if any(key.startswith(layout.SIGNATURE) for key in weights):
+            return layout
+    return SYSTEMS[system][0]
+
+
 def find_arguments(settings, names):
     """Arguments of a network among settings of any depth.
 
@@ -115,29 +155,80 @@ def find_arguments(settings, names):
     >>> find_arguments(settings, {"stride": "hop_length", "n_fft": "n_fft"})
     {'hop_length': 64}
     """
-    numbers = dict(_flatten(settings))
+    numbers = {
+        key: int(value)
+        if isinstance(value, Integral) or value.is_integer()
+        else float(value)
+        for key, value in _flatten(settings)
+        if isinstance(value, Real) and not isinstance(value, bool)
+    }
     found = {}
     for published, ours in names.items():
-        keys = [
-            key
-            for key in numbers
-            if key == published
-            or key.endswith(f"_{published}")
-            and any(
-                word in key.removesuffix(published)
-                for word in (*OF_NETWORKS, *OF_DATA * (ours == "sample_rate"))
-            )
-        ]
-        if keys and ours not in found:
-            found[ours] = numbers[min(keys, key=len)]
+        places = (*OF_NETWORKS, *OF_DATA * (ours == "sample_rate"))
+        key = _find_key(numbers, published, places)
+        if key is not None and ours not in found:
+            found[ours] = numbers[key]
     return found
 
 
+def find_words(settings, words):
+    """What settings that are no numbers make of our arguments.
+
+    Arguments
+    ---------
+    settings : dict
+        As for ``find_arguments``.
+    words : dict
+        Published name -> what it may be, as text -> our arguments then.
+
+    Returns
+    -------
+    dict
+        Our arguments.
+
+    Raises
+    ------
+    ValueError
+        One of them is something else: another network.
+
+    Example
+    -------
+    >>> words = {"norm_type": {"gLN": {}}, "act": {"relu": {"mask": "relu"}}}
+    >>> find_words({"masknet": {"norm_type": "gLN", "act": "relu"}}, words)
+    {'mask': 'relu'}
+    """
+    values = dict(_flatten(settings))
+    found = {}
+    for published, known in words.items():
+        key = _find_key(values, published, OF_NETWORKS)
+        if key is None:
+            continue
+        if str(values[key]) not in known:
+            raise ValueError(
+                f"{published} is {str(values[key])[:40]!r}, a network that is "
+                f"not known; known is {' or '.join(known)}"
+            )
+        found.update(known[str(values[key])])
+    return found
+
+
+def _find_key(values, published, places):
+    """The flattened setting of that name, None if there is none."""
+    keys = [
+        key
+        for key in values
+        if key == published
+        or key.endswith(f"_{published}")
+        and any(word in key.removesuffix(published) for word in places)
+    ]
+    return min(keys, key=len, default=None)
+
+
 def _flatten(tree, path=""):
-    """Pairs of "a_b_c" and the number that is there."""
+    """Pairs of "a_b_c" and the value that is there."""
     for key, value in tree.items():
         name = f"{path}{key}"
         if isinstance(value, dict):
             yield from _flatten(value, f"{name}_")
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        else:
             yield name, value
