@@ -139,8 +139,9 @@ def convert_checkpoint(
     try:
         every = find_weights(content)
         system, weights = find_network(every, wanted, prefix)
-        state = convert_state_dict(system, weights)
+        # Settings first: they can say what a misfit of the names is.
         arguments, notes = _arguments(system, weights, settings, options)
+        state = convert_state_dict(system, weights)
         separator = _build(system, arguments, state)
     except ValueError as error:
         called = f" ({name})" if (name := _model_name(content)) else ""
@@ -209,6 +210,8 @@ def _arguments(system, weights, settings, options):
             f"assumed, for the weights do not tell: {', '.join(guesses)} "
             "(set with --key value, or give the --config of the run)"
         )
+    # What only ``measure`` asks for is no argument of ours.
+    given = {key: value for key, value in given.items() if key in known}
     return {**assumed, **given, **told}, notes
 
 

@@ -90,8 +90,20 @@ SMALL = {
     },
 }
 SYSTEMS = [*MODELS, *TOOLKIT_MODELS]
+# Networks of other code bases under the same name: system, what differs.
+VARIANTS = {
+    "conv_tasnet asteroid": {
+        "variant": "asteroid",
+        "mask_act": "relu",
+        "skip_channels": 3,
+    },
+    "conv_tasnet sonicsim": {"variant": "sonicsim", "mask_act": "relu"},
+    "dprnn asteroid": {"variant": "asteroid", "mask_act": "sigmoid"},
+    "dprnn one way": {"bidirectional": False},
+}
 
 
 def build_small(name, **overrides):
     """A model of a few thousand weights, in evaluation mode."""
-    return build_model(name, **{**SMALL[name], **overrides}).eval()
+    variant, name = VARIANTS.get(name, {}), name.split()[0]
+    return build_model(name, **{**SMALL[name], **variant, **overrides}).eval()

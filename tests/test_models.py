@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from speechbrain_spmamba.models import build_model
-from tests.small_models import SYSTEMS, build_small
+from tests.small_models import SYSTEMS, VARIANTS, build_small
 
+EVERY = [*SYSTEMS, *VARIANTS]
 # Sizes beside the small ones for which padding takes other ways.
-VARIANTS = [
+SIZES = [
     ("spmamba", {"emb_ks": 8}),
     ("spmamba", {"emb_hs": 2}),
     ("spmamba", {"emb_ks": 3, "emb_hs": 3}),
@@ -24,7 +25,10 @@ VARIANTS = [
     ("sudormrf", {"enc_kernel_size": 41}),
     ("sudormrf", {"enc_kernel_size": 16}),
     ("conv_tasnet", {"kernel_size": 2}),
+    ("conv_tasnet asteroid", {"kernel_size": 2}),
     ("dprnn", {"kernel_size": 5}),
+    ("dprnn asteroid", {"kernel_size": 16, "chunk_size": 10}),
+    ("dprnn asteroid", {"bidirectional": False}),
 ]
 # Weights that exist because they are published, and lead nowhere.
 UNUSED = {
@@ -32,11 +36,12 @@ UNUSED = {
     "tdanet": "block.modulate.3.",
     # Behind the last block only the skip path goes on.
     "conv_tasnet": "blocks.5.residual.",
+    "conv_tasnet asteroid": "blocks.5.residual.",
 }
 # SegLSTM of the toolkit starts from float32 whatever its weights are.
 SINGLE_PRECISION = {"skim"}
 ANY_LEVEL = ["spmamba", "tf_gridnet"]
-of_all_models = pytest.mark.parametrize("name", SYSTEMS)
+of_all_models = pytest.mark.parametrize("name", EVERY)
 
 
 def _exact(name, **overrides):
@@ -67,7 +72,7 @@ def test_short_recordings_keep_their_length(name):
 
 
 @pytest.mark.parametrize(
-    "name, overrides", [*((name, {}) for name in SYSTEMS), *VARIANTS], ids=str
+    "name, overrides", [*((name, {}) for name in EVERY), *SIZES], ids=str
 )
 def test_padding_and_neighbours_do_not_change_the_output(name, overrides):
     model, dtype, close = _exact(name, **overrides)
@@ -196,7 +201,7 @@ def test_the_output_is_float32_under_autocast(name):
     "name",
     [
         pytest.param(name, marks=[] if name == "sudormrf" else pytest.mark.slow)
-        for name in SYSTEMS
+        for name in EVERY
     ],
 )
 def test_a_compiled_model_computes_the_same(name):

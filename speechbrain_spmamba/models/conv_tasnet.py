@@ -7,26 +7,49 @@ Glossary, paper -> code
     N (filters)           n_filters
     L (filter length)     kernel_size
     B (bottleneck, residual path)     bottleneck
-    Sc (skip path)        bottleneck, the paper's best network has Sc = B
+    Sc (skip path)        skip_channels; the paper's best network has Sc = B
     H (inner channels)    hidden
     P (taps)              3
     X (blocks a stack)    n_layers
     R (stacks)            n_stacks
     C (sources)           num_spks
 
-As in the published code, where the paper leaves it open:
-* the filters' output has no activation; it can be negative;
-* the last block has a residual convolution whose output no one uses. It is
-  kept, for it is among the published weights and their number, but asks for
-  no gradient, so that distributed training does not wait for one.
+Three code bases publish it, and differ where the paper leaves it open. Each is
+a `variant`; of no two do the weights mean the same:
 
-Departure from the published code, which changes no result it gives: items of
-a batch may have different lengths (`lengths`).
+                        sudo_rm_rf      asteroid        sonicsim
+    zeros at the edges  half a filter   none            none
+    bias of filters     no              no              yes
+    skip path           yes             yes             no
+    PReLU before masks  yes             yes             no
+    eps of norms        1e-8            1e-8            1e-5
+    mask_act            sigmoid         relu, sigmoid   relu, sigmoid
+
+As in all of them:
+* the filters' output has no activation; it can be negative;
+* without zeros at the edges, samples behind the last whole filter are not
+  looked at, and are 0 in the estimates;
+* where there is a skip path, the last block has a residual convolution whose
+  output no one uses. It is kept, for it is among the published weights and
+  their number, but asks for no gradient, so that distributed training does
+  not wait for one.
+
+Departures from the published code, none of which changes a result it gives,
+but for that of digital silence:
+* items of a batch may have different lengths (`lengths`);
+* recordings shorter than a filter are padded and cut back;
+* digital silence gives silence, although filters may have a bias (sonicsim).
 """
 
 import torch.nn as nn
 
-from speechbrain_spmamba.nnet.time_domain import FilterbankSeparator, FrameNorm
+from speechbrain_spmamba.nnet.time_domain import (
+    FilterbankSeparator,
+    FrameNorm,
+    mask_activation,
+)
+
+VARIANTS = ("sudo_rm_rf", "asteroid", "sonicsim")
 
 
 class ConvTasNet(FilterbankSeparator):
@@ -42,7 +65,7 @@ class ConvTasNet(FilterbankSeparator):
     kernel_size : int
         Filter length in samples, even; the hop is half of it.
     bottleneck : int
-        Channels of the residual and of the skip path.
+        Channels of the residual path.
     hidden : int
         Channels inside a block.
     n_layers : int
@@ -53,6 +76,18 @@ class ConvTasNet(FilterbankSeparator):
         Sources to return.
     sample_rate : int
         Rate in Hz that the model is meant for.
+    skip_channels : int, optional
+        Channels of the skip path; as many as ``bottleneck`` if not given.
+    mask_act : str
+        "sigmoid" or "relu": what makes masks of the last layer.
+    variant : str
+        "sudo_rm_rf", "asteroid" or "sonicsim": the published network.
+
+    Raises
+    ------
+    ValueError
+        An odd filter length, an unknown variant or activation, or a skip
+        path for a variant without one.
 
     Shape
     -----
@@ -76,33 +111,55 @@ class ConvTasNet(FilterbankSeparator):
         n_stacks=3,
         num_spks=2,
         sample_rate=16000,
+        skip_channels=None,
+        mask_act="sigmoid",
+        variant="sudo_rm_rf",
     ):
         if kernel_size < 2 or kernel_size % 2:
             raise ValueError(
                 f"kernel_size is {kernel_size}; give an even number of "
                 "samples, of which the hop is half"
             )
+        if variant not in VARIANTS:
+            raise ValueError(
+                f"variant is '{variant}', expected {' or '.join(VARIANTS)}"
+            )
+        plain = variant == "sonicsim"
+        if plain and skip_channels is not None:
+            raise ValueError(
+                f"skip_channels is {skip_channels}, but the variant "
+                f"'{variant}' has no skip path; leave it out"
+            )
         super().__init__(
             num_spks,
             n_filters,
             kernel_size,
-            padding=kernel_size // 2,
+            padding=kernel_size // 2 if variant == "sudo_rm_rf" else 0,
+            bias=plain,
             sample_rate=sample_rate,
         )
-        self.input_norm = FrameNorm(n_filters)
+        if variant == "asteroid":
+            nn.init.xavier_normal_(self.encoder.weight)
+            nn.init.xavier_normal_(self.decoder.weight)
+        self.mask_act = mask_activation(mask_act)
+        eps = 1e-5 if plain else 1e-8
+        skip = None if plain else skip_channels or bottleneck
+        self.input_norm = FrameNorm(n_filters, eps)
         self.bottleneck = nn.Conv1d(n_filters, bottleneck, 1)
         self.blocks = nn.ModuleList(
-            DilatedBlock(bottleneck, hidden, dilation=2**layer)
+            DilatedBlock(bottleneck, hidden, 2**layer, skip, eps)
             for _ in range(n_stacks)
             for layer in range(n_layers)
         )
-        self.blocks[-1].residual.requires_grad_(False)
+        if not plain:
+            self.blocks[-1].residual.requires_grad_(False)
         self.mask = nn.Sequential(
-            nn.PReLU(), nn.Conv1d(bottleneck, num_spks * n_filters, 1)
+            nn.Identity() if plain else nn.PReLU(),
+            nn.Conv1d(skip or bottleneck, num_spks * n_filters, 1),
         )
 
     def fitted_samples(self, samples):
-        """The next even number of hops and half a filter more.
+        """With zeros at the edges, an even number of hops and one more.
 
         Arguments
         ---------
@@ -114,11 +171,13 @@ class ConvTasNet(FilterbankSeparator):
         int or torch.Tensor
             At least as many.
         """
+        if not self.encoder.padding[0]:
+            return super().fitted_samples(samples)
         kernel, hop = self.encoder.kernel_size[0], self.encoder.stride[0]
         return (samples + hop) // kernel * kernel + hop
 
     def estimate_masks(self, features, count=None):
-        """Masks between 0 and 1.
+        """Masks of 0 and above.
 
         Arguments
         ---------
@@ -134,12 +193,14 @@ class ConvTasNet(FilterbankSeparator):
         """
         x = self.bottleneck(self.input_norm(features, count))
         total = 0
-        for index, block in enumerate(self.blocks):
+        for block in self.blocks:
             h = block(x, count)
-            total = total + block.skip(h)
-            if index < len(self.blocks) - 1:
+            if block.skip is not None:
+                total = total + block.skip(h)
+            if block.skip is None or block is not self.blocks[-1]:
                 x = x + block.residual(h)
-        masks = self.mask(total).sigmoid()
+        out = x if self.blocks[-1].skip is None else total
+        masks = self.mask_act(self.mask(out))
         return masks.unflatten(1, (self.num_spks, -1))
 
 
@@ -149,11 +210,15 @@ class DilatedBlock(nn.Module):
     Arguments
     ---------
     channels : int
-        Channels of the input and of both outputs.
+        Channels of the input and of the residual path.
     hidden : int
         Channels in between.
     dilation : int
         Frames between two of the three taps.
+    skip_channels : int, optional
+        Channels of the skip path; there is none if not given.
+    eps : float
+        Of the norms.
 
     Shape
     -----
@@ -163,16 +228,18 @@ class DilatedBlock(nn.Module):
     Example
     -------
     >>> import torch
-    >>> block = DilatedBlock(4, 8, dilation=2)
+    >>> block = DilatedBlock(4, 8, dilation=2, skip_channels=3)
     >>> block.skip(block(torch.randn(1, 4, 9))).shape
-    torch.Size([1, 4, 9])
+    torch.Size([1, 3, 9])
     """
 
-    def __init__(self, channels, hidden, dilation):
+    def __init__(
+        self, channels, hidden, dilation, skip_channels=None, eps=1e-8
+    ):
         super().__init__()
         self.expand = nn.Conv1d(channels, hidden, 1)
         self.expand_act = nn.PReLU()
-        self.expand_norm = FrameNorm(hidden)
+        self.expand_norm = FrameNorm(hidden, eps)
         self.depthwise = nn.Conv1d(
             hidden,
             hidden,
@@ -182,9 +249,11 @@ class DilatedBlock(nn.Module):
             groups=hidden,
         )
         self.depthwise_act = nn.PReLU()
-        self.depthwise_norm = FrameNorm(hidden)
+        self.depthwise_norm = FrameNorm(hidden, eps)
         self.residual = nn.Conv1d(hidden, channels, 1)
-        self.skip = nn.Conv1d(hidden, channels, 1)
+        self.skip = (
+            nn.Conv1d(hidden, skip_channels, 1) if skip_channels else None
+        )
 
     def forward(self, x, count=None):
         """Runs the block up to its two ways out.

@@ -13,10 +13,21 @@ Glossary, paper -> code
     S (chunks)              chunks          L (frames)      frames
     C (sources)             num_spks
 
-As in the published code, where the paper leaves it open:
-* the filters' output passes a ReLU;
+Two code bases publish it, and differ where the paper leaves it open. Each is a
+`variant`; the weights of one mean nothing to the other:
+
+                            sonicsim            asteroid
+    filters' output         passes a ReLU       as it is
+    bias of the bottleneck  no                  yes
+    zeros before chunks     half a chunk        a chunk
+    eps of norms            that of float32     1e-8
+    mask_act                relu                sigmoid
+    bidirectional           both networks of    that across chunks; the other
+                            a block             always is
+
+As in both of them:
 * norms count the zeros with which the last chunks of an item are filled;
-* the masks come out of a gated layer that all sources share, and a ReLU.
+* the masks come out of a gated layer that all sources share.
 
 Departures from the published code, none of which changes a result it gives:
 * features are channels-last, [B, S, K, N], so that 1x1 convolutions are
@@ -27,14 +38,22 @@ Departures from the published code, none of which changes a result it gives:
 
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 
+from speechbrain_spmamba.nnet.chunks import PairedChunks, SlidingChunks
 from speechbrain_spmamba.nnet.norms import GlobalLayerNorm
 from speechbrain_spmamba.nnet.recurrent import BLSTM
-from speechbrain_spmamba.nnet.time_domain import FilterbankSeparator, FrameNorm
+from speechbrain_spmamba.nnet.time_domain import (
+    FilterbankSeparator,
+    FrameNorm,
+    mask_activation,
+)
 from speechbrain_spmamba.nnet.waveform import before
 
-EPS = torch.finfo(torch.float32).eps
+# Each with its way to cut chunks and the eps of its norms.
+VARIANTS = {
+    "sonicsim": (PairedChunks, torch.finfo(torch.float32).eps),
+    "asteroid": (SlidingChunks, 1e-8),
+}
 
 
 class DPRNN(FilterbankSeparator):
@@ -61,6 +80,17 @@ class DPRNN(FilterbankSeparator):
         Sources to return.
     sample_rate : int
         Rate in Hz that the model is meant for.
+    mask_act : str
+        "relu" or "sigmoid": what makes masks of the last layer.
+    bidirectional : bool
+        Whether the recurrent networks read backward, too.
+    variant : str
+        "sonicsim" or "asteroid": the published network.
+
+    Raises
+    ------
+    ValueError
+        An unknown variant or activation.
 
     Shape
     -----
@@ -83,15 +113,31 @@ class DPRNN(FilterbankSeparator):
         chunk_size=250,
         num_spks=2,
         sample_rate=16000,
+        mask_act="relu",
+        bidirectional=True,
+        variant="sonicsim",
     ):
+        if variant not in VARIANTS:
+            raise ValueError(
+                f"variant is '{variant}', expected {' or '.join(VARIANTS)}"
+            )
         super().__init__(
             num_spks, n_filters, kernel_size, sample_rate=sample_rate
         )
-        self.chunk_size = chunk_size
-        self.input_norm = FrameNorm(n_filters, EPS)
-        self.bottleneck = nn.Conv1d(n_filters, feature_dim, 1, bias=False)
+        chunks, eps = VARIANTS[variant]
+        asteroid = variant == "asteroid"
+        if asteroid:
+            nn.init.xavier_normal_(self.encoder.weight)
+            nn.init.xavier_normal_(self.decoder.weight)
+        self.rectify = not asteroid
+        self.chunks = chunks(chunk_size)
+        self.mask_act = mask_activation(mask_act)
+        self.input_norm = FrameNorm(n_filters, eps)
+        self.bottleneck = nn.Conv1d(n_filters, feature_dim, 1, bias=asteroid)
+        directions = (bidirectional or asteroid, bidirectional)
         self.blocks = nn.ModuleList(
-            DualPathBlock(feature_dim, hidden) for _ in range(num_blocks)
+            DualPathBlock(feature_dim, hidden, directions, eps)
+            for _ in range(num_blocks)
         )
         self.split = nn.Sequential(
             nn.PReLU(), nn.Linear(feature_dim, num_spks * feature_dim)
@@ -101,7 +147,7 @@ class DPRNN(FilterbankSeparator):
         self.mask = nn.Linear(feature_dim, n_filters, bias=False)
 
     def encode(self, mix):
-        """Filters, and what is positive of their output.
+        """Filters and, of one variant, what is positive of their output.
 
         Arguments
         ---------
@@ -113,7 +159,8 @@ class DPRNN(FilterbankSeparator):
         torch.Tensor
             Shape ``[B, n_filters, L]``.
         """
-        return super().encode(mix).relu()
+        features = super().encode(mix)
+        return features.relu() if self.rectify else features
 
     def estimate_masks(self, features, count=None):
         """Masks of 0 and above.
@@ -132,19 +179,21 @@ class DPRNN(FilterbankSeparator):
         """
         frames = features.shape[-1]
         x = self.bottleneck(self.input_norm(features, count)).transpose(1, 2)
-        x = split_chunks(x, self.chunk_size)  # [B, S, K, feature_dim]
         valid = chunks = None
         if count is not None:
-            chunks = num_chunks(count, self.chunk_size)
+            x = x * before(count, frames).unsqueeze(-1)
+        x = self.chunks.split(x)  # [B, S, K, feature_dim]
+        if count is not None:
+            chunks = self.chunks.count(count)
             valid = before(chunks, x.shape[1])[..., None, None]
             # The LSTMs need it on the host: wait here once, not in each.
             chunks = chunks.cpu()
         for block in self.blocks:
             x = block(x, chunks, valid)
         x = self.split(x).unflatten(-1, (self.num_spks, -1))
-        x = join_chunks(x.movedim(-2, 1).flatten(0, 1), frames)
+        x = self.chunks.join(x.movedim(-2, 1).flatten(0, 1), frames)
         x = self.value(x).tanh() * self.gate(x).sigmoid()
-        masks = self.mask(x).relu().transpose(1, 2)
+        masks = self.mask_act(self.mask(x)).transpose(1, 2)
         return masks.unflatten(0, (-1, self.num_spks))
 
 
@@ -157,6 +206,10 @@ class DualPathBlock(nn.Module):
         Features of input and output.
     hidden : int
         Hidden units of each direction.
+    bidirectional : tuple of bool
+        Whether the networks within and across chunks read backward, too.
+    eps : float
+        Of the norms.
 
     Shape
     -----
@@ -168,14 +221,17 @@ class DualPathBlock(nn.Module):
     torch.Size([1, 6, 5, 4])
     """
 
-    def __init__(self, feature_dim, hidden):
+    def __init__(
+        self, feature_dim, hidden, bidirectional=(True, True), eps=1e-8
+    ):
         super().__init__()
-        self.intra_rnn = BLSTM(feature_dim, hidden)
-        self.intra_linear = nn.Linear(2 * hidden, feature_dim)
-        self.intra_norm = GlobalLayerNorm(feature_dim, EPS)
-        self.inter_rnn = BLSTM(feature_dim, hidden)
-        self.inter_linear = nn.Linear(2 * hidden, feature_dim)
-        self.inter_norm = GlobalLayerNorm(feature_dim, EPS)
+        intra, inter = bidirectional
+        self.intra_rnn = BLSTM(feature_dim, hidden, intra)
+        self.intra_linear = nn.Linear(self.intra_rnn.output_size, feature_dim)
+        self.intra_norm = GlobalLayerNorm(feature_dim, eps)
+        self.inter_rnn = BLSTM(feature_dim, hidden, inter)
+        self.inter_linear = nn.Linear(self.inter_rnn.output_size, feature_dim)
+        self.inter_norm = GlobalLayerNorm(feature_dim, eps)
 
     def forward(self, x, chunks=None, valid=None):
         """Runs the block.
@@ -204,83 +260,3 @@ class DualPathBlock(nn.Module):
         y = self.inter_rnn(across, chunks).unflatten(0, (batch, size))
         y = self.inter_linear(y).transpose(1, 2)
         return x + self.inter_norm(y, valid)
-
-
-def num_chunks(frames, size):
-    """How many chunks ``split_chunks`` makes.
-
-    Arguments
-    ---------
-    frames : int or torch.Tensor
-        Number of frames.
-    size : int
-        Frames in a chunk.
-
-    Returns
-    -------
-    int or torch.Tensor
-        An even number.
-
-    Example
-    -------
-    >>> num_chunks(9, size=4)
-    6
-    """
-    return 2 * ((frames + size // 2) // size + 1)
-
-
-def split_chunks(x, size):
-    """Cuts a sequence into chunks that overlap by half.
-
-    Half a chunk of zeros comes first, and at least as many last, so that
-    every frame lies in two chunks.
-
-    Arguments
-    ---------
-    x : torch.Tensor
-        Shape ``[B, L, N]``.
-    size : int
-        Frames in a chunk, K.
-
-    Returns
-    -------
-    torch.Tensor
-        Shape ``[B, S, K, N]``, S as ``num_chunks`` gives it.
-
-    Example
-    -------
-    >>> split_chunks(torch.ones(1, 2, 1), size=2).squeeze().tolist()
-    [[0.0, 1.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]]
-    """
-    hop, frames = size // 2, x.shape[1]
-    span = num_chunks(frames, size) // 2 * size
-    x = F.pad(x, (0, 0, hop, span - frames))
-    # Two rows of chunks without overlap, the second half a chunk later.
-    rows = [x[:, start : start + span] for start in (0, hop)]
-    chunks = [row.unflatten(1, (-1, size)) for row in rows]
-    return torch.stack(chunks, dim=2).flatten(1, 2)
-
-
-def join_chunks(chunks, frames):
-    """Adds overlapping chunks up: the transpose of ``split_chunks``.
-
-    Arguments
-    ---------
-    chunks : torch.Tensor
-        Shape ``[B, S, K, N]``.
-    frames : int
-        Frames to return, L.
-
-    Returns
-    -------
-    torch.Tensor
-        Shape ``[B, L, N]``.
-
-    Example
-    -------
-    >>> join_chunks(split_chunks(torch.ones(1, 3, 1), 2), 3).flatten().tolist()
-    [2.0, 2.0, 2.0]
-    """
-    hop = chunks.shape[2] // 2
-    first, second = chunks[:, 0::2].flatten(1, 2), chunks[:, 1::2].flatten(1, 2)
-    return first[:, hop : hop + frames] + second[:, :frames]

@@ -18,7 +18,7 @@ from speechbrain.lobes.models.dual_path import (
     SBTransformerBlock,
 )
 
-from speechbrain_spmamba.models.dprnn import num_chunks
+from speechbrain_spmamba.nnet.chunks import PairedChunks
 from speechbrain_spmamba.nnet.toolkit_masks import ToolkitSeparator
 
 MAX_CHUNKS = 2500  # of the toolkit's table of positions
@@ -133,7 +133,7 @@ class SepFormer(ToolkitSeparator):
         ValueError
             More chunks than the table of positions has.
         """
-        chunks = num_chunks(features.shape[-1], self.masknet.K)
+        chunks = PairedChunks(self.masknet.K).count(features.shape[-1])
         if chunks > MAX_CHUNKS:
             raise ValueError(
                 f"the mixture has {chunks} chunks; SepFormer knows the "

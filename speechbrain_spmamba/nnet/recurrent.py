@@ -8,18 +8,21 @@ from speechbrain_spmamba.nnet.waveform import before
 
 
 class BLSTM(nn.Module):
-    """One bidirectional LSTM layer, a mixer of the grid's paths.
+    """One LSTM layer, bidirectional if not told otherwise.
 
     Arguments
     ---------
     d_model : int
         Width of the input.
     hidden : int
-        Width of each direction; the output has twice that.
+        Width of each direction.
+    bidirectional : bool
+        Whether there is a backward direction.
 
     Shape
     -----
-    ``[N, L, d_model]`` -> ``[N, L, 2 * hidden]``.
+    ``[N, L, d_model]`` -> ``[N, L, output_size]``: ``hidden`` for each
+    direction.
 
     Example
     -------
@@ -28,15 +31,15 @@ class BLSTM(nn.Module):
     torch.Size([2, 7, 10])
     """
 
-    def __init__(self, d_model, hidden=256):
+    def __init__(self, d_model, hidden=256, bidirectional=True):
         super().__init__()
-        self.output_size = 2 * hidden
+        self.output_size = 2 * hidden if bidirectional else hidden
         self.lstm = nn.LSTM(
-            d_model, hidden, batch_first=True, bidirectional=True
+            d_model, hidden, batch_first=True, bidirectional=bidirectional
         )
 
     def forward(self, x, count=None):
-        """Reads the sequences in both directions.
+        """Reads the sequences, in both directions if there are two.
 
         Arguments
         ---------
@@ -48,7 +51,7 @@ class BLSTM(nn.Module):
         Returns
         -------
         torch.Tensor
-            Shape ``[N, L, 2 * hidden]``: forward, then backward features;
+            Shape ``[N, L, output_size]``: forward, then backward features;
             zero behind a sequence's end.
         """
         if count is not None:

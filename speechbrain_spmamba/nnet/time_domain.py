@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from speechbrain_spmamba.nnet.waveform import before, take_mixture
 from speechbrain_spmamba.nnet.windows import fitted_length
 
+MASK_ACTS = {"sigmoid": torch.sigmoid, "relu": torch.relu}
+
 
 class FrameNorm(nn.GroupNorm):
     """Global layer norm over channels and frames that counts no padding.
@@ -91,6 +93,9 @@ class FilterbankSeparator(nn.Module):
         Further samples that the decoder appends.
     joint_decoder : bool
         Whether each source is decoded from the masked features of all.
+    bias : bool
+        Whether encoder and decoder add a bias. Neither is heard in digital
+        silence or behind the last frame.
     sample_rate : int
         Rate in Hz that the model is meant for.
 
@@ -119,6 +124,7 @@ class FilterbankSeparator(nn.Module):
         padding=0,
         output_padding=0,
         joint_decoder=False,
+        bias=False,
         sample_rate=16000,
     ):
         super().__init__()
@@ -126,7 +132,7 @@ class FilterbankSeparator(nn.Module):
         self.sample_rate = sample_rate
         stride = max(kernel_size // 2, 1)
         self.encoder = nn.Conv1d(
-            1, n_filters, kernel_size, stride, padding, bias=False
+            1, n_filters, kernel_size, stride, padding, bias=bias
         )
         self.decoder = nn.ConvTranspose1d(
             n_filters * (num_spks if joint_decoder else 1),
@@ -135,7 +141,7 @@ class FilterbankSeparator(nn.Module):
             stride,
             padding,
             output_padding,
-            bias=False,
+            bias=bias,
         )
 
     def fitted_samples(self, samples):
@@ -164,7 +170,8 @@ class FilterbankSeparator(nn.Module):
         Returns
         -------
         torch.Tensor
-            Shape ``[B, n_filters, L]``; zero where the mixture is.
+            Shape ``[B, n_filters, L]``; without a bias, zero where the
+            mixture is.
         """
         return self.encoder(mix)
 
@@ -206,7 +213,10 @@ class FilterbankSeparator(nn.Module):
         with torch.autocast(mix.device.type, enabled=False):
             est = self._decode(masked)[..., :samples]
 
-        est = F.pad(est, (0, samples - est.shape[-1])).transpose(1, 2)
+        est = F.pad(est, (0, samples - est.shape[-1]))
+        if self.decoder.bias is not None:
+            est = est * self._sounding(mix, frames, samples)
+        est = est.transpose(1, 2)
         return est if valid is None else est * valid
 
     def _num_frames(self, samples):
@@ -215,6 +225,15 @@ class FilterbankSeparator(nn.Module):
         edges = 2 * self.encoder.padding[0]
         return (self.fitted_samples(samples) + edges - kernel) // stride + 1
 
+    def _sounding(self, mix, frames, samples):
+        """Where estimates may differ from 0, ``[B, 1, samples]`` or so."""
+        sounding = (mix != 0).any(-1, keepdim=True)
+        if frames is not None:
+            kernel, stride = self.encoder.kernel_size[0], self.encoder.stride[0]
+            ends = (frames - 1) * stride + kernel
+            sounding = sounding & before(ends, samples).unsqueeze(1)
+        return sounding
+
     def _decode(self, masked):
         """``[B, num_spks, N, L]`` -> ``[B, num_spks, T]``."""
         if self.decoder.in_channels == masked.shape[2]:
@@ -222,3 +241,33 @@ class FilterbankSeparator(nn.Module):
         else:
             waves = self.decoder(masked.flatten(1, 2))
         return waves.view(-1, self.num_spks, waves.shape[-1])
+
+
+def mask_activation(name):
+    """The function that makes masks of a network's last layer.
+
+    Arguments
+    ---------
+    name : str
+        A key of ``MASK_ACTS``.
+
+    Returns
+    -------
+    callable
+        ``Tensor -> Tensor``, elementwise.
+
+    Raises
+    ------
+    ValueError
+        There is none of that name.
+
+    Example
+    -------
+    >>> mask_activation("relu")(torch.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
+    if name not in MASK_ACTS:
+        raise ValueError(
+            f"mask_act is '{name}', expected {' or '.join(MASK_ACTS)}"
+        )
+    return MASK_ACTS[name]

@@ -6,7 +6,8 @@ published names of its layout's weights:
 
 SIGNATURE              how the name of some weight begins in every such file,
                        and in files of no other layout
-NAMES                  arguments that the published code calls otherwise
+NAMES                  arguments that the published code calls otherwise, and
+                       others that measure asks for
 WORDS                  settings that are no numbers, where there are such: what
                        they may be, and what that is among our arguments
 convert(source)        weights under our names; nothing is computed

@@ -3,14 +3,16 @@
 Read are files of ``torch.save`` and ``.safetensors``, with the weights at the
 top or one level below it (look2hear and Asteroid: "state_dict" beside
 "model_name" and "model_args"; Lightning: "state_dict" beside
-"hyper_parameters"). No code of a file is ever run.
+"hyper_parameters"). No code of a file is ever run; what it may hold beside
+plain values and tensors is listed in ``safe_types``.
 """
 
 import pickle
 from pathlib import Path
 
 import torch
-from torch.torch_version import TorchVersion
+
+from speechbrain_spmamba.published.safe_types import SAFE_TYPES
 
 # Where a file keeps its weights, if not at the top.
 HOLDERS = ("state_dict", "model_state_dict", "model", "net", "weights")
@@ -59,15 +61,13 @@ def read_file(path, skip_objects=False):
         raise ValueError(f"{path} does not exist; a checkpoint was expected")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
-    # Published files keep the version of torch beside the weights.
-    known = [TorchVersion]
     objects = foreign_objects(path)
     if objects and not skip_objects:
         raise ValueError(
             f"{path} holds objects besides weights ({', '.join(objects[:3])})"
             " and was not read; --skip_objects True reads the weights alone"
         )
-    known += [(Unread, name) for name in objects]
+    known = [*SAFE_TYPES, *((Unread, name) for name in objects)]
     try:
         with torch.serialization.safe_globals(known):
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -96,7 +96,7 @@ def foreign_objects(path):
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError):
         return []
-    return sorted(set(names) - {"torch.torch_version.TorchVersion"})
+    return sorted(set(names) - {name for _, name in SAFE_TYPES})
 
 
 def _read_safetensors(path):

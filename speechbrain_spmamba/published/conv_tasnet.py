@@ -77,19 +77,46 @@ def measure(source, given):
         The blocks do not fill stacks of that many layers.
     """
     filters, _, kernel = source.shape("encoder.weight")
-    blocks = source.count(r"TCN\.TCN\.(\d+)\.")
-    layers = given.get("n_layers", 8)
-    if layers < 1 or blocks % layers:
-        raise ValueError(
-            f"weights have {blocks} blocks, which is no multiple of {layers} "
-            "layers a stack; set --n_layers"
-        )
+    layers, stacks = count_stacks(source, r"TCN\.TCN\.(\d+)\.", given)
     told = {
         "num_spks": source.shape("TCN.output.1.weight")[0] // filters,
         "n_filters": filters,
         "kernel_size": kernel,
         "bottleneck": source.shape("TCN.BN.weight")[0],
         "hidden": source.shape(f"{SIGNATURE}weight")[0],
-        "n_stacks": blocks // layers,
+        "n_stacks": stacks,
     }
     return told, {"n_layers": layers, "sample_rate": 16000}
+
+
+def count_stacks(source, pattern, given):
+    """How blocks, which are numbered through, make stacks.
+
+    Arguments
+    ---------
+    source : Source
+        The published weights; all of them stay.
+    pattern : str
+        The index of a block, for ``Source.count``.
+    given : dict
+        Arguments that are known from elsewhere.
+
+    Returns
+    -------
+    int
+        Blocks in a stack: as given, or as published.
+    int
+        Stacks.
+
+    Raises
+    ------
+    ValueError
+        The blocks do not fill stacks of that many layers.
+    """
+    blocks, layers = source.count(pattern), given.get("n_layers", 8)
+    if layers < 1 or blocks % layers:
+        raise ValueError(
+            f"weights have {blocks} blocks, which is no multiple of {layers} "
+            "layers a stack; set --n_layers"
+        )
+    return layers, blocks // layers

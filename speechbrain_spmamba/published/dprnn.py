@@ -1,5 +1,7 @@
 """DPRNN: JusperLee/SonicSim, look2hear/models/dprnn.py."""
 
+from speechbrain_spmamba.published.sudormrf import take
+
 SIGNATURE = "separation.dual_rnn.0.intra_rnn."
 NAMES = {
     "in_channels": "n_filters",
@@ -8,17 +10,8 @@ NAMES = {
     "num_layers": "num_blocks",
     "K": "chunk_size",
 }
-LINEAR = {
-    "conv2d": "split.1",
-    "output.0": "value",
-    "output_gate.0": "gate",
-}
-LSTM = [
-    f"{kind}_{part}_l0{direction}"
-    for kind in ("weight", "bias")
-    for part in ("ih", "hh")
-    for direction in ("", "_reverse")
-]
+WORDS = {"rnn_type": {"LSTM": {}}}
+BACKWARD = f"{SIGNATURE}weight_hh_l0_reverse"
 
 
 def convert(source):
@@ -41,24 +34,18 @@ def convert(source):
         "split.0.weight": source.take("separation.prelu.weight"),
         "mask.weight": source.take("separation.end_conv1x1.weight").flatten(1),
     }
-    for kind in ("weight", "bias"):
-        out[f"input_norm.{kind}"] = source.take(f"separation.norm.{kind}")
-        for old, new in LINEAR.items():
-            tensor = source.take(f"separation.{old}.{kind}")
-            out[f"{new}.{kind}"] = (
-                tensor.flatten(1) if tensor.ndim > 1 else tensor
-            )
+    out.update(take(source, "separation.norm", "input_norm"))
+    out.update(take_linear(source, "separation.conv2d", "split.1"))
+    out.update(take_linear(source, "separation.output.0", "value"))
+    out.update(take_linear(source, "separation.output_gate.0", "gate"))
     blocks = source.count(r"separation\.dual_rnn\.(\d+)\.")
     for index in range(max(1, blocks)):
         theirs, ours = f"separation.dual_rnn.{index}", f"blocks.{index}"
         for path in ("intra", "inter"):
-            for name in LSTM:
-                tensor = source.take(f"{theirs}.{path}_rnn.{name}")
-                out[f"{ours}.{path}_rnn.lstm.{name}"] = tensor
+            rnn = f"{path}_rnn"
+            out.update(take_lstm(source, f"{theirs}.{rnn}", f"{ours}.{rnn}"))
             for layer in (f"{path}_linear", f"{path}_norm"):
-                for kind in ("weight", "bias"):
-                    tensor = source.take(f"{theirs}.{layer}.{kind}")
-                    out[f"{ours}.{layer}.{kind}"] = tensor
+                out.update(take(source, f"{theirs}.{layer}", f"{ours}.{layer}"))
     return out
 
 
@@ -88,5 +75,56 @@ def measure(source, given):
         "hidden": source.shape(f"{SIGNATURE}weight_hh_l0")[1],
         "kernel_size": kernel,
         "num_blocks": source.count(r"separation\.dual_rnn\.(\d+)\."),
+        "bidirectional": BACKWARD in source.left,
     }
     return told, {"chunk_size": 250, "sample_rate": 16000}
+
+
+def take_linear(source, theirs, ours):
+    """A 1x1 convolution as the linear layer that it is.
+
+    Arguments
+    ---------
+    source : Source
+        The published weights.
+    theirs : str
+        The layer's published name.
+    ours : str
+        The layer's name here.
+
+    Returns
+    -------
+    dict
+        Tensors under our names.
+    """
+    out = take(source, theirs, ours)
+    out[f"{ours}.weight"] = out[f"{ours}.weight"].flatten(1)
+    return out
+
+
+def take_lstm(source, theirs, ours):
+    """One ``nnet.recurrent.BLSTM``, of one direction or two.
+
+    Arguments
+    ---------
+    source : Source
+        The published weights.
+    theirs : str
+        The layer's published name.
+    ours : str
+        The layer's name here.
+
+    Returns
+    -------
+    dict
+        Tensors under our names.
+    """
+    both = f"{theirs}.weight_hh_l0_reverse" in source.left
+    return {
+        f"{ours}.lstm.{kind}_{gate}_l0{direction}": source.take(
+            f"{theirs}.{kind}_{gate}_l0{direction}"
+        )
+        for kind in ("weight", "bias")
+        for gate in ("ih", "hh")
+        for direction in ("", "_reverse")[: 1 + both]
+    }

@@ -11,7 +11,10 @@ from speechbrain_spmamba.published import (
     afrcnn,
     bsrnn,
     conv_tasnet,
+    conv_tasnet_asteroid,
+    conv_tasnet_sonicsim,
     dprnn,
+    dprnn_asteroid,
     spmamba,
     sudormrf,
     tdanet,
@@ -26,8 +29,8 @@ SYSTEMS = {
     "tdanet": (tdanet,),
     "afrcnn": (afrcnn,),
     "sudormrf": (sudormrf,),
-    "conv_tasnet": (conv_tasnet,),
-    "dprnn": (dprnn,),
+    "conv_tasnet": (conv_tasnet, conv_tasnet_asteroid, conv_tasnet_sonicsim),
+    "dprnn": (dprnn, dprnn_asteroid),
 }
 # Where a flattened setting of the network may stand, among settings of all
 # else: an optimizer has an eps, too.

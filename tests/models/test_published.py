@@ -51,6 +51,31 @@ PARAMETERS = {
     "conv_tasnet": 5_050_545,
     "dprnn": 2_608_001,
 }
+# Published sizes of other code bases, for 1, 2 and 3 sources.
+_CONV_TASNET = {"variant": "asteroid"}
+_DPRNN = {"variant": "asteroid", "feature_dim": 128}
+_SONICSIM = {"bidirectional": False, "n_filters": 512, "num_blocks": 4}
+VARIANTS = [
+    ("conv_tasnet", _CONV_TASNET, [4_984_497, 5_050_545, 5_116_593]),
+    (
+        "conv_tasnet",
+        {**_CONV_TASNET, "kernel_size": 32},
+        [5_000_881, 5_066_929, 5_132_977],
+    ),
+    ("conv_tasnet", {"variant": "sonicsim"}, [None, 3_475_121, None]),
+    (
+        "conv_tasnet",
+        {"variant": "sonicsim", "kernel_size": 32},
+        [None, 3_491_505, None],
+    ),
+    ("dprnn", _DPRNN, [3_634_561, 3_651_073, 3_667_585]),
+    (
+        "dprnn",
+        {**_DPRNN, "kernel_size": 16},
+        [3_636_353, 3_652_865, 3_669_377],
+    ),
+    ("dprnn", {**_SONICSIM, "kernel_size": 4}, [None, 948_993, None]),
+]
 
 
 def test_all_systems_of_the_table_are_there():
@@ -62,6 +87,17 @@ def test_the_default_has_the_published_number_of_parameters(name):
     with torch.device("meta"):  # shapes without weights
         model = build_model(name)
     assert sum(p.numel() for p in model.parameters()) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("name, arguments, parameters", VARIANTS)
+def test_variants_have_the_published_number_of_parameters(
+    name, arguments, parameters
+):
+    for num_spks, expected in enumerate(parameters, 1):
+        with torch.device("meta"):
+            model = build_model(name, num_spks=num_spks, **arguments)
+        found = sum(p.numel() for p in model.parameters())
+        assert expected in (found, None)
 
 
 @pytest.mark.parametrize("name", MODELS)

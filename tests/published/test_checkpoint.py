@@ -1,13 +1,18 @@
 """Files are read for their weights; what else they hold is not run."""
 
 import os
+import zipfile
 
+import numpy as np
 import pytest
 import torch
 
 from speechbrain_spmamba.published.checkpoint import find_weights, read_file
 from speechbrain_spmamba.published.network import find_network
 from tests import published_files
+
+# What numpy's numbers are rebuilt with.
+SCALAR = np.float64(0).__reduce__()[0]
 
 
 class Payload:
@@ -60,6 +65,65 @@ def test_the_version_of_torch_in_a_file_is_no_hindrance(tmp_path):
     path = tmp_path / "net.pth"
     published_files.look2hear(path, "dprnn")
     assert read_file(path)["model_name"] == "DPRNNTasNet"
+
+
+@pytest.mark.parametrize("package", ["numpy.core", "numpy._core"])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_numbers_of_numpy_are_read_without_being_asked(
+    tmp_path, zipped, package
+):
+    scores = {
+        "si_sdr": np.float64(15.24),
+        "stoi": np.float32(0.5),
+        "items": np.int64(3000),
+        "best": np.bool_(True),
+        # As a machine of the other byte order writes it.
+        "swapped": Payload(SCALAR, np.dtype(">i2"), b"\x00\x07"),
+    }
+    path = tmp_path / "net.pth"
+    content = {"w": torch.zeros(1), "infos": {"final_metrics": scores}}
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    _replace(path, SCALAR.__module__, f"{package}.multiarray")
+    found = read_file(path)["infos"]["final_metrics"]
+    assert found == {**scores, "swapped": 7}
+    kinds = [type(value) for value in found.values()]
+    assert kinds == [float, float, int, bool, int]
+
+
+def _replace(path, old, new):
+    """Replaces a module's name in the pickles of a file."""
+    if not zipfile.is_zipfile(path):
+        path.write_bytes(path.read_bytes().replace(old.encode(), new.encode()))
+        return
+    with zipfile.ZipFile(path) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in parts.items():
+            if name.endswith("data.pkl"):
+                data = data.replace(old.encode(), new.encode())
+            file.writestr(name, data)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.zeros(2),
+        np.str_("word"),
+        np.datetime64("2020-06-01"),
+        Payload(np.dtype, "f8,f8"),
+        Payload(np.dtype, [("a", "O")]),
+        Payload(SCALAR, np.dtype("f8"), b"short"),
+        Payload(SCALAR, np.dtype("O"), b""),
+    ],
+)
+def test_what_numpy_has_beside_numbers_is_refused(tmp_path, value, zipped):
+    path = tmp_path / "net.pth"
+    content = {"w": torch.zeros(1), "infos": value}
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(ValueError, match="net.pth .*not read") as error:
+        read_file(path)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["net.pth", "net.safetensors"])
