@@ -5,7 +5,7 @@ import torch
 
 from speechbrain_spmamba.convert import convert_checkpoint
 from speechbrain_spmamba.inference import WaveformSeparation
-from tests.published_files import load_case
+from tests.golden import load_case
 
 NETWORKS = ("conv_tasnet_asteroid", "dprnn_asteroid")
 
