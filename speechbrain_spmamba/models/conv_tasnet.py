@@ -15,7 +15,7 @@ Glossary, paper -> code
     C (sources)           num_spks
 
 Three code bases publish it, and differ where the paper leaves it open. Each is
-a `variant`; of no two do the weights mean the same:
+a `variant`; weights of one mean nothing to another:
 
                         sudo_rm_rf      asteroid        sonicsim
     zeros at the edges  half a filter   none            none
@@ -87,7 +87,7 @@ class ConvTasNet(FilterbankSeparator):
     ------
     ValueError
         An odd filter length, an unknown variant or activation, or a skip
-        path for a variant without one.
+        path without channels or for a variant without one.
 
     Shape
     -----
@@ -125,10 +125,11 @@ class ConvTasNet(FilterbankSeparator):
                 f"variant is '{variant}', expected {' or '.join(VARIANTS)}"
             )
         plain = variant == "sonicsim"
-        if plain and skip_channels is not None:
+        if skip_channels is not None and (plain or skip_channels < 1):
             raise ValueError(
-                f"skip_channels is {skip_channels}, but the variant "
-                f"'{variant}' has no skip path; leave it out"
+                f"skip_channels is {skip_channels}, expected a positive "
+                "number, or none in the variant 'sonicsim', which has no "
+                "skip path"
             )
         super().__init__(
             num_spks,

@@ -90,7 +90,7 @@ class DPRNN(FilterbankSeparator):
     Raises
     ------
     ValueError
-        An unknown variant or activation.
+        An unknown variant or activation, or chunks of less than 2 frames.
 
     Shape
     -----
@@ -121,6 +121,11 @@ class DPRNN(FilterbankSeparator):
             raise ValueError(
                 f"variant is '{variant}', expected {' or '.join(VARIANTS)}"
             )
+        if chunk_size < 2:
+            raise ValueError(
+                f"chunk_size is {chunk_size}; give at least two frames, of "
+                "which chunks share half"
+            )
         super().__init__(
             num_spks, n_filters, kernel_size, sample_rate=sample_rate
         )
@@ -130,6 +135,7 @@ class DPRNN(FilterbankSeparator):
             nn.init.xavier_normal_(self.encoder.weight)
             nn.init.xavier_normal_(self.decoder.weight)
         self.rectify = not asteroid
+        self.chunk_size = chunk_size
         self.chunks = chunks(chunk_size)
         self.mask_act = mask_activation(mask_act)
         self.input_norm = FrameNorm(n_filters, eps)

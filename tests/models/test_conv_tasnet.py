@@ -17,6 +17,10 @@ def test_a_variant_that_is_not_known_is_an_error():
         ConvTasNet(mask_act="tanh")
 
 
-def test_a_skip_path_of_a_variant_without_one_is_an_error():
-    with pytest.raises(ValueError, match="skip_channels is 3, .*leave it out"):
-        ConvTasNet(variant="sonicsim", skip_channels=3)
+def test_a_skip_path_that_cannot_be_is_an_error():
+    for arguments in (
+        {"skip_channels": 3, "variant": "sonicsim"},
+        {"skip_channels": 0},
+    ):
+        with pytest.raises(ValueError, match="skip_channels is .*, expected"):
+            ConvTasNet(**arguments)

@@ -14,6 +14,11 @@ def test_a_variant_that_is_not_known_is_an_error():
         DPRNN(mask_act="tanh")
 
 
+def test_chunks_too_short_to_overlap_are_an_error():
+    with pytest.raises(ValueError, match="chunk_size is 1; give at least two"):
+        DPRNN(chunk_size=1)
+
+
 @pytest.mark.parametrize("chunks", [PairedChunks, SlidingChunks])
 @pytest.mark.parametrize("size", [2, 6])
 def test_every_frame_lies_in_two_chunks(chunks, size):
