@@ -1,5 +1,7 @@
 """Names of weights tell their system; settings are not taken from anywhere."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -29,6 +31,15 @@ def test_a_signature_tells_one_layout_and_no_other(name, layout, prefix):
     given = {f"{prefix}{key}": w for key, w in weights.items()}
     assert find_network(given) == (name, weights)
     assert find_layout(name, weights) is layout
+
+
+def test_of_two_signatures_in_a_name_the_longer_counts(monkeypatch):
+    for name, signature in (("first", "sm.0."), ("second", "masker.sm.0.")):
+        layout = SimpleNamespace(SIGNATURE=signature)
+        monkeypatch.setitem(SYSTEMS, name, (layout,))
+    weights = {"masker.sm.0.conv": torch.zeros(1)}
+    assert find_network(weights) == ("second", weights)
+    assert find_network({"net.sm.0.conv": torch.zeros(1)})[0] == "first"
 
 
 @pytest.mark.parametrize("prefix", ["", "module.", "model.separator."])
