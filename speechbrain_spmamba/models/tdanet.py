@@ -10,6 +10,10 @@ Glossary, paper -> code
     F_i maps of the way down              P   their sum at the coarsest scale
     GA  GlobalAttention and FeedForward   LA  Gated(local, gate, shift)
 
+Three published networks differ in how the map of the attention acts on those
+of the way down (`modulation`): "gate" (SonicSim, the default), "gate_shift"
+(TDANetBest, the paper's LA) and "sum" (TDANet of the paper's repository).
+
 Departures from the paper, following its published code where both differ:
 * the first LA takes the next finer map for its global input, so that the
   coarsest modulated map is never used; its parameters exist, do not learn
@@ -36,9 +40,12 @@ from speechbrain_spmamba.nnet.global_attention import (
     drop_path,
 )
 from speechbrain_spmamba.nnet.multiscale import ConvNorm, Pyramid
-from speechbrain_spmamba.nnet.scales import Gated, cut, shrink
+from speechbrain_spmamba.nnet.scales import Gated, cut, shrink, stretch
+from speechbrain_spmamba.nnet.standardize import separate_standardized
 from speechbrain_spmamba.nnet.time_domain import FrameNorm
 from speechbrain_spmamba.nnet.waveform import take_mixture
+
+MODULATIONS = ("gate", "gate_shift", "sum")
 
 
 class TDANet(nn.Module):
@@ -66,6 +73,10 @@ class TDANet(nn.Module):
         Rate in Hz that the model is meant for.
     attention : str
         "time" or "published", see above.
+    modulation : str
+        "gate", "gate_shift" or "sum", see above.
+    normalize : bool
+        Bring each mixture to mean 0 and deviation 1, and its sources back.
 
     Shape
     -----
@@ -89,9 +100,12 @@ class TDANet(nn.Module):
         enc_num_basis=None,
         sample_rate=16000,
         attention="time",
+        modulation="gate",
+        normalize=False,
     ):
         super().__init__()
         self.num_spks = num_spks
+        self.normalize = normalize
         self.sample_rate = sample_rate
         self.num_blocks = num_blocks
         self.window = int(enc_kernel_size * sample_rate) // 1000
@@ -113,7 +127,7 @@ class TDANet(nn.Module):
         self.norm = FrameNorm(bases)
         self.bottleneck = nn.Conv1d(bases, out_channels, 1)
         self.block = TopDownBlock(
-            out_channels, in_channels, upsampling_depth, attention
+            out_channels, in_channels, upsampling_depth, attention, modulation
         )
         # Between two rounds of the block.
         self.rejoin = nn.Sequential(
@@ -155,6 +169,12 @@ class TDANet(nn.Module):
         ValueError
             A mixture of the wrong shape or with samples that are not finite.
         """
+        if self.normalize:
+            return separate_standardized(self, self._separate, mix, lengths)
+        return self._separate(mix, lengths)
+
+    def _separate(self, mix, lengths):
+        """The same for mixtures as they are."""
         dtype = self.encoder.weight.dtype
         mix, num_samples, valid = take_mixture(self, mix, lengths, dtype)
         mix, samples = mix.transpose(1, 2), mix.shape[1]  # [B, 1, T]
@@ -201,6 +221,13 @@ class TopDownBlock(nn.Module):
         Time scales, at least 2.
     attention : str
         "time" or "published".
+    modulation : str
+        "gate", "gate_shift" or "sum".
+
+    Raises
+    ------
+    ValueError
+        Fewer scales, or another modulation.
 
     Shape
     -----
@@ -212,8 +239,20 @@ class TopDownBlock(nn.Module):
     torch.Size([2, 4, 9])
     """
 
-    def __init__(self, out_channels, in_channels, depth, attention="time"):
+    def __init__(
+        self,
+        out_channels,
+        in_channels,
+        depth,
+        attention="time",
+        modulation="gate",
+    ):
         super().__init__()
+        if modulation not in MODULATIONS:
+            raise ValueError(
+                f"modulation is '{modulation}', expected "
+                + " or ".join(MODULATIONS)
+            )
         if depth < 2:
             raise ValueError(
                 f"upsampling_depth is {depth}; TDANet needs at least 2 scales"
@@ -222,8 +261,10 @@ class TopDownBlock(nn.Module):
         self.down = Pyramid(in_channels, depth)
         self.attention = GlobalAttention(in_channels, attention)
         self.feed_forward = FeedForward(in_channels)
+        shift = modulation == "gate_shift"
         self.modulate = nn.ModuleList(
-            Gated(in_channels, kernel_size=1, shift=False) for _ in range(depth)
+            Gated(in_channels, kernel_size=1, shift=shift)
+            for _ in range(depth if modulation != "sum" else 0)
         )
         self.merge = nn.ModuleList(
             Gated(in_channels, kernel_size=5, shift=True)
@@ -231,7 +272,7 @@ class TopDownBlock(nn.Module):
         )
         self.project = nn.Conv1d(in_channels, out_channels, 1)
         if depth > 2:
-            self.modulate[-1].requires_grad_(False)
+            self.modulate[-1:].requires_grad_(False)
 
     def forward(self, x, count=None):
         """See the class; ``count`` are the valid positions, ``[B]``."""
@@ -246,6 +287,9 @@ class TopDownBlock(nn.Module):
         top = top + drop_path(self.feed_forward(top, count), self.training)
 
         def modulated(k):
+            if not self.modulate:
+                size = maps[k].shape[2]
+                return maps[k] + stretch(top, size, count, counts[k])
             return self.modulate[k](maps[k], top, counts[k], count)
 
         # The first merge takes index k - 1; of two scales that is the last.

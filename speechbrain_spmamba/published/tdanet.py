@@ -1,7 +1,13 @@
-"""TDANet of JusperLee/SonicSim."""
+"""TDANet: JusperLee/SonicSim, and TDANet and TDANetBest of JusperLee/TDANet.
+
+TDANetOld has the names and shapes of TDANet, but is another network; only the
+name of its class in the file tells them apart.
+"""
 
 SIGNATURE = "sm.unet.proj_1x1."
 NAMES = {"num_sources": "num_spks"}
+OTHER_NETWORKS = ("TDANetOld", "TDANetV2")
+MODULATION = "sm.unet.loc_glo_fus.0."
 
 
 def convert(source):
@@ -20,14 +26,18 @@ def convert(source):
         Tensors under our names.
     """
     out = {}
+    # The same norm of two classes: torch's own, and one written by hand.
+    plain = "ln.weight" in source.left
+    gain, offset = ("weight", "bias") if plain else ("gamma", "beta")
+    modulation = _modulation(source)
 
     def take(ours, theirs, kinds=("weight", "bias")):
         for kind in kinds:
             out[f"{ours}.{kind}"] = source.take(f"{theirs}.{kind}")
 
     def take_norm(ours, theirs):
-        out[f"{ours}.weight"] = source.take(f"{theirs}.gamma")
-        out[f"{ours}.bias"] = source.take(f"{theirs}.beta")
+        out[f"{ours}.weight"] = source.take(f"{theirs}.{gain}")
+        out[f"{ours}.bias"] = source.take(f"{theirs}.{offset}")
 
     def take_pair(ours, theirs, kinds=("weight",)):
         take(f"{ours}.conv", f"{theirs}.conv", kinds)
@@ -42,9 +52,13 @@ def convert(source):
     take("block.expand.act", f"{unet}.proj_1x1.act", ["weight"])
     for k in range(source.count(r"sm\.unet\.spp_dw\.(\d+)\.")):
         take_pair(f"block.down.levels.{k}", f"{unet}.spp_dw.{k}", both)
+        if modulation == "sum":
+            continue
         ours, theirs = f"block.modulate.{k}", f"{unet}.loc_glo_fus.{k}"
         take_pair(f"{ours}.local", f"{theirs}.local_embedding")
         take_pair(f"{ours}.gate", f"{theirs}.global_act")
+        if modulation == "gate_shift":
+            take_pair(f"{ours}.shift", f"{theirs}.global_embedding")
     for k in range(source.count(r"sm\.unet\.last_layer\.(\d+)\.")):
         ours, theirs = f"block.merge.{k}", f"{unet}.last_layer.{k}"
         take_pair(f"{ours}.local", f"{theirs}.local_embedding")
@@ -103,6 +117,15 @@ def measure(source, given):
         ),
         "enc_num_basis": bases,
         "attention": "published",
+        "modulation": _modulation(source),
     }
     # One block is used over and over: its weights do not tell how often.
     return told, {"num_blocks": 16, "sample_rate": rate}
+
+
+def _modulation(source):
+    """How the attention's map acts on the others, as the names tell."""
+    if not any(key.startswith(MODULATION) for key in source.left):
+        return "sum"
+    best = any(key.startswith(f"{MODULATION}global_emb") for key in source.left)
+    return "gate_shift" if best else "gate"
