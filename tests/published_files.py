@@ -20,6 +20,10 @@ CASES = {
     "conv_tasnet_sonicsim": "conv_tasnet",
     "dprnn_asteroid": "dprnn",
     "dprnn_sonicsim": "dprnn",
+    "sudormrf_asteroid": "sudormrf",
+    "sudormrf_asteroidimproved": "sudormrf",
+    "tdanet_best": "tdanet",
+    "tdanet_original": "tdanet",
 }
 # What look2hear's classes call themselves; SPMamba's first files, otherwise.
 MODEL_NAMES = {
@@ -36,6 +40,10 @@ MODEL_NAMES = {
     "dprnn": "DPRNNTasNet",
     "dprnn_asteroid": "DPRNNTasNet",
     "dprnn_sonicsim": "DPRNNTasNet",
+    "sudormrf_asteroid": "SuDORMRFNet",
+    "sudormrf_asteroidimproved": "SuDORMRFImprovedNet",
+    "tdanet_best": "TDANetBest",
+    "tdanet_original": "TDANet",
 }
 # What no shape tells: it must be given, in the file or on the command line.
 UNTOLD = {
@@ -52,6 +60,10 @@ UNTOLD = {
     "dprnn": {"chunk_size": 50},
     "dprnn_asteroid": {"chunk_size": 50},
     "dprnn_sonicsim": {"chunk_size": 50},
+    "sudormrf_asteroid": {},
+    "sudormrf_asteroidimproved": {},
+    "tdanet_best": {"num_blocks": 3},
+    "tdanet_original": {"num_blocks": 3},
 }
 
 

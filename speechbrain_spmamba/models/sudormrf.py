@@ -1,9 +1,17 @@
-"""SudoRM-RF, improved version: U-shaped blocks mask learned filters.
+"""SudoRM-RF: U-shaped blocks mask learned filters.
 
 Sources: Tzinis, Wang, Smaragdis, "Sudo rm -rf: Efficient networks for
 universal audio source separation", arXiv 2007.06833; the improved version:
 Tzinis et al., "Compute and memory efficient universal sound source
 separation", arXiv 2103.02644.
+
+Three published networks (`variant`):
+"improved"  etzinis/sudo_rm_rf and SonicSim, the default
+"asteroid"  Asteroid's improved one: a decoder for each source by itself, and a
+            slope for each channel in the last PReLU of a block
+"first"     the first paper's, as Asteroid has it: a ReLU behind the filters,
+            norm and PReLU behind each residual, masks by a convolution along
+            the channels and a softmax over the sources
 
 Glossary, paper -> code
     C (channels between blocks)    out_channels
@@ -15,8 +23,8 @@ Glossary, paper -> code
     N (sources)                    num_spks
 
 As in the published code, where papers differ or leave it open:
-* one decoder sees the masked features of all sources;
-* the masks end in a ReLU, and are not made to sum to one.
+* one decoder sees the masked features of all sources ("improved");
+* its masks end in a ReLU, and are not made to sum to one.
 
 Departures from the published code, which change no result it gives: items of
 a batch may have different lengths (`lengths`); any hop and depth fit, because
@@ -24,14 +32,12 @@ what is upsampled is cut to the length that was halved.
 """
 
 import torch.nn as nn
-import torch.nn.functional as F
 
-from speechbrain_spmamba.nnet.multiscale import (
-    ConvNorm,
-    MultiscaleSeparator,
-    Pyramid,
-)
-from speechbrain_spmamba.nnet.time_domain import FrameNorm
+from speechbrain_spmamba.nnet.multiscale import MultiscaleSeparator
+from speechbrain_spmamba.nnet.standardize import separate_standardized
+from speechbrain_spmamba.nnet.u_blocks import ChannelMasks, FirstUBlock, UBlock
+
+VARIANTS = ("improved", "asteroid", "first")
 
 
 class SudoRMRF(MultiscaleSeparator):
@@ -57,6 +63,16 @@ class SudoRMRF(MultiscaleSeparator):
         Sources to return.
     sample_rate : int
         Rate in Hz that the model is meant for.
+    variant : str
+        "improved", "asteroid" or "first", see above.
+    normalize : bool
+        Bring each mixture to mean 0 and deviation 1, and its sources back, as
+        is done around the networks that etzinis/sudo_rm_rf publishes.
+
+    Raises
+    ------
+    ValueError
+        Another variant.
 
     Shape
     -----
@@ -80,7 +96,13 @@ class SudoRMRF(MultiscaleSeparator):
         enc_num_basis=512,
         num_spks=2,
         sample_rate=16000,
+        variant="improved",
+        normalize=False,
     ):
+        if variant not in VARIANTS:
+            raise ValueError(
+                f"variant is '{variant}', expected {' or '.join(VARIANTS)}"
+            )
         super().__init__(
             num_spks,
             out_channels,
@@ -88,11 +110,28 @@ class SudoRMRF(MultiscaleSeparator):
             enc_kernel_size,
             enc_num_basis,
             sample_rate,
+            joint_decoder=variant == "improved",
         )
+        self.normalize = normalize
+        self.first = variant == "first"
+        shape = (out_channels, in_channels, upsampling_depth)
+        slopes = in_channels if variant == "asteroid" else 1
         self.blocks = nn.ModuleList(
-            UBlock(out_channels, in_channels, upsampling_depth)
+            FirstUBlock(*shape) if self.first else UBlock(*shape, slopes)
             for _ in range(num_blocks)
         )
+        if self.first:
+            self.mask = ChannelMasks(out_channels, enc_num_basis, num_spks)
+
+    def forward(self, mix, lengths=None):
+        """Separates a batch of mixtures, see ``FilterbankSeparator``."""
+        if self.normalize:
+            return separate_standardized(self, super().forward, mix, lengths)
+        return super().forward(mix, lengths)
+
+    def encode(self, mix):
+        """Applies the filters, and the first version's ReLU."""
+        return self.encoder(mix).relu() if self.first else self.encoder(mix)
 
     def refine(self, x, count=None):
         """Runs the blocks.
@@ -112,58 +151,3 @@ class SudoRMRF(MultiscaleSeparator):
         for block in self.blocks:
             x = block(x, count)
         return x
-
-
-class UBlock(nn.Module):
-    """Down to the coarsest rate, and up again adding each rate.
-
-    Arguments
-    ---------
-    out_channels : int
-        Channels of input and output.
-    in_channels : int
-        Channels in between.
-    depth : int
-        Number of rates.
-
-    Shape
-    -----
-    ``[B, out_channels, L]`` -> the same.
-
-    Example
-    -------
-    >>> import torch
-    >>> UBlock(4, 8, depth=3)(torch.randn(1, 4, 10)).shape
-    torch.Size([1, 4, 10])
-    """
-
-    def __init__(self, out_channels, in_channels, depth):
-        super().__init__()
-        self.expand = ConvNorm(out_channels, in_channels, act=True)
-        self.pyramid = Pyramid(in_channels, depth)
-        self.norm = FrameNorm(in_channels)
-        self.act = nn.PReLU()
-        self.project = nn.Conv1d(in_channels, out_channels, 1)
-
-    def forward(self, x, count=None):
-        """Runs the block.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            Shape ``[B, out_channels, L]``.
-        count : torch.Tensor, optional
-            Valid frames of each item, shape ``[B]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape of ``x``; frames behind an item's end hold no meaning.
-        """
-        maps, _ = self.pyramid(self.expand(x, count), count)
-        total = maps.pop()
-        while maps:
-            finer = maps.pop()
-            doubled = F.interpolate(total, scale_factor=2.0)
-            total = finer + doubled[..., : finer.shape[-1]]
-        return x + self.project(self.act(self.norm(total, count)))

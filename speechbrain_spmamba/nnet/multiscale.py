@@ -15,7 +15,7 @@ from speechbrain_spmamba.nnet.time_domain import FilterbankSeparator, FrameNorm
 
 
 class ConvNorm(nn.Module):
-    """Convolution, global layer norm and, if wanted, a PReLU of one slope.
+    """Convolution, global layer norm and, if wanted, a PReLU.
 
     Arguments
     ---------
@@ -31,6 +31,8 @@ class ConvNorm(nn.Module):
         As in ``nn.Conv1d``.
     act : bool
         Whether the PReLU is there.
+    slopes : int
+        Slopes of the PReLU: 1, or one a channel.
 
     Shape
     -----
@@ -51,6 +53,7 @@ class ConvNorm(nn.Module):
         stride=1,
         groups=1,
         act=False,
+        slopes=1,
     ):
         super().__init__()
         self.conv = nn.Conv1d(
@@ -62,7 +65,7 @@ class ConvNorm(nn.Module):
             groups=groups,
         )
         self.norm = FrameNorm(out_channels)
-        self.act = nn.PReLU() if act else nn.Identity()
+        self.act = nn.PReLU(slopes) if act else nn.Identity()
 
     def forward(self, x, count=None):
         """Runs the three.
@@ -159,6 +162,8 @@ class MultiscaleSeparator(FilterbankSeparator):
         Filters.
     sample_rate : int
         Rate in Hz that the model is meant for.
+    joint_decoder : bool
+        Whether each source is decoded from the masked features of all.
 
     Shape
     -----
@@ -182,6 +187,7 @@ class MultiscaleSeparator(FilterbankSeparator):
         enc_kernel_size,
         enc_num_basis,
         sample_rate=16000,
+        joint_decoder=True,
     ):
         hop = max(enc_kernel_size // 2, 1)
         super().__init__(
@@ -190,7 +196,7 @@ class MultiscaleSeparator(FilterbankSeparator):
             enc_kernel_size,
             padding=enc_kernel_size // 2,
             output_padding=hop - 1,
-            joint_decoder=True,
+            joint_decoder=joint_decoder,
             sample_rate=sample_rate,
         )
         nn.init.xavier_uniform_(self.encoder.weight)

@@ -3,7 +3,8 @@
 Read are files of ``torch.save`` and ``.safetensors``, with the weights at the
 top or one level below it (look2hear and Asteroid: "state_dict" beside
 "model_name" and "model_args"; Lightning: "state_dict" beside
-"hyper_parameters"). No code of a file is ever run; what it may hold beside
+"hyper_parameters"), and whole modules (sudo_rm_rf), of which the state is
+taken and nothing else. No code of a file is ever run; what it may hold beside
 plain values and tensors is listed in ``safe_types``.
 """
 
@@ -16,16 +17,19 @@ from speechbrain_spmamba.published.safe_types import SAFE_TYPES
 
 # Where a file keeps its weights, if not at the top.
 HOLDERS = ("state_dict", "model_state_dict", "model", "net", "weights")
+MOST_MODULES = 100_000  # of a network; one that holds itself has no end
 
 
 class Unread:
-    """Stands for an object of a file that is no weight; takes nothing in."""
+    """Stands for an object of a file that is no weight, and does nothing."""
+
+    state = None
 
     def __init__(self, *args, **kwargs):
         pass
 
     def __setstate__(self, state):
-        pass
+        self.state = state
 
 
 def read_file(path, skip_objects=False):
@@ -42,7 +46,7 @@ def read_file(path, skip_objects=False):
     Returns
     -------
     object
-        Its content.
+        Its content; of a whole module, what ``read_module`` makes of it.
 
     Raises
     ------
@@ -62,21 +66,92 @@ def read_file(path, skip_objects=False):
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     objects = foreign_objects(path)
+    # Each gets a class of its own, which is called as the published one.
+    known = [
+        (type(name.rpartition(".")[2], (Unread,), {}), name) for name in objects
+    ]
+    try:
+        with torch.serialization.safe_globals([*SAFE_TYPES, *known]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError):
+        reason = f" ({', '.join(objects[:3])})" if objects else ""
+        raise ValueError(
+            f"{path} is no file of weights, or holds more than weights"
+            f"{reason}; it was not read. Where it was made, torch.save("
+            "torch.load(FILE).state_dict(), NEW) makes one of a whole network"
+        ) from None
+    if is_module(content):
+        return read_module(content)
     if objects and not skip_objects:
         raise ValueError(
             f"{path} holds objects besides weights ({', '.join(objects[:3])})"
             " and was not read; --skip_objects True reads the weights alone"
         )
-    known = [*SAFE_TYPES, *((Unread, name) for name in objects)]
-    try:
-        with torch.serialization.safe_globals(known):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError):
-        reason = f" ({', '.join(objects[:3])})" if objects else ""
-        raise ValueError(
-            f"{path} is no file of weights, or holds more than weights"
-            f"{reason}; it was not read"
-        ) from None
+    return content
+
+
+def is_module(thing):
+    """Whether something unread has the state of a ``torch.nn.Module``."""
+    state = getattr(thing, "state", None)
+    return (
+        isinstance(thing, Unread)
+        and isinstance(state, dict)
+        and all(
+            isinstance(state.get(part), dict)
+            for part in ("_parameters", "_buffers", "_modules")
+        )
+    )
+
+
+def read_module(module):
+    """Takes a whole pickled module apart.
+
+    Arguments
+    ---------
+    module : Unread
+        See ``is_module``.
+
+    Returns
+    -------
+    dict
+        "model_name": its class; "state_dict": parameters and buffers;
+        "model_args": attributes that are plain values, and
+        "whole_module": True.
+
+    Raises
+    ------
+    ValueError
+        Modules without end.
+    """
+    weights, left, seen = {}, [("", module)], 0
+    while left:
+        prefix, part = left.pop(0)
+        seen += 1
+        if seen > MOST_MODULES:
+            raise ValueError("the file holds a network without end")
+        for kind in ("_parameters", "_buffers"):
+            weights.update(
+                {
+                    f"{prefix}{name}": tensor
+                    for name, tensor in part.state[kind].items()
+                    if torch.is_tensor(tensor)
+                }
+            )
+        left += [
+            (f"{prefix}{name}.", inner)
+            for name, inner in part.state["_modules"].items()
+            if is_module(inner)
+        ]
+    arguments = {
+        name: value
+        for name, value in module.state.items()
+        if isinstance(value, (int, float, str)) and name != "training"
+    }
+    return {
+        "model_name": type(module).__name__,
+        "state_dict": weights,
+        "model_args": {**arguments, "whole_module": True},
+    }
 
 
 def foreign_objects(path):

@@ -17,6 +17,7 @@ from speechbrain_spmamba.published import (
     dprnn_asteroid,
     spmamba,
     sudormrf,
+    sudormrf_asteroid,
     tdanet,
     tf_gridnet,
 )
@@ -28,7 +29,7 @@ SYSTEMS = {
     "bsrnn": (bsrnn,),
     "tdanet": (tdanet,),
     "afrcnn": (afrcnn,),
-    "sudormrf": (sudormrf,),
+    "sudormrf": (sudormrf, sudormrf_asteroid),
     "conv_tasnet": (conv_tasnet, conv_tasnet_asteroid, conv_tasnet_sonicsim),
     "dprnn": (dprnn, dprnn_asteroid),
 }

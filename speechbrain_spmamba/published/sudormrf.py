@@ -1,7 +1,12 @@
-"""SudoRM-RF, improved: JusperLee/SonicSim, look2hear/models/sudormrf.py."""
+"""SudoRM-RF, improved: JusperLee/SonicSim, look2hear/models/sudormrf.py.
+
+The same network is published by etzinis/sudo_rm_rf, as whole modules, which
+are to be run on mixtures of mean 0 and deviation 1.
+"""
 
 SIGNATURE = "sm.0.proj_1x1."
 NAMES = {"num_sources": "num_spks"}
+WORDS = {"whole_module": {"True": {"whole_module": True}}}
 NORM = {"weight": "gamma", "bias": "beta"}
 SAME = {"weight": "weight", "bias": "bias"}
 
@@ -51,6 +56,8 @@ def measure(source, given):
     told["in_channels"] = source.shape(f"{SIGNATURE}conv.weight")[0]
     told["num_blocks"] = source.count(r"sm\.(\d+)\.")
     told["upsampling_depth"] = source.count(r"sm\.0\.spp_dw\.(\d+)\.")
+    if given.get("whole_module"):
+        return told, {"sample_rate": 8000, "normalize": True}
     return told, {"sample_rate": 16000}
 
 
@@ -79,7 +86,7 @@ def take(source, theirs, ours, kinds=SAME):
     }
 
 
-def take_conv_norm(source, theirs, ours, act=False):
+def take_conv_norm(source, theirs, ours, act=False, kinds=NORM):
     """One ``nnet.time_domain.ConvNorm``.
 
     Arguments
@@ -92,6 +99,8 @@ def take_conv_norm(source, theirs, ours, act=False):
         The layer's name here.
     act : bool
         Whether it ends in a PReLU.
+    kinds : dict
+        Our names of the norm's tensors, and theirs.
 
     Returns
     -------
@@ -99,7 +108,7 @@ def take_conv_norm(source, theirs, ours, act=False):
         Tensors under our names.
     """
     out = take(source, f"{theirs}.conv", f"{ours}.conv")
-    out.update(take(source, f"{theirs}.norm", f"{ours}.norm", NORM))
+    out.update(take(source, f"{theirs}.norm", f"{ours}.norm", kinds))
     if act:
         out[f"{ours}.act.weight"] = source.take(f"{theirs}.act.weight")
     return out
