@@ -141,7 +141,9 @@ def convert_checkpoint(
         system, weights = find_network(every, wanted, prefix)
         layout = find_layout(system, weights)
         if _model_name(content) in getattr(layout, "OTHER_NETWORKS", ()):
-            raise ValueError("a network that is not known, though its names are")
+            raise ValueError(
+                "a network that is not known, though its names are"
+            )
         # Settings first: they can say what a misfit of the names is.
         arguments, notes = _arguments(system, weights, settings, options)
         state = convert_state_dict(system, weights)

@@ -100,6 +100,11 @@ VARIANTS = {
     "conv_tasnet sonicsim": {"variant": "sonicsim", "mask_act": "relu"},
     "dprnn asteroid": {"variant": "asteroid", "mask_act": "sigmoid"},
     "dprnn one way": {"bidirectional": False},
+    "sudormrf asteroid": {"variant": "asteroid"},
+    "sudormrf first": {"variant": "first"},
+    "sudormrf standardized": {"normalize": True},
+    "tdanet best": {"modulation": "gate_shift"},
+    "tdanet original": {"modulation": "sum", "normalize": True},
 }
 
 

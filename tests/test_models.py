@@ -37,6 +37,7 @@ UNUSED = {
     # Behind the last block only the skip path goes on.
     "conv_tasnet": "blocks.5.residual.",
     "conv_tasnet asteroid": "blocks.5.residual.",
+    "tdanet best": "block.modulate.3.",
 }
 # SegLSTM of the toolkit starts from float32 whatever its weights are.
 SINGLE_PRECISION = {"skim"}

@@ -17,7 +17,9 @@ from speechbrain_spmamba.published.safe_types import SAFE_TYPES
 
 # Where a file keeps its weights, if not at the top.
 HOLDERS = ("state_dict", "model_state_dict", "model", "net", "weights")
-MOST_MODULES = 100_000  # of a network; one that holds itself has no end
+# Of a network; one that holds itself has no end.
+MOST_MODULES = 100_000
+DEEPEST_MODULE = 50
 
 
 class Unread:
@@ -127,7 +129,7 @@ def read_module(module):
     while left:
         prefix, part = left.pop(0)
         seen += 1
-        if seen > MOST_MODULES:
+        if seen > MOST_MODULES or prefix.count(".") > DEEPEST_MODULE:
             raise ValueError("the file holds a network without end")
         for kind in ("_parameters", "_buffers"):
             weights.update(

@@ -12,7 +12,12 @@ from speechbrain_spmamba.published.sudormrf import (
 )
 
 SIGNATURE = "masker.sm.0.proj_1x1."
-NAMES = {**asteroid.NAMES, "bn_chan": "out_channels"}
+NAMES = {
+    **asteroid.NAMES,
+    "bn_chan": "out_channels",
+    "n_filters": "enc_num_basis",
+    "kernel_size": "enc_kernel_size",
+}
 # Each class has its own; ``measure`` looks whether they are.
 WORDS = {
     **asteroid.WORDS,

@@ -54,6 +54,7 @@ PARAMETERS = {
 # Published sizes of other code bases, for 1, 2 and 3 sources.
 _CONV_TASNET = {"variant": "asteroid"}
 _DPRNN = {"variant": "asteroid", "feature_dim": 128}
+_SUDORMRF = {"upsampling_depth": 4}
 _SONICSIM = {"bidirectional": False, "n_filters": 512, "num_blocks": 4}
 VARIANTS = [
     ("conv_tasnet", _CONV_TASNET, [4_984_497, 5_050_545, 5_116_593]),
@@ -75,6 +76,36 @@ VARIANTS = [
         [3_636_353, 3_652_865, 3_669_377],
     ),
     ("dprnn", {**_SONICSIM, "kernel_size": 4}, [None, 948_993, None]),
+    *(
+        ("tdanet", {"modulation": kind, "enc_kernel_size": window}, [None, n])
+        for kind, window, n in [
+            ("gate", 4, 2_345_799),
+            ("gate_shift", 2, 2_339_431),
+            ("gate_shift", 4, 2_353_479),
+            ("sum", 2, 2_316_391),
+            ("sum", 4, 2_330_439),
+        ]
+    ),
+    (
+        "sudormrf",
+        {"variant": "asteroid", **_SUDORMRF},
+        [2_564_753, 2_630_801, 2_696_849],
+    ),
+    (
+        "sudormrf",
+        {"variant": "asteroid", **_SUDORMRF, "enc_kernel_size": 41},
+        [2_585_233, 2_651_281, 2_717_329],
+    ),
+    (
+        "sudormrf",
+        {"variant": "first", **_SUDORMRF},
+        [2_583_682, 2_584_196, 2_584_710],
+    ),
+    (
+        "sudormrf",
+        {"variant": "first", **_SUDORMRF, "enc_kernel_size": 41},
+        [2_604_162, 2_604_676, 2_605_190],
+    ),
 ]
 
 

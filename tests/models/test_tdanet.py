@@ -112,3 +112,8 @@ def test_pooling_windows_are_those_of_torch(halvings):
             out[..., :new], F.adaptive_avg_pool1d(x, new)
         )
         assert (out[..., new:] == 0).all()
+
+
+def test_a_modulation_that_is_not_known_is_an_error():
+    with pytest.raises(ValueError, match="modulation is 'la', expected gate"):
+        TDANet(modulation="la")
