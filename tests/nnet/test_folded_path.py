@@ -13,6 +13,8 @@ from tests.ops.test_selective_scan import PRECISIONS
 
 BATCH, ROWS, WINDOWS, CHANNELS, TAPS = 2, 3, 8, 4, 4
 
+PLAIN = {}  # hop and lengths -> what the plain path gives in both precisions
+
 
 def make_path(hop=1, **mamba):
     """A path in float64 whose every parameter matters."""
@@ -75,9 +77,20 @@ def test_value_and_every_gradient_are_those_of_the_plain_path(
 ):
     path, x = make_path(hop, memory=memory), make_map(hop)
     count = None if lengths is None else torch.tensor(lengths)
-    expected = run_plain(path, x, count)
-    path = set_backend(path, backend).to(dtype)
-    assert_close(run(path, x.to(dtype), count), expected, tolerance)
+    key = hop, lengths and tuple(lengths)
+    if key not in PLAIN:
+        in_single = run_plain(copy.deepcopy(path).float(), x.float(), count)
+        PLAIN[key] = run_plain(path, x, count), in_single
+    expected, in_single = PLAIN[key]
+    found = run(set_backend(path, backend).to(dtype), x.to(dtype), count)
+    for name, tensor in expected.items():
+        error = (found[name].double() - tensor).abs().max()
+        allowed = tolerance * tensor.abs().max()
+        if dtype == torch.float32:
+            # A gradient of terms that cancel is lost to rounding, there too.
+            rounding = (in_single[name].double() - tensor).abs().max()
+            allowed = max(allowed, 10 * rounding)
+        assert error <= allowed, name
 
 
 @pytest.mark.parametrize("memory", MEMORY)
