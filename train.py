@@ -20,23 +20,14 @@ from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from speechbrain_spmamba.brain import SeparationBrain
 from speechbrain_spmamba.cli import one_line_errors
+from speechbrain_spmamba.evaluate import summary_lines
 from speechbrain_spmamba.inference import WEIGHTS_FILE, strict_load
 from speechbrain_spmamba.settings import load_settings
 
 
 def report(brain, hparams):
     """Prints what was reached and where it stands."""
-    summary = brain.summary
-    print(f"\nTested on {summary['mixtures']} mixtures:")
-    for name, text in (("si_snri", "SI-SNRi"), ("sdri", "SDRi")):
-        figure = summary[name]
-        if figure["mean"] is None:
-            continue
-        low, high = figure["interval"]
-        print(
-            f"  mean {text} {figure['mean']:.2f} dB "
-            f"(95 % interval {low:.2f} to {high:.2f})"
-        )
+    print("", *summary_lines(brain.summary), sep="\n")
     print(f"  log and checkpoints: {hparams['output_folder']}")
     print(f"  scores, examples, figures: {hparams['results_folder']}")
 

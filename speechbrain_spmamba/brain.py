@@ -7,14 +7,17 @@ in any SpeechBrain recipe.
 """
 
 import sys
+from functools import partial
 
 import speechbrain as sb
+import torch
 from speechbrain.nnet.schedulers import update_learning_rate
 from speechbrain.utils.distributed import ddp_broadcast, if_main_process
 
 from speechbrain_spmamba.checkpoint import RandomState, moving_average
-from speechbrain_spmamba.evaluate import Evaluation
-from speechbrain_spmamba.loss import pairwise_neg_si_snr, pit
+from speechbrain_spmamba.evaluate import Evaluation, each_item
+from speechbrain_spmamba.loss import pairwise_neg_si_snr_or_level, pit
+from speechbrain_spmamba.metrics import score
 
 
 class SeparationBrain(sb.Brain):
@@ -23,7 +26,7 @@ class SeparationBrain(sb.Brain):
     Arguments are those of ``speechbrain.Brain``. From ``hparams`` it reads
 
     * ``train_loss``: a pairwise loss, see ``loss.py``; validation uses
-      negative SI-SNR;
+      negative SI-SNR, which for silent sources is the level of the output;
     * ``lr_annealing``, ``epoch_counter``, ``train_logger``, ``history``;
     * ``ema_decay``: above 0, validation and test use a moving average of the
       weights;
@@ -100,24 +103,31 @@ class SeparationBrain(sb.Brain):
         batch : PaddedBatch
             With ``src_sig`` ``[B, T, S]``.
         stage : sb.Stage
-            Training uses ``train_loss``, validation and test SI-SNR.
+            Training uses ``train_loss``, validation and test
+            ``pairwise_neg_si_snr_or_level``.
 
         Returns
         -------
         torch.Tensor
             Mean loss of the batch, in dB.
+
+        Raises
+        ------
+        ValueError
+            An estimate that is not finite, in validation and test.
         """
         src, lengths = batch.src_sig
         if stage == sb.Stage.TRAIN:
             loss, _ = pit(self.hparams.train_loss, est, src, lengths)
             return loss.mean()
-        loss, order = pit(pairwise_neg_si_snr, est, src, lengths)
         mix, _ = batch.mix_sig
+        pairwise = partial(pairwise_neg_si_snr_or_level, mix=mix)
+        loss, order = pit(pairwise, est, src, lengths)
         if stage == sb.Stage.VALID:
-            first_mic = mix if mix.dim() == 2 else mix[..., 0]
-            mixes = first_mic.unsqueeze(-1).expand_as(src)
-            unprocessed, _ = pit(pairwise_neg_si_snr, mixes, src, lengths)
-            self.si_snri += (unprocessed - loss).tolist()
+            ids = getattr(batch, "id", range(len(mix)))
+            for _, *signals in each_item(ids, mix, est, src, order, lengths):
+                scores = score(*signals, metrics=["si_snr"])
+                self.si_snri.append(scores["si_snri"])
         elif if_main_process():
             self.evaluation.add(batch.id, mix, est, src, order, lengths)
         return loss.mean()
@@ -152,9 +162,8 @@ class SeparationBrain(sb.Brain):
         elif stage == sb.Stage.VALID:
             # One rank decides: ranks that differ in the last digit would
             # stop after different epochs and wait for each other for ever.
-            loss, si_snri = ddp_broadcast(
-                (float(stage_loss), sum(self.si_snri) / len(self.si_snri))
-            )
+            si_snri = torch.tensor(self.si_snri).nanmean().item()
+            loss, si_snri = ddp_broadcast((float(stage_loss), si_snri))
             self._end_epoch(epoch, loss, si_snri)
         elif if_main_process():
             self.summary = self.evaluation.finish()

@@ -4,7 +4,8 @@ A pairwise loss compares every estimate with every source; `pit` picks the
 assignment. The two are apart so that any pairwise loss can be trained with.
 
 Sources: permutation invariant training, Kolbaek et al., arXiv 1703.06284;
-SI-SNR, Luo & Mesgarani, arXiv 1809.07454, equation 17.
+SI-SNR, Luo & Mesgarani, arXiv 1809.07454, equation 17; the level of outputs
+for silent sources, Wisdom et al., arXiv 2011.00803.
 """
 
 from itertools import permutations
@@ -15,6 +16,7 @@ from scipy.optimize import linear_sum_assignment
 from speechbrain_spmamba.nnet.waveform import before, count_samples
 
 EXHAUSTIVE_UP_TO = 3  # sources; above, the Hungarian algorithm is faster
+LEVEL_RANGE = 30.0  # dB around the mixture; as in the source above
 
 
 def pairwise_neg_snr(est, src, lengths=None, zero_mean=False, eps=1e-8):
@@ -104,6 +106,121 @@ def pairwise_neg_si_snr(est, src, lengths=None, zero_mean=True, eps=1e-8):
         ratio = target.square().sum(1) / (noise + eps)
         losses.append(-10 * torch.log10(ratio + eps))
     return torch.stack(losses, -1)
+
+
+def pairwise_neg_si_snr_or_level(est, src, lengths=None, *, mix):
+    """Negative SI-SNR; for a silent source, the level of the output instead.
+
+    SI-SNR cannot see how loud an output is that should be silent: it is the
+    same for any level. There the loss is the output's level relative to the
+    mixture, with energies e and m and t = 10^(-30 / 10),
+
+        10 log10((e + t m) / (m + t e)),
+
+    which falls with the output's level, from +30 dB through 0 dB at the level
+    of the mixture to -30 dB for silence. Between the limits it is the level
+    itself. The limits keep it in the range of SI-SNR, so that one silent
+    source does not outweigh all others in a mean or an assignment: -30 is as
+    good as 30 dB of SI-SNR. The lower one is the soft threshold of Wisdom et
+    al.; the upper mirrors it, as models trained by SI-SNR have any level.
+
+    Where no source is silent it is ``pairwise_neg_si_snr``.
+
+    Arguments
+    ---------
+    est : torch.Tensor
+        Estimates, shape ``[B, T, S]``.
+    src : torch.Tensor
+        Sources, shape ``[B, T, S]``.
+    lengths : torch.Tensor, optional
+        Relative lengths, shape ``[B]``; what lies behind them is not scored.
+    mix : torch.Tensor
+        Mixtures, shape ``[B, T]`` or, of several microphones, ``[B, T, M]``.
+
+    Returns
+    -------
+    torch.Tensor
+        Loss in dB, float64, shape ``[B, S, S]``, as ``pairwise_neg_snr``.
+
+    Raises
+    ------
+    ValueError
+        Shapes differ.
+
+    Example
+    -------
+    >>> src = torch.randn(1, 1000, 1)
+    >>> silence = torch.zeros_like(src)
+    >>> for level in (0.0, 0.1, 1.0, 1000.0):
+    ...     loss = pairwise_neg_si_snr_or_level(
+    ...         level * src, silence, mix=src[..., 0]
+    ...     )
+    ...     print(round(loss.item(), 2))
+    -30.0
+    -19.59
+    0.0
+    30.0
+    """
+    # In float64 any level counts, and no finite output overflows.
+    est, src = est.double(), src.double()
+    loss = pairwise_neg_si_snr(est, src, lengths)
+    energy = _prepare(est, src, lengths, zero_mean=False)[0].square().sum(1)
+    mix = first_microphone(mix).double().unsqueeze(-1)
+    whole = _prepare(mix, mix, lengths, zero_mean=False)[0].square().sum(1)
+    whole = whole.clamp_min(torch.finfo(torch.float64).tiny)
+    least = 10 ** (-LEVEL_RANGE / 10)
+    level = (energy + least * whole) / (whole + least * energy)
+    silent = silent_sources(src, lengths).unsqueeze(1)
+    return torch.where(silent, 10 * torch.log10(level).unsqueeze(-1), loss)
+
+
+def silent_sources(src, lengths=None):
+    """Which sources have no sound: nothing, or an offset alone.
+
+    Arguments
+    ---------
+    src : torch.Tensor
+        Sources, shape ``[B, T, S]``.
+    lengths : torch.Tensor, optional
+        Relative lengths, shape ``[B]``; what lies behind them does not count.
+
+    Returns
+    -------
+    torch.Tensor
+        bool, shape ``[B, S]``.
+
+    Example
+    -------
+    >>> src = torch.tensor([[[0.1, 0.0, 0.5], [-0.1, 0.0, 0.5]]])
+    >>> silent_sources(src)
+    tensor([[False,  True,  True]])
+    """
+    if lengths is not None:
+        count = count_samples(lengths, src.shape[1])
+        inside = before(count, src.shape[1]).unsqueeze(-1)
+        src = torch.where(inside, src, src[:, :1])
+    return src.amax(1) == src.amin(1)
+
+
+def first_microphone(mix):
+    """The channel that improvements are measured against.
+
+    Arguments
+    ---------
+    mix : torch.Tensor
+        Shape ``[B, T]`` or ``[B, T, M]``.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape ``[B, T]``.
+
+    Example
+    -------
+    >>> first_microphone(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]))
+    tensor([[1., 3.]])
+    """
+    return mix if mix.dim() == 2 else mix[..., 0]
 
 
 def pit(pairwise, est, src, lengths=None):

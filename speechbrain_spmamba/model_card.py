@@ -23,6 +23,8 @@ TITLES = {
     "si_snr": "SI-SNR",
     "sdr": "SDR",
 }
+# For readers alone: it is no metric that the Hub could rank.
+SILENCE = {"silence": "outputs for silent sources, below the mixture"}
 UNKNOWN = "unknown"
 # What the Hub knows besides the SPDX list.
 HUB_LICENSES = ("other", "unknown", "cc", "gpl", "lgpl", "openrail")
@@ -229,7 +231,7 @@ def _results(scores):
         return "Not measured for these weights."
     lines = ["| figure | mean (dB) | 95 % interval | median |"]
     lines += ["|---|---|---|---|"]
-    for kind, title in TITLES.items():
+    for kind, title in {**TITLES, **SILENCE}.items():
         figure = scores.get(kind) or {}
         if figure.get("mean") is None:
             continue
@@ -239,6 +241,11 @@ def _results(scores):
             f"{figure['median']:.2f} |"
         )
     lines += ["", f"On {scores['mixtures']} mixtures, {scores['hours']:.3g} h."]
+    if scores.get("undefined"):
+        lines.append(
+            f"{scores['undefined']} of them have no improvement: a source is "
+            "silent, or alone in the mixture."
+        )
     return "\n".join(lines)
 
 

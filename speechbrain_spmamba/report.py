@@ -133,7 +133,8 @@ def collect_system(folder, reference=None):
     Returns
     -------
     dict
-        ``items`` and, for each score, mean, median and interval; costs;
+        ``items``, ``undefined`` (those without an improvement) and, for each
+        score, mean, median and interval; costs;
         ``minutes``, ``epochs``, ``best_epoch`` of training; ``learned``;
         ``differences`` to the reference.
     """
@@ -141,6 +142,7 @@ def collect_system(folder, reference=None):
     found = {"items": len(scores)}
     for figure in FIGURES:
         found[figure] = describe([row[figure] for row in scores.values()])
+    found["undefined"] = len(scores) - found["si_snri"]["items"]
     costs = read_json(folder / "complexity.json")
     found.update({name: costs.get(name) for name in COSTS})
     finished = read_json(folder / "finished.json")
@@ -303,7 +305,7 @@ def read_scores(folder):
 
 
 def read_rows(path):
-    """Rows of a CSV file, all but ``ID`` as floats; none without a file.
+    """Rows of a CSV file, all but ``ID`` as floats, NaN for empty cells.
 
     Arguments
     ---------
@@ -313,13 +315,13 @@ def read_rows(path):
     Returns
     -------
     list of dict
-        Its rows.
+        Its rows; none without a file.
     """
     if not path.is_file():
         return []
     with open(path, newline="", encoding="utf-8") as file:
         return [
-            {k: v if k == "ID" else float(v) for k, v in row.items()}
+            {k: v if k == "ID" else float(v or "nan") for k, v in row.items()}
             for row in csv.DictReader(file)
         ]
 

@@ -1,5 +1,7 @@
 """The loop trains what it says it trains, and survives bad batches."""
 
+import math
+
 import pytest
 import speechbrain as sb
 import torch
@@ -8,6 +10,7 @@ from speechbrain.dataio.batch import PaddedBatch
 
 from speechbrain_spmamba.brain import SeparationBrain
 from speechbrain_spmamba.loss import pairwise_neg_snr, pit
+from speechbrain_spmamba.metrics import score
 
 
 def _batch(*lengths, dtype=torch.float32):
@@ -123,6 +126,46 @@ def test_the_average_is_used_outside_of_training(make_brain):
         valid = brain.compute_forward(batch, sb.Stage.VALID)
         average = brain.average.module(batch.mix_sig.data)
     assert torch.equal(valid, average) and not torch.equal(valid, trained)
+
+
+def _validate(brain, batch, est):
+    """Loss and SI-SNRi of given estimates."""
+    brain.on_stage_start(sb.Stage.VALID)
+    loss = brain.compute_objectives(est, batch, sb.Stage.VALID)
+    return loss.item(), brain.si_snri
+
+
+def test_validation_tells_the_improvement_that_a_test_tells(make_brain):
+    batch = _batch(800, 500)
+    mix, src = batch.mix_sig.data, batch.src_sig.data
+    est = (src + 0.1 * torch.randn_like(src)).flip(-1)
+    _, gains = _validate(make_brain(), batch, est)
+    for gain, item, samples in zip(gains, range(2), (800, 500), strict=True):
+        signals = (x[item, :samples] for x in (mix, est.flip(-1), src))
+        assert gain == pytest.approx(score(*signals)["si_snri"])
+        assert gain > 10
+    _, gains = _validate(make_brain(), batch, torch.randn_like(src))
+    assert max(gains) < 0
+
+
+def test_validation_hears_an_output_that_should_be_silent(make_brain):
+    batch = _batch(800)
+    src = batch.src_sig.data
+    src[..., 1] = 0
+    noise = torch.randn_like(src)
+    levels = torch.tensor([0.1, 1e-6])
+    soft, gains = _validate(make_brain(), batch, src + noise * levels)
+    loud, _ = _validate(make_brain(), batch, src + noise * levels * 100)
+    assert soft < loud - 5
+    assert math.isfinite(gains[0])  # the mixture holds another talker
+
+
+def test_validation_of_a_model_that_gives_nan_names_the_item(make_brain):
+    src = torch.randn(800, 2)
+    items = [{"id": n, "mix_sig": src.sum(1), "src_sig": src} for n in "ab"]
+    est = torch.stack([src, src * float("nan")])
+    with pytest.raises(ValueError, match="NaN or infinite samples for 'b'"):
+        _validate(make_brain(), PaddedBatch(items), est)
 
 
 def test_bfloat16_training_takes_steps(make_brain):

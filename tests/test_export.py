@@ -13,7 +13,10 @@ from hyperpyyaml import resolve_references
 from safetensors.torch import load_file
 
 from speechbrain_spmamba import cli
-from speechbrain_spmamba.checkpoint import AtomicCheckpointer
+from speechbrain_spmamba.checkpoint import (
+    AtomicCheckpointer,
+    moving_average,
+)
 from speechbrain_spmamba.export import export
 from speechbrain_spmamba.inference import WaveformSeparation
 from speechbrain_spmamba.manifest import write_manifest
@@ -72,6 +75,23 @@ def test_the_best_weights_load_from_both_files(run, tmp_path):
         )
 
 
+def test_of_an_averaged_run_the_average_is_exported(run, tmp_path, small_model):
+    model = small_model()
+    average = moving_average(model, 0.9)
+    average.update_parameters(model)
+    model.load_state_dict(small_model().state_dict())
+    AtomicCheckpointer(
+        run / "save", {"separator": model, "average": average}
+    ).save_checkpoint({"epoch": 4, "loss": 0.5}, name="4")
+    found = load_file(export(run, tmp_path / "a") / "separator.safetensors")
+    for key, weight in average.module.state_dict().items():
+        assert torch.equal(found[key], weight)
+    assert any(
+        not torch.equal(found[key], weight)
+        for key, weight in model.state_dict().items()
+    )
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs permissions")
 def test_others_may_read_all_files(run, tmp_path):
     folder = export(run, tmp_path / "model")
@@ -116,6 +136,17 @@ def test_the_card_tells_what_the_run_knows(run, tmp_path):
 def test_the_card_counts_the_parameters(run, tmp_path, small_model):
     count = sum(p.numel() for p in small_model().parameters())
     assert f"{count:,} parameters" in _card(export(run, tmp_path / "a")).text
+
+
+def test_the_card_says_what_its_scores_leave_out(run, tmp_path):
+    path = run / "test" / "summary.json"
+    summary = json.loads(path.read_text())
+    silence = {"mean": 31.25, "median": 30.0, "interval": [29.0, 33.0]}
+    path.write_text(json.dumps({**summary, "undefined": 3, "silence": silence}))
+    card = _card(export(run, tmp_path / "model"))
+    assert "3 of them have no improvement" in card.text
+    assert "below the mixture | 31.25 | 29.00 to 33.00" in card.text
+    assert [r.metric_type for r in card.data.eval_results] == ["si_snri"]
 
 
 def test_scores_of_older_weights_are_not_told(run, tmp_path):

@@ -94,7 +94,25 @@ def test_crops_depend_on_seed_epoch_and_item_only(folder):
     assert _starts(dataset) != first
     assert _starts(dataset, num_workers=2) != first
     epoch.current = 1
-    assert _starts(_dataset(folder, segment=0.1, seed=4)) != first
+    other = _dataset(folder, segment=0.1, seed=4, epoch_counter=epoch)
+    assert _starts(other) != first
+
+
+def test_what_is_mixed_afresh_depends_on_the_seed(folder):
+    def draw(seed, epoch, item):
+        return np.zeros(9), np.full((9, 2), seed)
+
+    dataset = _dataset(folder, seed=3, dynamic_mixing=draw)
+    assert dataset[0]["src_sig"].unique().tolist() == [3]
+
+
+def test_of_a_source_the_first_channel_is_read_of_a_mixture_all(folder):
+    two = np.random.default_rng(0).standard_normal((4000, 2))
+    for part in ("s20", "mix0"):
+        soundfile.write(folder / f"{part}.wav", two, RATE, "FLOAT")
+    item = _dataset(folder)[0]
+    np.testing.assert_allclose(item["src_sig"][:, 1], two[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(item["mix_sig"], two, rtol=1e-6)
 
 
 def test_a_dataset_can_be_sent_to_other_processes(folder):

@@ -151,6 +151,20 @@ def test_the_tables_hold_every_system(comparison):
     assert float(rows[3]["tdanet_si_snri"]) == 8.0
 
 
+def test_what_means_of_improvements_leave_out_is_told(comparison):
+    path = comparison / "dprnn/run/test/results.csv"
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    _rows(path, [{**rows[0], "si_snri": "", "sdri": ""}, *rows[1:]])
+    report = write_report(comparison)
+    found = report["systems"]["dprnn"]
+    assert (found["items"], found["undefined"]) == (4, 1)
+    assert found["si_snri"]["items"] == found["sdri"]["items"] == 3
+    assert found["differences"]["sdri"]["items"] == 3
+    page = (comparison / "report.md").read_text()
+    assert "SI-SNRi and SDRi leave out 1 mixtures" in page
+
+
 def test_the_page_tells_all_of_it(comparison):
     write_report(comparison)
     page = (comparison / "report.md").read_text()

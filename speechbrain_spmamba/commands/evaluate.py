@@ -1,7 +1,5 @@
 """``spmamba evaluate``: scores of a model folder on a test set."""
 
-import json
-
 from speechbrain_spmamba.commands.device import add_device, load_model
 
 HELP = "Score a model on a test set."
@@ -33,11 +31,13 @@ def run(arguments):
     arguments : argparse.Namespace
         The options.
     """
+    from functools import partial
+
     from tqdm import tqdm
 
-    from speechbrain_spmamba.evaluate import Evaluation
+    from speechbrain_spmamba.evaluate import Evaluation, summary_lines
     from speechbrain_spmamba.loader import make_dataset
-    from speechbrain_spmamba.loss import pairwise_neg_si_snr, pit
+    from speechbrain_spmamba.loss import pairwise_neg_si_snr_or_level, pit
 
     model = load_model(arguments.model, arguments.device)
     rate = model.hparams.sample_rate
@@ -48,6 +48,8 @@ def run(arguments):
     for item in tqdm(items, desc="evaluating", disable=None):
         mix, src = item["mix_sig"].unsqueeze(0), item["src_sig"].unsqueeze(0)
         est = model.separate_batch(mix).cpu()
-        _, order = pit(pairwise_neg_si_snr, est, src)
+        pairwise = partial(pairwise_neg_si_snr_or_level, mix=mix)
+        _, order = pit(pairwise, est, src)
         evaluation.add([item["id"]], mix, est, src, order)
-    print(json.dumps(evaluation.finish(), indent=2))
+    print("\n".join(summary_lines(evaluation.finish())))
+    print(f"  scores: {evaluation.folder}")

@@ -18,6 +18,7 @@ import traceback
 from pathlib import Path
 
 import speechbrain_spmamba
+from speechbrain_spmamba.audio import shown
 from speechbrain_spmamba.cli import last_line
 from speechbrain_spmamba.comparison.experiments import (
     differences,
@@ -37,6 +38,7 @@ from speechbrain_spmamba.comparison.systems import (
     model_block,
 )
 from speechbrain_spmamba.models import MODELS
+from speechbrain_spmamba.names import file_name
 
 SMOKE_EXPERIMENT, SMOKE_EPOCHS = "hparams/tiny.yaml", 3
 # Where two systems of one comparison may differ.
@@ -189,6 +191,11 @@ def plan(experiment, output_folder, systems, budget, smoke, loaded, words):
     settings["output_folder"] = f'!ref "{folder.as_posix()}/<name>/run"'
     entries = []
     for system in dict.fromkeys([*(systems or MODELS), *loaded]):
+        if file_name(system) != system:
+            raise ValueError(
+                f"the system '{shown(system)}' gets a folder of its name in "
+                f"{folder}; give a name that a folder can have"
+            )
         model = loaded.get(system)
         block = loaded_block(model) if model else model_block(system, smoke)
         own = {k: v for k, v in settings.items() if k not in OWN}

@@ -191,6 +191,18 @@ def _notes(systems):
         "95 % bootstrap intervals over mixtures. MACs for a second of audio, "
         "of the networks as published. Memory (peak) and RTF (seconds of "
         f"computing for a second of audio) of one forward pass{where}."
+        f"{_undefined(systems)}"
+    )
+
+
+def _undefined(systems):
+    """What the means of improvements leave out, if anything."""
+    counts = sorted({s["undefined"] for s in systems.values()} - {0})
+    if not counts:
+        return ""
+    return (
+        f" SI-SNRi and SDRi leave out {' or '.join(map(str, counts))} "
+        "mixtures: a source is silent, or alone in the mixture."
     )
 
 

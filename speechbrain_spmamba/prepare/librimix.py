@@ -13,6 +13,7 @@ from pathlib import Path
 
 from speechbrain_spmamba.audio import open_audio, write_audio
 from speechbrain_spmamba.manifest import write_manifest
+from speechbrain_spmamba.names import file_name
 from speechbrain_spmamba.prepare import scale
 from speechbrain_spmamba.prepare.librimix_items import (
     SUBSETS,
@@ -228,7 +229,7 @@ def _make_all(output_folder, metadata_folder, settings, parts, jobs, scheduler):
 def _files(parts, row):
     """Files of a mixture by the manifest's column."""
     return {
-        column: row["folder"] / part / f"{row['item']}.wav"
+        column: row["folder"] / part / f"{file_name(row['item'])}.wav"
         for column, part in parts.items()
     }
 

@@ -24,6 +24,7 @@ from speechbrain_spmamba.audio import (
     write_audio,
 )
 from speechbrain_spmamba.manifest import write_manifest
+from speechbrain_spmamba.names import file_name
 from speechbrain_spmamba.prepare.librispeech import index_speech
 from speechbrain_spmamba.prepare.stamp import check_stamp, write_stamp
 from speechbrain_spmamba.prepare.wham_noise import index_noise
@@ -162,7 +163,7 @@ def _make(folder, split, number, speech, noise, settings):
     row = {"ID": item, "duration": settings["seconds"]}
     row.update(
         {
-            f"{part}_wav": folder / part / f"{item}.wav"
+            f"{part}_wav": folder / part / f"{file_name(item)}.wav"
             for part in ["mix", *parts]
         }
     )

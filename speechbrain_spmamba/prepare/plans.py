@@ -11,6 +11,7 @@ import numpy as np
 import soundfile
 from scipy.io import wavfile
 
+from speechbrain_spmamba.names import file_name
 from speechbrain_spmamba.prepare import scale
 from speechbrain_spmamba.prepare.cuts import Cut, draw_cut
 from speechbrain_spmamba.prepare.render import fit_to_integers, render
@@ -118,7 +119,7 @@ def write_mixture(folder, plan):
     made = _make_signals(plan)
     if made.problems:
         # Kept beside the mixtures, as the next run does not make them again.
-        path = folder / "problems" / f"{plan['ID']}.txt"
+        path = folder / "problems" / f"{file_name(plan['ID'])}.txt"
         scale.write_whole(
             path, "".join(f"{x}\n" for x in made.problems).encode()
         )
@@ -162,8 +163,8 @@ def part_paths(folder, plan):
     dict
         Part -> file, the mixture last.
     """
-    name = f"{plan['ID']}.{plan['format']}"
-    return {part: folder / part / name for part in plan["parts"]}
+    name = file_name(f"{plan['ID']}.{plan['format']}")
+    return {part: folder / file_name(part) / name for part in plan["parts"]}
 
 
 def _seconds(plan):

@@ -148,6 +148,13 @@ def test_mistakes_are_named(tmp_path, systems, words, message):
         plan(TINY, tmp_path, systems, {}, True, {}, words)
 
 
+def test_a_systems_folder_stays_in_that_of_the_comparison(world):
+    for name in ("../up", str(world.program), "."):
+        with pytest.raises(ValueError, match="gets a folder of its name"):
+            world.compare(systems=(), loaded={name: "model"})
+    assert not world.folder.exists()
+
+
 def test_what_is_finished_is_not_run_again(world):
     assert world.compare() == {}
     assert [c.split()[0] for c in world.calls()] == ["spmamba", "dprnn"]

@@ -74,6 +74,18 @@ def _read(row, *parts):
     return [soundfile.read(row[f"{part}_wav"])[0] for part in parts]
 
 
+def test_names_in_a_table_do_not_lead_out_of_the_folder(corpora):
+    table = corpora / "LibriMix/metadata/Libri2Mix/libri2mix_test-clean.csv"
+    text = table.read_text()
+    table.write_text(text.replace("1-2-0003_4-5-0006", "../../../../../../x"))
+    before = {p for p in corpora.rglob("*") if p.is_file()}
+    path = _prepare(corpora, splits={"test": "test"})["test"]
+    (row, _) = read_manifest(path, corpora / "out", 2).values()
+    assert soundfile.info(row["mix_wav"]).frames
+    new = {p for p in corpora.rglob("*") if p.is_file()} - before
+    assert new and all(p.is_relative_to(corpora / "out") for p in new)
+
+
 @pytest.mark.parametrize("version, frames", [("min", 1200), ("max", 1600)])
 def test_a_mixture_is_what_its_row_says(corpora, version, frames):
     path = _prepare(corpora, version=version)["test"]
