@@ -27,6 +27,7 @@ train: setup
 	$(BIN)/spmamba separate --model $(RUN)/model --output $(RUN)/separated \
 	    data/tiny/mixtures/test/mix/000000_*.wav
 	@echo "Figure: $$(ls $(RUN)/test/examples/*/spectrograms.png | head -n 1)"
+	@echo "A model of made-up voices: it hardly separates real ones, see README.md"
 	@echo "For the commands of README.md: . $(BIN)/activate"
 
 lint: setup

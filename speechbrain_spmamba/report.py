@@ -15,7 +15,6 @@ training would. Differences between systems are taken mixture by mixture.
 """
 
 import csv
-import math
 from pathlib import Path
 
 from speechbrain_spmamba.audio import replacing
@@ -212,22 +211,21 @@ def paired(scores, reference, figure):
     Returns
     -------
     dict
-        ``mean``, ``median`` and ``interval`` of system minus reference, and
-        ``items``, the number of mixtures.
+        ``items`` (mixtures that both scored), ``mean``, ``median`` and
+        ``interval`` of system minus reference.
 
     Example
     -------
     >>> one, other = {"a": {"sdr": 3.0}}, {"a": {"sdr": 1.0}, "b": {"sdr": 9.0}}
     >>> paired(one, other, "sdr")
-    {'mean': 2.0, 'median': 2.0, 'interval': [2.0, 2.0], 'items': 1}
+    {'items': 1, 'mean': 2.0, 'median': 2.0, 'interval': [2.0, 2.0]}
     """
     gains = [
         row[figure] - reference[item][figure]
         for item, row in scores.items()
         if item in reference
     ]
-    gains = [gain for gain in gains if math.isfinite(gain)]
-    return {**describe(gains), "items": len(gains)}
+    return describe(gains)
 
 
 def side_by_side(scores):
@@ -344,4 +342,6 @@ def write_csv(path, rows):
     ):
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        for row in rows:
+            # NaN, the undefined, differs from itself: an empty cell.
+            writer.writerow({k: v for k, v in row.items() if v == v})

@@ -163,6 +163,9 @@ def test_what_means_of_improvements_leave_out_is_told(comparison):
     assert found["differences"]["sdri"]["items"] == 3
     page = (comparison / "report.md").read_text()
     assert "SI-SNRi and SDRi leave out 1 mixtures" in page
+    with open(comparison / "per_utterance.csv", newline="") as file:
+        cells = next(csv.DictReader(file))
+    assert cells["dprnn_sdri"] == "" and cells["tdanet_sdri"] == "2.0"
 
 
 def test_the_page_tells_all_of_it(comparison):
