@@ -12,8 +12,6 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
-
 
 def open_audio(path):
     """Opens an audio file for reading.

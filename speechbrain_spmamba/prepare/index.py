@@ -13,20 +13,19 @@ samples tell is not used without it, though the cache may know it: the same
 call must give the same files on any machine.
 """
 
-import glob
 import hashlib
 import json
 import logging
 import os
-import stat
 import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from speechbrain_spmamba.audio import AUDIO_SUFFIXES, replacing
+from speechbrain_spmamba.audio import replacing
+from speechbrain_spmamba.audio_folders import audio_files
 from speechbrain_spmamba.prepare.faults import find_fault, read_header
 
 logger = logging.getLogger(__name__)
@@ -227,20 +226,19 @@ def folder_names(folder):
 
 def _find(folder, pattern):
     """Relative path -> (size, time of change) of the audio, sorted."""
-    names = (
-        PurePosixPath(Path(name).as_posix())
-        for name in glob.iglob(pattern, root_dir=folder, recursive=True)
-    )
+    paths, faults = audio_files(folder, pattern)
+    if faults:
+        logger.warning(
+            "%s: passed over %s%s",
+            folder,
+            "; ".join(faults[:SHOWN]),
+            f"; and {len(faults) - SHOWN} more" if faults[SHOWN:] else "",
+        )
     keys = {}
-    for name in sorted(names, key=lambda name: name.parts):
-        if name.suffix.lower() not in AUDIO_SUFFIXES:
-            continue
-        try:
-            status = (folder / name).stat()
-        except OSError:  # a link to nothing
-            continue
-        if stat.S_ISREG(status.st_mode):
-            keys[str(name)] = (status.st_size, status.st_mtime_ns)
+    for path in paths:
+        status = path.stat()
+        name = path.relative_to(folder).as_posix()
+        keys[name] = (status.st_size, status.st_mtime_ns)
     return keys
 
 

@@ -11,7 +11,7 @@ LibriSpeech's own or the one it was unpacked in.
 from dataclasses import dataclass
 from pathlib import Path
 
-from speechbrain_spmamba.audio import AUDIO_SUFFIXES
+from speechbrain_spmamba.audio_folders import is_audio
 from speechbrain_spmamba.prepare.index import folder_names, list_audio
 from speechbrain_spmamba.prepare.recordings import Recording
 
@@ -265,6 +265,4 @@ def _check_readers(folder, speakers):
 
 def _is_speech(folder):
     """Whether there is audio where LibriSpeech has it."""
-    return any(
-        path.suffix.lower() in AUDIO_SUFFIXES for path in folder.glob("*/*/*")
-    )
+    return any(map(is_audio, folder.glob("*/*/*")))

@@ -11,11 +11,8 @@ from pathlib import Path
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from speechbrain_spmamba.audio import (
-    AUDIO_SUFFIXES,
-    check_rate,
-    open_audio,
-)
+from speechbrain_spmamba import audio_folders
+from speechbrain_spmamba.audio import check_rate, open_audio
 from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.prepare.stamp import check_stamp, write_stamp
 
@@ -221,17 +218,19 @@ def audio_files(folder):
     Raises
     ------
     ValueError
-        Two files have one name.
+        Two files have one name, or a link leads to nothing.
     """
     files = {}
-    for path in sorted(Path(folder).rglob("*")):
-        if path.suffix.lower() in AUDIO_SUFFIXES and path.name[0] != ".":
-            name = "_".join(path.relative_to(folder).with_suffix("").parts)
-            if name in files:
-                raise ValueError(
-                    f"{files[name]} and {path} are both named {name}; keep one"
-                )
-            files[name] = path
+    paths, faults = audio_folders.audio_files(folder)
+    if faults:
+        raise ValueError(f"{faults[0]}; replace or remove it")
+    for path in paths:
+        name = "_".join(path.relative_to(folder).with_suffix("").parts)
+        if name in files:
+            raise ValueError(
+                f"{files[name]} and {path} are both named {name}; keep one"
+            )
+        files[name] = path
     return files
 
 

@@ -14,7 +14,7 @@ import csv
 import re
 from pathlib import Path
 
-from speechbrain_spmamba.audio import AUDIO_SUFFIXES
+from speechbrain_spmamba.audio_folders import is_audio
 from speechbrain_spmamba.prepare.index import (
     folder_names,
     list_audio,
@@ -110,7 +110,7 @@ def index_noise(folder, split):
     paths = [
         path
         for path in sorted(place.glob("[!.]*"))
-        if path.suffix.lower() in AUDIO_SUFFIXES and not _is_sped_up(path.name)
+        if is_audio(path) and not _is_sped_up(path.name)
     ]
     if not paths:
         raise ValueError(_missing(place))
@@ -138,7 +138,7 @@ def find_wham(folder):
         # DnR has splits of these names as well, and folders in them.
         for split in ("tr", "cv", "tt"):
             files = (home / split).glob("*.*")
-            if any(path.suffix.lower() in AUDIO_SUFFIXES for path in files):
+            if any(map(is_audio, files)):
                 return home
     return None
 

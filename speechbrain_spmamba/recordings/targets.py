@@ -12,7 +12,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from speechbrain_spmamba.audio import AUDIO_SUFFIXES, shown
+from speechbrain_spmamba.audio import shown
+from speechbrain_spmamba.audio_folders import audio_files
 
 STANDARD = "-"  # standard input
 
@@ -85,18 +86,19 @@ def find_targets(names, output_folder):
                     f"{shown(name)} is input and output; give another output "
                     "folder"
                 )
-            known = len(errors)
-            below = list(_audio_below(name, output, errors))
+            below, faults = audio_files(name, leave_out=output)
             for path in below:
                 add(path, path.relative_to(name))
-            if not below and len(errors) == known:
+            errors += faults
+            if not below and not faults:
                 errors.append(f"{shown(name)} holds no audio")
         elif glob.has_magic(name) and not os.path.lexists(name):
-            matches = sorted(glob.glob(name, recursive=True))
-            matches = [path for path in matches if _is_audio(path)]
+            root = _fixed_part(name)
+            matches, faults = audio_files(root, Path(name).relative_to(root))
             for path in matches:
-                add(path, Path(path).relative_to(_fixed_part(name)))
-            if not matches:
+                add(path, path.relative_to(root))
+            errors += faults
+            if not matches and not faults:
                 errors.append(f"{shown(name)} matches no audio file")
         else:
             add(name, Path(Path(name).name))
@@ -142,29 +144,6 @@ def _colliding(stems):
     for path, stem in stems.items():
         by_stem[stem].append(path)
     return [path for group in by_stem.values() if group[1:] for path in group]
-
-
-def _audio_below(folder, output, errors):
-    """Audio files of a folder and its subfolders, in order, no outputs."""
-    output = os.path.abspath(output)
-
-    def report(error):
-        errors.append(f"{shown(error.filename)} cannot be listed")
-
-    for place, folders, files in os.walk(folder, onerror=report):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".")
-            and os.path.abspath(os.path.join(place, name)) != output
-        )
-        for name in sorted(files):
-            if _is_audio(name) and not name.startswith("."):
-                yield Path(place, name)
-
-
-def _is_audio(name):
-    return str(name).lower().endswith(AUDIO_SUFFIXES)
 
 
 def _fixed_part(pattern):

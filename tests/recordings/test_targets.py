@@ -102,3 +102,17 @@ def test_a_missing_file_is_left_to_the_reader(tree):
 
 def test_standard_input_has_a_name():
     assert _names("-") == {"-": "out/stdin_s1.wav"}
+
+
+@pytest.mark.parametrize("name", ["in", "in/**/*"])
+def test_links_are_followed_and_links_to_nothing_are_errors(tree, name):
+    (tree / "disk").mkdir()
+    (tree / "disk/x.opus").touch()
+    (tree / "in/disk").symlink_to("../disk")
+    (tree / "in/disk/up").symlink_to("../in")
+    assert _names(name)["in/disk/x.opus"] == "out/disk/x_s1.wav"
+    assert len(_names(name)) == 5
+    (tree / "in/gone").symlink_to("nowhere")
+    targets, errors = find_targets([name], "out")
+    assert len(targets) == 5
+    assert errors == ["in/gone is a link to nothing"]
