@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from speechbrain_spmamba.lengths.sound import open_sound
+
 
 def open_audio(path):
     """Opens an audio file for reading.
@@ -23,13 +25,15 @@ def open_audio(path):
 
     Returns
     -------
-    soundfile.SoundFile
-        Use it in a ``with`` statement.
+    speechbrain_spmamba.lengths.sound.Sound
+        Use it in a ``with`` statement. Its ``frames`` can all be read,
+        whatever its header says.
 
     Raises
     ------
     ValueError
-        There is no such file, or it is no audio that libsndfile reads.
+        There is no such file, it is no audio that libsndfile reads, or it
+        ends early.
     """
     path = Path(path)
     if not path.is_file():
@@ -38,13 +42,10 @@ def open_audio(path):
             kind = "is no regular file"
         raise ValueError(f"{shown(path)} {kind}; an audio file was expected")
     try:
-        return soundfile.SoundFile(native(path))
-    except (soundfile.SoundFileError, OSError) as error:
-        reason = getattr(error, "error_string", "") or shown(error)
+        return open_sound(native(path))
+    except ValueError as error:
         raise ValueError(
-            f"{shown(path)} cannot be read as audio "
-            f"({path.stat().st_size} bytes, {reason.strip()}); replace or "
-            "remove it"
+            f"{shown(path)} {shown(error)}; replace or remove it"
         ) from None
 
 
@@ -84,7 +85,8 @@ def read_audio(path, sample_rate=None, start=0, frames=-1):
         check_rate(file, path, sample_rate)
         wanted = file.frames - start if frames < 0 else frames
         try:
-            file.seek(start)
+            if start:
+                file.seek(start)
             wave = file.read(wanted, dtype="float32", always_2d=True)
         except (soundfile.SoundFileError, OSError) as error:
             raise ValueError(

@@ -170,7 +170,8 @@ def draw_voices(path, mixture, found, lines, meter, model_rate):
     model_rate : int
         Rate of the model in Hz: above half of it, it gives nothing.
     """
-    rate, frames = found.rate, soundfile.info(native(found.paths[0])).frames
+    rate = found.rate
+    frames = round(found.seconds * rate)
     speaking, powers, bars = meter.speaking(), {}, {}
     with open_recording(mixture) as recording:
         powers["recording"] = power_columns(recording.blocks(), rate, frames)

@@ -1,25 +1,20 @@
 """What can be wrong with an audio file, in a few words, or nothing.
 
-By its header: no audio at all, no samples, a WAV file shorter than it says.
-By its samples: damaged, truncated, silent, NaN or infinite, clipped. Ogg files
-carry no length: one that was cut off is whole to whoever reads it.
+By its header: no audio at all, no samples, shorter than it says.
+By its samples: damaged, silent, NaN or infinite, clipped.
 """
-
-import re
-from pathlib import Path
 
 import numpy as np
 import soundfile
+
+from speechbrain_spmamba.audio import native
+from speechbrain_spmamba.lengths.sound import open_sound
 
 BLOCK = 1 << 20  # samples decoded at a time
 SILENT = 1e-4  # a file that never exceeds this holds nothing
 FULL_SCALE = 0.999
 FLAT = 1e-4  # loud samples move by more than this, clipped ones do not
 CLIPPED = 1e-3  # seconds at full scale without moving: clipped
-# libsndfile's note on a WAV file that ends early. Programs that write to a
-# pipe do not know the length and put the largest number there.
-SHORT_WAV = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
-UNKNOWN_LENGTH = 0x7FFF0000
 
 
 def read_header(path):
@@ -33,9 +28,9 @@ def read_header(path):
     Returns
     -------
     frames : int
-        Samples; 0 if it is no audio.
+        Samples; 0 if it cannot be read.
     sample_rate : int
-        Rate in Hz; 0 if it is no audio.
+        Rate in Hz; 0 if it cannot be read.
     fault : str
         What is wrong, or nothing.
 
@@ -45,21 +40,14 @@ def read_header(path):
     >>> path.write_bytes(b"not audio")
     9
     >>> read_header(path)[2]
-    'cannot be read as audio (9 bytes, Format not recognised)'
+    'cannot be read as audio (Format not recognised)'
     """
-    path = Path(path)
     try:
-        with soundfile.SoundFile(path) as file:
-            frames, rate = file.frames, file.samplerate
-            short = SHORT_WAV.search(file.extra_info)
-    except (soundfile.SoundFileError, OSError) as error:
-        size = path.stat().st_size if path.is_file() else 0
-        fault = f"cannot be read as audio ({size} bytes{_because(error)})"
-        return 0, 0, fault
-    told, found = map(int, short.groups()) if short else (0, 0)
-    if found < told < UNKNOWN_LENGTH:
-        return frames, rate, f"is truncated: {found} of {told} bytes"
-    return frames, rate, "" if frames else "holds no samples"
+        with open_sound(native(path)) as file:
+            fault = "" if file.frames else "holds no samples"
+            return file.frames, file.samplerate, fault
+    except ValueError as error:
+        return 0, 0, str(error)
 
 
 def find_fault(path):
@@ -85,7 +73,7 @@ def find_fault(path):
     """
     peak, done = 0.0, 0
     try:
-        with soundfile.SoundFile(path) as file:
+        with open_sound(native(path)) as file:
             plateau = max(8, round(CLIPPED * file.samplerate))
             while done < file.frames:
                 wave = file.read(BLOCK, dtype="float32", always_2d=True)
@@ -101,6 +89,8 @@ def find_fault(path):
                     return "is clipped"
                 peak = max(peak, float(np.abs(wave).max()))
                 done += len(wave)
+    except ValueError as error:
+        return str(error)
     except (soundfile.SoundFileError, OSError) as error:
         return f"is damaged at sample {done} or behind{_because(error)}"
     return "" if peak > SILENT else "is silent"

@@ -30,7 +30,7 @@ from speechbrain_spmamba.prepare.faults import find_fault, read_header
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1  # raise it when an index of old would be misread
+FORMAT = 2  # raise it when an index of old would be misread
 MANY = 1000  # files to open that are worth a progress bar
 SHOWN = 5  # bad files that are named in a warning
 SPLIT_NAMES = (

@@ -6,7 +6,6 @@ ValueError which names the recording, before or while it is read.
 
 import io
 import os
-import re
 import select
 import shutil
 import stat
@@ -18,16 +17,11 @@ import numpy as np
 import soundfile
 
 from speechbrain_spmamba.audio import open_audio, shown
-from speechbrain_spmamba.prepare.faults import UNKNOWN_LENGTH
+from speechbrain_spmamba.lengths.sound import open_sound
 
 BLOCK = 1 << 20  # values decoded at a time, over all channels
 SLOWEST, FASTEST = 1000, 768_000  # Hz; other rates come of broken headers
 PIPE_WAIT = 10.0  # seconds in which a pipe must begin to send
-# libsndfile's notes on the samples of a WAV or AIFF file that ends early.
-SHORT = re.compile(r"^ ?(?:data|SSND) : (\d+) \(should be (\d+)\)", re.M)
-UNKNOWN_FRAMES = 1 << 62
-OGG_PAGE = 27  # bytes of a page's header before its table of segments
-OGG_LARGEST = 65_307  # bytes of a page
 
 
 class Recording:
@@ -39,8 +33,8 @@ class Recording:
         For messages.
     rate : int
         In Hz.
-    frames : int or None
-        Samples that its header announces, if it does.
+    frames : int
+        Its samples.
     subtype : str
         libsndfile's name of its sample format.
     """
@@ -48,8 +42,7 @@ class Recording:
     def __init__(self, file, name):
         self.file, self.name = file, name
         self.rate, self.subtype = file.samplerate, file.subtype
-        # FLAC that was written to a pipe does not know its length.
-        self.frames = file.frames if file.frames < UNKNOWN_FRAMES else None
+        self.frames = file.frames
 
     def blocks(self):
         """Decodes the recording.
@@ -82,11 +75,11 @@ class Recording:
                 )
             done += len(wave)
             yield wave[:, 0] if wave.shape[1] == 1 else wave.mean(1)
-        if not done and not self.frames:
+        if not self.frames:
             raise ValueError(
                 f"{self.name} holds no samples; nothing to separate"
             )
-        if self.frames and done < self.frames:
+        if done < self.frames:
             raise ValueError(
                 f"{self.name} is truncated: {self.frames} samples expected, "
                 f"{done} found; replace or remove it"
@@ -127,18 +120,18 @@ def open_recording(source):
         if isinstance(source, io.TextIOBase):
             raise ValueError(f"{name} is open as text; open it with mode 'rb'")
         with _searchable(source) as file, _decoded(file, name) as decoded:
-            yield _checked(decoded, file, name)
+            yield _checked(decoded, name)
         return
     path, name = Path(source), shown(source)
     if _is_pipe(path):
         with _received(path, name) as file, _decoded(file, name) as decoded:
-            yield _checked(decoded, file, name)
+            yield _checked(decoded, name)
         return
-    with open_audio(path) as decoded, open(path, "rb") as file:
-        yield _checked(decoded, file, name)
+    with open_audio(path) as decoded:
+        yield _checked(decoded, name)
 
 
-def _checked(decoded, file, name):
+def _checked(decoded, name):
     """The recording, if its header can be believed."""
     rate = decoded.samplerate
     if not SLOWEST <= rate <= FASTEST:
@@ -146,47 +139,15 @@ def _checked(decoded, file, name):
             f"{name} says that it is sampled at {rate} Hz; expected {SLOWEST} "
             f"to {FASTEST}: repair its header"
         )
-    short = SHORT.search(decoded.extra_info)
-    told, found = map(int, short.groups()) if short else (0, 0)
-    # Who writes to a pipe does not know the length and puts a huge one.
-    if found < told < UNKNOWN_LENGTH:
-        raise ValueError(
-            f"{name} is truncated: {found} of {told} bytes of samples found; "
-            "replace or remove it"
-        )
-    if decoded.format == "OGG" and not _ogg_is_whole(file):
-        raise ValueError(
-            f"{name} is truncated: its last page is missing; replace or "
-            "remove it"
-        )
     return Recording(decoded, name)
 
 
 def _decoded(file, name):
     """Opens a file object as audio."""
     try:
-        return soundfile.SoundFile(file)
-    except (soundfile.SoundFileError, OSError, TypeError) as error:
-        raise ValueError(
-            f"{name} cannot be read as audio ({error}); expected WAV, FLAC, "
-            "OGG or MP3"
-        ) from None
-
-
-def _ogg_is_whole(file):
-    """Whether the last page of an Ogg file says so, and is complete."""
-    place = file.tell()
-    size = file.seek(0, io.SEEK_END)
-    file.seek(max(0, size - OGG_LARGEST))
-    end = file.read()
-    file.seek(place)
-    page = end[end.rfind(b"OggS") :]
-    if len(page) < OGG_PAGE or not page.startswith(b"OggS"):
-        return False
-    segments = page[26]
-    body = sum(page[OGG_PAGE : OGG_PAGE + segments])
-    last = page[5] & 4
-    return bool(last) and len(page) >= OGG_PAGE + segments + body
+        return open_sound(file)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}; replace or remove it") from None
 
 
 def _is_pipe(path):
