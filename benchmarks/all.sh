@@ -20,6 +20,7 @@ else
     "$python" benchmarks/model.py --only step --runs 3 --published-runs 1
     OMP_NUM_THREADS=1 "$python" benchmarks/prepare.py
     OMP_NUM_THREADS=1 "$python" benchmarks/long.py
+    OMP_NUM_THREADS=1 "$python" benchmarks/resampling.py
 fi
 "$python" benchmarks/memory.py
 "$python" -m speechbrain_spmamba.cli complexity --measure --device "$device" \

@@ -16,10 +16,10 @@ import math
 import zlib
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from speechbrain_spmamba.audio import check_rate, open_audio, read_audio
 from speechbrain_spmamba.manifest import source_keys
+from speechbrain_spmamba.resampling import resample
 from speechbrain_spmamba.talkers import find_talkers
 
 ROUNDING = -80.0  # dB full scale: a residual below it is no noise
@@ -218,7 +218,7 @@ class DynamicMixing:
         wanted = math.ceil(total * percent / 100)
         speech = self._draw_stretch([path], wanted, rng)[0]
         if percent != 100:
-            speech = resample_poly(speech, 100, percent)
+            speech = resample(speech, percent, 100)
         speech = speech[:total]
         # A talker who is done early begins anywhere in the time that is left.
         start = rng.integers(total - len(speech) + 1)

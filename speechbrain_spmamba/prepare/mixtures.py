@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
-from scipy.signal import resample_poly
 from tqdm import tqdm
 
 from speechbrain_spmamba.audio import (
@@ -28,6 +27,7 @@ from speechbrain_spmamba.names import file_name
 from speechbrain_spmamba.prepare.librispeech import index_speech
 from speechbrain_spmamba.prepare.stamp import check_stamp, write_stamp
 from speechbrain_spmamba.prepare.wham_noise import index_noise
+from speechbrain_spmamba.resampling import resample
 
 SHARE = 20  # mixtures a task: an index of LibriSpeech weighs megabytes
 PEAK = 0.9  # joint scaling keeps the mixture and its parts below this
@@ -251,10 +251,7 @@ def _draw_stretch(path, total, rate, rng):
     wanted = min(frames, math.ceil(total * own_rate / rate))
     start = int(rng.integers(frames - wanted + 1))
     wave = read_audio(path, None, start, wanted)[:, 0].astype(np.float64)
-    if own_rate != rate:
-        common = math.gcd(rate, own_rate)
-        wave = resample_poly(wave, rate // common, own_rate // common)
-    return wave[:total]
+    return resample(wave, own_rate, rate)[:total]
 
 
 def _at_level(signal, decibels):

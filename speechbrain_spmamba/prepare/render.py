@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.signal import oaconvolve, resample_poly
+from scipy.signal import oaconvolve
 
 from speechbrain_spmamba.audio import read_audio
 from speechbrain_spmamba.prepare.loudness import loudness
@@ -25,6 +25,7 @@ from speechbrain_spmamba.prepare.rooms import (
     impulse_responses,
 )
 from speechbrain_spmamba.prepare.scene import scene_rng
+from speechbrain_spmamba.resampling import resample
 
 REFERENCES = ("reverberant", "early", "dry")
 MOST_GAIN = 40.0  # dB: a nearly silent event is not made a loud one
@@ -215,10 +216,7 @@ def read_event(event, rate):
     wave = read_audio(event.path, event.sample_rate, event.start, event.frames)[
         :, 0
     ]
-    if event.sample_rate != rate:
-        common = math.gcd(rate, event.sample_rate)
-        up, down = rate // common, event.sample_rate // common
-        wave = resample_poly(wave, up, down).astype(np.float32)
+    wave = resample(wave, event.sample_rate, rate)
     level = loudness(wave, rate)
     if math.isnan(level):
         raise ValueError(

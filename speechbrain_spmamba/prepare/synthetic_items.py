@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from speechbrain_spmamba.prepare import sounds
 from speechbrain_spmamba.prepare.voices import (
+    SAMPLE_RATE,
     SHORTEST,
     Voice,
     draw_voice,
     speak,
 )
+from speechbrain_spmamba.resampling import resample
 
 SUBSETS = ("train-clean-100", "dev-clean", "test-clean")
 SPLITS = ("tr", "cv", "tt")
@@ -228,7 +229,7 @@ def _dnr_clips(seed, split, number, length):
     reader = make_reader(seed, split, number)
     said = max(SHORTEST, length * rng.uniform(0.5, 0.8))
     wave, words = speak(reader.voice, rng, said)
-    wave = resample_poly(wave, 441, 160)
+    wave = resample(wave, SAMPLE_RATE, DNR_RATE)
     source = f"{reader.subset}/{reader.ident}"
     start = rng.uniform(0, length - said)
     yield "speech", start, wave, source, " ".join(words)

@@ -12,7 +12,7 @@ from itertools import islice
 
 import numpy as np
 
-from speechbrain_spmamba.recordings.resampling import resample
+from speechbrain_spmamba.resampling import resample_blocks
 from speechbrain_spmamba.stitch import stitch
 
 WINDOW = 10.0  # seconds
@@ -81,13 +81,13 @@ def separate_blocks(
     mixture = (block[:, None] for block in blocks)
     if output_rate == rate:
         mixture = pending.watch(mixture)
-        mixture = resample(mixture, rate, model_rate)
+        mixture = resample_blocks(mixture, rate, model_rate)
     else:
-        mixture = pending.watch(resample(mixture, rate, model_rate))
+        mixture = pending.watch(resample_blocks(mixture, rate, model_rate))
     pieces = windows(mixture, size, size - shared)
     estimates = separated(pieces, separate, batch, mixture_consistent)
     joined = stitch(estimates, shared, model_rate)
-    sources = resample(joined, model_rate, output_rate)
+    sources = resample_blocks(joined, model_rate, output_rate)
     for block in sources:
         original = pending.take(len(block))
         # Rounding up twice may have left a sample too many.
