@@ -35,15 +35,20 @@ class Voices:
         PNG file: spectrograms, and when each of them speaks.
     archive : Path
         ZIP file with all of this.
+    cancelled : bool
+        The channels of the recording cancel in their mean.
     """
 
     paths: list
     lines: list
     figure: Path
     archive: Path
+    cancelled: bool
 
 
-def separate_upload(model, path, folder, progress=None, **options):
+def separate_upload(
+    model, path, folder, progress=None, channel=None, **options
+):
     """Separates a recording and prepares all that the page shows.
 
     Arguments
@@ -57,6 +62,8 @@ def separate_upload(model, path, folder, progress=None, **options):
     progress : callable, optional
         ``progress(seconds_done, seconds_in_all)``; None where the length is
         not known.
+    channel : int, optional
+        The channel to separate, counted from 1; by default the mean of all.
     **options : dict
         See ``streams.separate_blocks``.
 
@@ -91,7 +98,12 @@ def separate_upload(model, path, folder, progress=None, **options):
     path, folder = Path(path), Path(folder)
     try:
         found = model.separate_to_files(
-            path, folder, subtype=SUBTYPE, progress=progress, **options
+            path,
+            folder,
+            subtype=SUBTYPE,
+            progress=progress,
+            channel=channel,
+            **options,
         )
     except ValueError as error:
         # Uploads lie in folders that mean nothing to those who sent them.
@@ -100,10 +112,12 @@ def separate_upload(model, path, folder, progress=None, **options):
     meter = meter_of(found.paths, found.rate)
     lines = [activity_line(activity) for activity in meter.result()]
     figure = folder / f"{path.stem}_voices.png"
-    draw_voices(figure, path, found, lines, meter, model.hparams.sample_rate)
+    band = min(found.rate, model.hparams.sample_rate) / 2
+    with open_recording(path, channel) as recording:
+        draw_voices(figure, recording, found, lines, meter, band)
     archive = folder / f"{path.stem}_voices.zip"
     pack(archive, [*found.paths, figure])
-    return Voices(found.paths, lines, figure, archive)
+    return Voices(found.paths, lines, figure, archive, found.cancelled)
 
 
 def activity_line(activity):
@@ -152,35 +166,33 @@ def meter_of(paths, rate):
     return meter
 
 
-def draw_voices(path, mixture, found, lines, meter, model_rate):
+def draw_voices(path, recording, found, lines, meter, band):
     """Draws the mixture and its voices.
 
     Arguments
     ---------
     path : Path
         PNG file.
-    mixture : Path
-        The recording.
+    recording : speechbrain_spmamba.recordings.files.Recording
+        The mixture, open.
     found : speechbrain_spmamba.recordings.separation.Separated
         Its voices.
     lines : list of str
         What is said about each.
     meter : speechbrain_spmamba.activity.ActivityMeter
         When each speaks.
-    model_rate : int
-        Rate of the model in Hz: above half of it, it gives nothing.
+    band : float
+        Hz above which the model gives nothing.
     """
     rate = found.rate
     frames = round(found.seconds * rate)
     speaking, powers, bars = meter.speaking(), {}, {}
-    with open_recording(mixture) as recording:
-        powers["recording"] = power_columns(recording.blocks(), rate, frames)
+    powers["recording"] = power_columns(recording.blocks(), rate, frames)
     for index, line in enumerate(lines):
         title = f"voice {index + 1}: {line}"
         blocks = _blocks(found.paths[index])
         powers[title] = power_columns(blocks, rate, frames) / found.gain**2
         bars[title] = speaking[:, index]
-    band = min(rate, model_rate) / 2
     draw_powers(path, powers, frames / rate, rate, band, bars)
 
 

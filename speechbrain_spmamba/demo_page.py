@@ -23,6 +23,8 @@ Give a recording in which people talk at the same time, and hear each of them
 alone. Nothing is sent to the internet.
 """
 CONSISTENT = "What is in the recording is in one of the voices, noise included"
+CHANNEL = "Channel of the recording; 0 is the mean of all"
+CANCELLED = "The channels cancel in their mean: choose channel 1"
 CSS = ".gradio-container {max-width: 60rem !important; margin: auto}"
 
 
@@ -140,6 +142,9 @@ def build_page(model, folder):
         )
         with gr.Accordion("Options", open=False):
             consistent = gr.Checkbox(label=CONSISTENT)
+            channel = gr.Number(
+                0, label=CHANNEL, precision=0, minimum=0, elem_id="channel"
+            )
         button = gr.Button("Separate", variant="primary", elem_id="separate")
         with gr.Column(visible=False) as status:
             place = gr.HTML(min_height=70)
@@ -155,10 +160,12 @@ def build_page(model, folder):
 
         bar = gr.Progress()  # Gradio finds it among the defaults
 
-        def run(path, consistent, progress=bar):
-            found = _separate(
-                gr, model, path, folder, progress, mixture_consistent=consistent
-            )
+        def run(path, consistent, channel, progress=bar):
+            options = {
+                "mixture_consistent": consistent,
+                "channel": channel or None,
+            }
+            found = _separate(gr, model, path, folder, progress, **options)
             return [*_visible(gr, False, True), *found]
 
         views = [status, results]
@@ -170,7 +177,7 @@ def build_page(model, folder):
             queue=False,
         ).then(
             run,
-            inputs=[recording, consistent],
+            inputs=[recording, consistent, channel],
             outputs=[*views, *players, figure, archive],
             show_progress_on=place,
         )
@@ -215,6 +222,8 @@ def _separate(gr, model, path, folder, progress, **options):
         found = separate_upload(model, path, own, report, **options)
     except (ValueError, OSError, MemoryError, OutOfMemoryError) as error:
         raise _notice(gr, str(error) or type(error).__name__) from None
+    if found.cancelled:
+        gr.Warning(CANCELLED)
     players = [
         _player(gr, index, str(path), line)
         for index, (path, line) in enumerate(

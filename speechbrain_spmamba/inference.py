@@ -9,6 +9,7 @@ import torch
 from speechbrain.inference.interfaces import Pretrained
 
 from speechbrain_spmamba.activity import activity, most_active
+from speechbrain_spmamba.recordings.channels import Mixdown
 from speechbrain_spmamba.recordings.files import open_recording
 from speechbrain_spmamba.recordings.separation import (
     as_mono,
@@ -138,12 +139,14 @@ class WaveformSeparation(Pretrained):
         """The same as ``separate_batch``."""
         return self.separate_batch(mix, lengths)
 
-    def separate_file(self, path, output_folder=None, subtype=None, **options):
+    def separate_file(
+        self, path, output_folder=None, subtype=None, channel=None, **options
+    ):
         """Separates a recording of any rate and number of channels.
 
-        Channels are averaged, other rates are resampled there and back, and
-        long recordings are separated in windows. The result is held in
-        memory; ``separate_to_files`` does without.
+        Channels are averaged unless one is chosen, other rates are resampled
+        there and back, and long recordings are separated in windows. The
+        result is held in memory; ``separate_to_files`` does without.
 
         Arguments
         ---------
@@ -155,6 +158,9 @@ class WaveformSeparation(Pretrained):
             Sample format of these files, e.g. FLOAT or PCM_16; by default
             that of the input. In an integer format, sources that would clip
             are scaled down together, so that their relation stays.
+        channel : int, optional
+            The channel to separate, counted from 1; by default the mean of
+            all. A warning says where that leaves nothing.
         **options : dict
             See ``separate_stream``.
 
@@ -169,10 +175,11 @@ class WaveformSeparation(Pretrained):
         ValueError
             No audio, a damaged file, or samples that are not finite.
         """
-        with open_recording(path) as recording:
+        with open_recording(path, channel) as recording:
             rate, own_subtype = recording.rate, recording.subtype
             blocks = self.separate_stream(recording.blocks(), rate, **options)
             est = np.concatenate(list(blocks))
+            recording.mixdown.warn(recording.name)
         if output_folder is not None:
             subtype = subtype or subtype_like(own_subtype, "wav")
             write_sources(path, est, rate, output_folder, subtype)
@@ -191,7 +198,7 @@ class WaveformSeparation(Pretrained):
             wav or flac.
         **options : dict
             See ``separation.separate_recording`` (sample format, rate,
-            number of speakers, progress) and ``separate_stream``.
+            channel, number of speakers, progress) and ``separate_stream``.
 
         Returns
         -------
@@ -207,7 +214,9 @@ class WaveformSeparation(Pretrained):
         paths = output_paths(source, output_folder, speakers, kind)
         return separate_recording(self, source, paths, **options)
 
-    def separate_array(self, wave, rate, order="model", **options):
+    def separate_array(
+        self, wave, rate, order="model", channel=None, **options
+    ):
         """Separates samples of any length that are in memory.
 
         Arguments
@@ -220,6 +229,9 @@ class WaveformSeparation(Pretrained):
         order : str
             "model": as the model gives them. "activity": from who speaks most
             to who does not; ``activity.activity`` tells who that is.
+        channel : int, optional
+            The channel to separate, counted from 1; by default the mean of
+            all.
         **options : dict
             See ``separate_stream``.
 
@@ -235,7 +247,9 @@ class WaveformSeparation(Pretrained):
         """
         if order not in ("model", "activity"):
             raise ValueError(f"order is '{order}'; expected model or activity")
-        mono = as_mono(wave)
+        mixdown = Mixdown(channel)
+        mono = as_mono(wave, mixdown)
+        mixdown.warn("the samples")
         if not len(mono):
             raise ValueError("there are no samples; nothing to separate")
         options["seconds"] = len(mono) / rate
@@ -255,6 +269,7 @@ class WaveformSeparation(Pretrained):
         batch=None,
         progress=None,
         seconds=None,
+        channel=None,
         **options,
     ):
         """Separates blocks as they come, in constant memory.
@@ -273,6 +288,9 @@ class WaveformSeparation(Pretrained):
             ``progress(seconds_done, seconds)``, called with each block.
         seconds : float, optional
             Length of the stream, for ``progress``.
+        channel : int, optional
+            The channel to separate, counted from 1; by default the mean of
+            all.
         **options : dict
             ``window``, ``overlap`` in seconds and ``mixture_consistent``, see
             ``streams.separate_blocks``.
@@ -297,9 +315,10 @@ class WaveformSeparation(Pretrained):
             batch = 1 if torch.device(self.device).type == "cpu" else 4
         model_rate = self.hparams.sample_rate
         output_rate = rate if keep_rate else model_rate
+        mixdown = Mixdown(channel)
         found = separate_blocks(
             self._separate_arrays,
-            map(as_mono, blocks),
+            (as_mono(block, mixdown) for block in blocks),
             rate,
             model_rate,
             output_rate,
@@ -307,6 +326,7 @@ class WaveformSeparation(Pretrained):
             **options,
         )
         yield from report(found, progress, output_rate, seconds)
+        mixdown.warn("the stream")
 
     def _separate_arrays(self, mixes):
         """``[B, T] -> [B, T, S]`` in numpy."""

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from speechbrain_spmamba.audio import open_audio, read_audio
 from speechbrain_spmamba.recordings import files, jobs
 from speechbrain_spmamba.recordings.jobs import Settings, separate_one
 from speechbrain_spmamba.recordings.targets import find_targets
@@ -155,8 +156,9 @@ def _outcome(path, out):
     left = sorted(out.iterdir()) if out.is_dir() else []
     assert left == sorted(paths) and len(paths) == 2 * done
     if done:
-        wave, rate = soundfile.read(path)
-        wave = wave.reshape(len(wave), -1).mean(1)
+        wave = read_audio(path).mean(1)
+        with open_audio(path) as file:
+            rate = file.samplerate
         for share, name in zip((0.75, 0.25), paths, strict=True):
             found, found_rate = soundfile.read(name)
             assert (len(found), found_rate) == (len(wave), rate)

@@ -58,6 +58,11 @@ def add_arguments(parser):
         help="sample rate of the outputs: of the input, or of the model",
     )
     parser.add_argument(
+        "--channel",
+        type=int,
+        help="channel that is separated, from 1; by default the mean of all",
+    )
+    parser.add_argument(
         "--speakers", type=int, help="write only so many, the most active ones"
     )
     parser.add_argument(
@@ -141,6 +146,7 @@ def _settings(arguments):
         "window": arguments.window,
         "overlap": arguments.overlap,
         "mixture_consistent": arguments.mixture_consistent,
+        "channel": arguments.channel,
     }
     options = {k: v for k, v in options.items() if v is not None}
     return Settings(
@@ -160,6 +166,7 @@ def _settings(arguments):
 
 def _check(settings, rate):
     """Raises ValueError for settings that no recording could have."""
+    from speechbrain_spmamba.recordings.channels import Mixdown
     from speechbrain_spmamba.recordings.spool import check_format
     from speechbrain_spmamba.recordings.streams import (
         OVERLAP,
@@ -173,6 +180,7 @@ def _check(settings, rate):
     )
     if settings.subtype is not None:
         check_format(settings.kind, settings.subtype, rate, 1)
+    Mixdown(options.get("channel"))
     if settings.batch is not None and settings.batch < 1:
         raise ValueError(f"--batch is {settings.batch}; give 1 or more")
 

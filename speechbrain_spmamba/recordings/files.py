@@ -18,6 +18,7 @@ import soundfile
 
 from speechbrain_spmamba.audio import open_audio, shown
 from speechbrain_spmamba.lengths.sound import open_sound
+from speechbrain_spmamba.recordings.channels import Mixdown
 
 BLOCK = 1 << 20  # values decoded at a time, over all channels
 SLOWEST, FASTEST = 1000, 768_000  # Hz; other rates come of broken headers
@@ -37,10 +38,13 @@ class Recording:
         Its samples.
     subtype : str
         libsndfile's name of its sample format.
+    mixdown : Mixdown
+        Knows at the end whether the channels cancelled.
     """
 
-    def __init__(self, file, name):
+    def __init__(self, file, name, channel=None):
         self.file, self.name = file, name
+        self.mixdown = Mixdown(channel)
         self.rate, self.subtype = file.samplerate, file.subtype
         self.frames = file.frames
 
@@ -50,12 +54,14 @@ class Recording:
         Yields
         ------
         numpy.ndarray
-            Mean of the channels, float32, ``[n]``; never empty.
+            Mean of the channels or one of them, float32, ``[n]``; never
+            empty.
 
         Raises
         ------
         ValueError
-            Damaged, shorter than announced, or not finite.
+            Damaged, shorter than announced, not finite, or without the
+            wanted channel.
         """
         size, done = max(1, BLOCK // self.file.channels), 0
         while True:
@@ -74,7 +80,11 @@ class Recording:
                     "recording"
                 )
             done += len(wave)
-            yield wave[:, 0] if wave.shape[1] == 1 else wave.mean(1)
+            try:
+                mono = self.mixdown(wave)
+            except ValueError as error:
+                raise ValueError(f"{self.name}: {error}") from None
+            yield mono
         if not self.frames:
             raise ValueError(
                 f"{self.name} holds no samples; nothing to separate"
@@ -87,7 +97,7 @@ class Recording:
 
 
 @contextmanager
-def open_recording(source):
+def open_recording(source, channel=None):
     """Opens a recording of any kind.
 
     Arguments
@@ -95,6 +105,8 @@ def open_recording(source):
     source : str, Path or binary file object
         A file, a named pipe, or anything with ``read``. What cannot be
         searched is first copied to a temporary file.
+    channel : int, optional
+        The channel to read, counted from 1; by default the mean of all.
 
     Yields
     ------
@@ -120,18 +132,18 @@ def open_recording(source):
         if isinstance(source, io.TextIOBase):
             raise ValueError(f"{name} is open as text; open it with mode 'rb'")
         with _searchable(source) as file, _decoded(file, name) as decoded:
-            yield _checked(decoded, name)
+            yield _checked(decoded, name, channel)
         return
     path, name = Path(source), shown(source)
     if _is_pipe(path):
         with _received(path, name) as file, _decoded(file, name) as decoded:
-            yield _checked(decoded, name)
+            yield _checked(decoded, name, channel)
         return
     with open_audio(path) as decoded:
-        yield _checked(decoded, name)
+        yield _checked(decoded, name, channel)
 
 
-def _checked(decoded, name):
+def _checked(decoded, name, channel):
     """The recording, if its header can be believed."""
     rate = decoded.samplerate
     if not SLOWEST <= rate <= FASTEST:
@@ -139,7 +151,7 @@ def _checked(decoded, name):
             f"{name} says that it is sampled at {rate} Hz; expected {SLOWEST} "
             f"to {FASTEST}: repair its header"
         )
-    return Recording(decoded, name)
+    return Recording(decoded, name, channel)
 
 
 def _decoded(file, name):

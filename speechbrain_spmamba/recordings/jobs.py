@@ -167,6 +167,8 @@ def _separate(model, source, paths, settings, **more):
         f"({taken / max(found.seconds, 1e-9):.2g} of real time)",
         ", ".join(f"s{n + 1}: {a}" for n, a in enumerate(found.activity)),
     ]
+    if found.cancelled:
+        parts.append("the channels cancel, --channel 1 takes one of them")
     if found.gain < 1:
         parts.append(f"scaled by {20 * math.log10(found.gain):.1f} dB")
     return "; ".join(parts)

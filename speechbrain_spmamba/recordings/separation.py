@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from speechbrain_spmamba.activity import most_active
+from speechbrain_spmamba.recordings.channels import Mixdown
 from speechbrain_spmamba.recordings.files import BLOCK, open_recording
 from speechbrain_spmamba.recordings.spool import (
     Spool,
@@ -43,6 +44,8 @@ class Separated:
         Of the files in Hz.
     gain : float
         Factor on all sources, 1 unless an integer format would have clipped.
+    cancelled : bool
+        The channels of the recording cancel in their mean.
     """
 
     paths: list
@@ -50,6 +53,7 @@ class Separated:
     seconds: float
     rate: int
     gain: float
+    cancelled: bool
 
 
 def choose(activity, speakers):
@@ -85,14 +89,16 @@ def check_speakers(outputs, speakers):
         )
 
 
-def as_mono(wave):
-    """Samples of any kind as the mean of their channels.
+def as_mono(wave, mixdown=None):
+    """Samples of any kind as the mean of their channels, or one of them.
 
     Arguments
     ---------
     wave : numpy.ndarray or torch.Tensor
         Shape ``[T]`` or ``[T, channels]``; floats, or integers of which the
         largest is full scale.
+    mixdown : Mixdown, optional
+        Which channel, and what has gone by of the same stream.
 
     Returns
     -------
@@ -102,7 +108,7 @@ def as_mono(wave):
     Raises
     ------
     ValueError
-        Another shape, or samples that are not finite.
+        Another shape, no such channel, or samples that are not finite.
 
     Example
     -------
@@ -132,8 +138,8 @@ def as_mono(wave):
         raise ValueError(
             f"samples are of type {wave.dtype}; expected floats or integers"
         )
-    if wave.ndim == 2:
-        wave = wave.mean(1)
+    columns = wave[:, None] if wave.ndim == 1 else wave
+    wave = (mixdown or Mixdown())(columns)
     with np.errstate(over="ignore"):
         wave = wave.astype("float32")
     if not np.isfinite(wave).all():
@@ -195,6 +201,7 @@ def separate_recording(
     comment="",
     together=False,
     progress=None,
+    channel=None,
     **options,
 ):
     """Separates a recording of any length into files.
@@ -220,6 +227,8 @@ def separate_recording(
     progress : callable, optional
         ``progress(seconds_done, seconds_in_all)``; None where the length is
         not known.
+    channel : int, optional
+        The channel to separate, counted from 1; by default the mean of all.
     **options : dict
         See ``streams.separate_blocks``.
 
@@ -237,7 +246,7 @@ def separate_recording(
     outputs = model.hparams.num_spks
     check_speakers(outputs, speakers)
     with ExitStack() as stack:
-        recording = stack.enter_context(open_recording(source))
+        recording = stack.enter_context(open_recording(source, channel))
         rate = recording.rate if keep_rate else model.hparams.sample_rate
         kind = paths[0].suffix[1:]
         subtype = subtype or subtype_like(recording.subtype, kind)
@@ -257,12 +266,14 @@ def separate_recording(
         chosen = choose(activity, speakers)
         gain = spool.write(paths, subtype, chosen, comment, together)
         warn_if_scaled(recording.name, gain, subtype)
+        recording.mixdown.warn(recording.name)
         return Separated(
             paths,
             [activity[index] for index in chosen],
             spool.frames / rate,
             rate,
             gain,
+            recording.mixdown.cancels,
         )
 
 
