@@ -85,9 +85,12 @@ def read_audio(path, sample_rate=None, start=0, frames=-1):
         check_rate(file, path, sample_rate)
         wanted = file.frames - start if frames < 0 else frames
         try:
-            if start:
+            # GSM and its like can only be read from the beginning.
+            skip = 0 if file.seekable() else start
+            if start > skip:
                 file.seek(start)
-            wave = file.read(wanted, dtype="float32", always_2d=True)
+            wave = file.read(skip + wanted, dtype="float32", always_2d=True)
+            wave = wave[skip:]
         except (soundfile.SoundFileError, OSError) as error:
             raise ValueError(
                 f"{path} is damaged at sample {start} or behind ({error}); "

@@ -21,6 +21,14 @@ def test_a_part_is_what_lies_there(tmp_path, wave, suffix):
     np.testing.assert_array_equal(part, whole[1000:1500])
 
 
+def test_what_cannot_be_searched_is_read_up_to_the_part(tmp_path, wave):
+    path = tmp_path / "phone.wav"
+    soundfile.write(path, wave, 8000, subtype="GSM610")
+    whole = read_audio(path)
+    part = read_audio(path, start=1000, frames=500)
+    np.testing.assert_array_equal(part, whole[1000:1500])
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ValueError, match="nothing.wav does not exist"):
         read_audio(tmp_path / "nothing.wav")

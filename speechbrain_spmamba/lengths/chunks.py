@@ -18,6 +18,12 @@ from speechbrain_spmamba.lengths.layout import AS_IT_IS, Layout
 # The largest numbers of a signed and an unsigned field, less what headers take.
 UNKNOWN = (range(0x7FFF0000, 0x80010000), range(0xFFFF0000, 0x100000000))
 UNKNOWN_64 = 1 << 62
+# Chunks that often stand behind the samples, and may be cut off; there may
+# also be the TAG of an MP3 file.
+BEHIND = frozenset(
+    b"LIST ID3 BEXT IXML AXML _PMX CUE SMPL INST JUNK PAD FACT PEAK "
+    b"ANNO COMT NAME AUTH MARK APPL INFO FREE STRG UUID PAKT".split()
+)
 LEAST = 1024  # bytes: fewer behind the samples are a tag of no chunk
 
 
@@ -95,7 +101,7 @@ def find_layout(file, size):
         raise ValueError(
             f"is truncated: {there} of {told} bytes of samples found"
         )
-    if 0 <= told <= there and not _are_samples(file, start, told, size):
+    if 0 <= told <= there and not _are_samples(file, kind, start, told, size):
         return AS_IT_IS
     largest = (1 << 8 * struct.calcsize(code) - code.endswith("q")) - 1
     right = struct.pack(code, min(there + kind.own, largest))
@@ -137,12 +143,24 @@ def _is_unknown(told):
     return told >= UNKNOWN_64 or any(told in numbers for numbers in UNKNOWN)
 
 
-def _are_samples(file, start, told, size):
+def _are_samples(file, kind, start, told, size):
     """Whether what lies behind the samples are samples as well."""
-    file.seek(start + told + told % 2)
-    name = file.read(4)
     least = LEAST if told else 1
-    return size - start - told >= least and not _is_name(name)
+    if size - start - told < least:
+        return False
+    place = start + told
+    place += -place % kind.step
+    file.seek(place)
+    width = struct.calcsize(kind.code)
+    head = file.read(kind.name + width)
+    name = head[:4]
+    if name.upper().rstrip() in BEHIND or name.startswith(b"TAG"):
+        return False
+    if len(head) < kind.name + width or not _is_name(name):
+        return True
+    # Samples may look like a name, but then hardly like a size as well.
+    length = struct.unpack(kind.code, head[kind.name :])[0] - kind.own
+    return not 0 <= length <= size - place - len(head) + kind.step
 
 
 def _is_name(name):

@@ -52,7 +52,7 @@ def find_layout(file, start, size):
 
     def with_total(samples):
         patch = (others | samples).to_bytes(8, "big")
-        return Layout(patches=((place, patch),))
+        return Layout(patches=((place, patch),), frames=samples)
 
     found = count_samples(file, with_total(0))
     if found < total:

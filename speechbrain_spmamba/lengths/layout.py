@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import soundfile
 
-BLOCK = 1 << 12  # samples decoded at a time
+BLOCK = 1 << 13  # samples decoded at a time
 TAIL = 4096  # bytes at a pretended end in which decoders look for tags
 
 

@@ -140,6 +140,10 @@ class Chain:
         if self._own is not None:
             self._own.close()
 
+    def seekable(self):
+        """Whether it can be read from anywhere."""
+        return all(sound.seekable() for sound in self.sounds)
+
     def seek(self, place):
         """Goes to a sample."""
         self.place = place

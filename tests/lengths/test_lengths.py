@@ -96,10 +96,21 @@ def test_a_large_size_that_programs_do_not_put_for_unknown_is_one(
 def test_chunks_and_tags_behind_the_samples_are_no_samples(tmp_path, length):
     for subtype in ("PCM_U8", "PCM_16"):
         content = encoded("WAV", length, subtype=subtype)
-        for more in (b"LIST" + struct.pack("<I", 3000), b"TAGTitle"):
-            path = write(tmp_path, content + more + bytes(125))
-            with open_audio(path) as file:
+        for more in (
+            b"LIST" + struct.pack("<I", 3000) + bytes(2000),  # cut off
+            b"some" + struct.pack("<I", 2000) + bytes(2000),
+            b"TAGTitle" + bytes(120),
+        ):
+            with open_audio(write(tmp_path, content + more)) as file:
                 assert file.frames == length
+
+
+def test_samples_that_look_like_a_name_are_samples(tmp_path):
+    content = encoded("WAV", **PCM)
+    place = content.index(b"data") + 8
+    struct.pack_into("<I", content, place - 4, LENGTH)
+    content[place + LENGTH : place + LENGTH + 4] = b"text"
+    assert length_of(write(tmp_path, content)) == LENGTH
 
 
 def test_what_follows_a_wav_file_is_samples_though_its_header_ends(tmp_path):
@@ -130,7 +141,7 @@ def test_flac_that_tells_too_much_was_cut(tmp_path):
 
 def test_flac_of_unknown_length_that_was_cut(tmp_path):
     path = write(tmp_path, with_total(encoded("FLAC"), 0)[:-500])
-    with pytest.raises(ValueError, match="damaged at sample 20480 or behind"):
+    with pytest.raises(ValueError, match="damaged at sample 16384 or behind"):
         open_audio(path)
 
 
