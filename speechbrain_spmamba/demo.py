@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from speechbrain_spmamba.activity import ActivityMeter
-from speechbrain_spmamba.audio import native, replacing, shown
+from speechbrain_spmamba.audio import open_audio, replacing, shown
 from speechbrain_spmamba.recordings.files import open_recording
 from speechbrain_spmamba.spectrograms import draw_powers, power_columns
 
@@ -216,5 +215,5 @@ def pack(archive, paths):
 
 def _blocks(path):
     """Samples of a file with one channel, ``[n]`` each."""
-    with soundfile.SoundFile(native(path)) as file:
+    with open_audio(path) as file:
         yield from file.blocks(BLOCK, dtype="float32")

@@ -1,6 +1,7 @@
 """The whole length comes out, whatever a header says, or the file is named."""
 
 import io
+import re
 import struct
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import speechbrain_spmamba
 from speechbrain_spmamba.audio import open_audio, read_audio
 from speechbrain_spmamba.lengths import find_layout
 from speechbrain_spmamba.lengths import sound as sounds
@@ -255,6 +257,20 @@ def test_nothing_but_a_beginning_is_named(tmp_path, start, length):
         with pytest.raises(ValueError, match="a.bin (is|cannot)") as error:
             open_audio(path)
         assert "\n" not in str(error.value)
+
+
+def test_no_other_place_of_the_package_believes_a_header():
+    """What opens audio does so by open_audio or open_sound."""
+    package = Path(speechbrain_spmamba.__file__).parent
+    opening = re.compile(r"soundfile\.(SoundFile\(|info\(|read\()")
+    found = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if opening.search(path.read_text(encoding="utf-8"))
+    }
+    # Files just written and read back, their comments, and bytes in memory.
+    own = {"recordings/spool.py", "recordings/marks.py", "prepare/plans.py"}
+    assert found == own
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="no shared cases")

@@ -302,6 +302,15 @@ def test_a_stream_of_unknown_length_is_not_cut(folder):
     assert list_audio(folder)[-1].frames == 4000
 
 
+def test_flac_of_unknown_length_is_as_long_as_it_is(folder):
+    path = write(folder / "stream.flac", tone(4000))
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0  # the last 36 bits of these are the length
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    assert list_audio(folder)[-1].frames == 4000
+
+
 def bad_samples():
     """Name -> (wave, options of writing, reason)."""
     hole = tone()
