@@ -8,6 +8,7 @@ import csv
 from pathlib import Path
 
 from speechbrain_spmamba.audio import replacing
+from speechbrain_spmamba.texts import read_csv
 
 DATA_ROOT = "$data_root"
 
@@ -34,6 +35,30 @@ def source_keys(columns):
     while f"s{len(keys) + 1}_wav" in columns:
         keys.append(f"s{len(keys) + 1}_wav")
     return keys
+
+
+def known_columns(columns):
+    """Names of the columns that mean something in a manifest.
+
+    Arguments
+    ---------
+    columns : iterable of str
+        Column names.
+
+    Returns
+    -------
+    list of str
+        Those of this file's head, and ``s1_utterances``, ..., which tell
+        people what a source was made of.
+
+    Example
+    -------
+    >>> known_columns(["ID", "s1_wav", "s3_wav"])
+    ['ID', 'duration', 'mix_wav', 'noise_wav', 's1_wav', 's1_utterances']
+    """
+    sources = source_keys(columns)
+    told = [key.replace("_wav", "_utterances") for key in sources]
+    return ["ID", "duration", "mix_wav", "noise_wav", *sources, *told]
 
 
 def write_manifest(path, rows, data_root):
@@ -105,8 +130,9 @@ def read_manifest(path, data_root, num_spks=None):
     Raises
     ------
     ValueError
-        Not a file, a column missing, no rows, an ID twice, a duration that
-        is no positive number, or another number of sources than wanted.
+        Not a file, no CSV file, a column missing, no rows, an ID twice, a
+        duration that is no positive number, or another number of sources than
+        wanted.
     """
     path = Path(path)
     if not path.is_file():
@@ -114,49 +140,48 @@ def read_manifest(path, data_root, num_spks=None):
             f"manifest {path} does not exist; prepare the data first "
             "(`spmamba prepare --help`)"
         )
-    rows = {}
-    with open(path, newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file, skipinitialspace=True)
-        columns = reader.fieldnames or []
-        sources = source_keys(columns)
-        for needed in ("ID", "duration", "mix_wav", "s1_wav"):
-            if needed not in columns:
-                raise ValueError(
-                    f"manifest {path} has no column '{needed}'; it has "
-                    f"{', '.join(columns) or 'none'}; expected "
-                    "ID,duration,mix_wav,s1_wav,s2_wav,..."
-                )
-        if num_spks is not None and len(sources) != num_spks:
+    columns, lines = read_csv(path, known_columns)
+    sources = source_keys(columns)
+    for needed in ("ID", "duration", "mix_wav", "s1_wav"):
+        if needed not in columns:
             raise ValueError(
-                f"manifest {path} has {len(sources)} sources a mixture, the "
-                f"model separates {num_spks}; set num_spks or use other data"
+                f"manifest {path} has no column '{needed}'; it has "
+                f"{', '.join(columns) or 'none'}; expected "
+                "ID,duration,mix_wav,s1_wav,s2_wav,..."
             )
-        for line, row in enumerate(reader, start=2):
-            rows[row["ID"]] = _checked(row, f"manifest {path} line {line}")
-            if len(rows) != line - 1:
-                raise ValueError(
-                    f"manifest {path} line {line}: ID '{row['ID']}' stands "
-                    "there twice; IDs must differ"
-                )
-            for key in ("mix_wav", *sources, "noise_wav"):
-                if row.get(key):
-                    row[key] = row[key].replace(DATA_ROOT, str(data_root))
+    if num_spks is not None and len(sources) != num_spks:
+        raise ValueError(
+            f"manifest {path} has {len(sources)} sources a mixture, the "
+            f"model separates {num_spks}; set num_spks or use other data"
+        )
+    rows = {}
+    for line, row in lines:
+        row = _checked(row, sources, f"manifest {path} line {line}")
+        if row["ID"] in rows:
+            raise ValueError(
+                f"manifest {path} line {line}: ID '{row['ID']}' stands "
+                "there twice; IDs must differ"
+            )
+        rows[row["ID"]] = row
+        for key in ("mix_wav", *sources, "noise_wav"):
+            if row.get(key):
+                row[key] = row[key].replace(DATA_ROOT, str(data_root))
     if not rows:
         raise ValueError(f"manifest {path} has no rows; prepare the data again")
     return rows
 
 
-def _checked(row, where):
+def _checked(row, sources, where):
     """The row with a float duration, or an error that names the line."""
     try:
         duration = float(row["duration"])
-    except (TypeError, ValueError):
+    except ValueError:
         duration = -1.0
     if not 0 < duration < float("inf"):
         raise ValueError(
             f"{where}: duration is '{row['duration']}', expected seconds"
         )
-    empty = [k for k in ("ID", "mix_wav", "s1_wav") if not row[k]]
+    empty = [k for k in ("ID", "mix_wav", *sources) if not row[k]]
     if empty:
         raise ValueError(f"{where}: '{empty[0]}' is empty")
     row["duration"] = duration

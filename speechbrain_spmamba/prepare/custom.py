@@ -12,7 +12,6 @@ the table's folder or absolute, and an ``ID`` if the mixtures' file names do
 not differ.
 """
 
-import csv
 from pathlib import Path
 
 from speechbrain_spmamba.prepare.scan import (
@@ -21,6 +20,7 @@ from speechbrain_spmamba.prepare.scan import (
     match_parts,
     write_manifests,
 )
+from speechbrain_spmamba.texts import read_columns, read_csv
 
 SPLITS = {"train": "train", "valid": "valid", "test": "test"}
 TREE = (
@@ -212,25 +212,27 @@ def read_table(path, parts):
     ValueError
         No rows, an ID twice, or an empty field.
     """
+    wanted = {"ID", "duration", *parts.values()}
+
+    def known(columns):
+        return [name for name in columns if _part(name) in wanted]
+
     items = {}
-    with open(path, newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file, skipinitialspace=True)
-        for line, row in enumerate(reader, start=2):
-            row = {key.removesuffix("_wav"): row[key] for key in row if key}
-            empty = [part for part in parts.values() if not row[part]]
-            if empty:
-                raise ValueError(f"{path} line {line}: '{empty[0]}' is empty")
-            files = {
-                column: path.parent / row[part]
-                for column, part in parts.items()
-            }
-            item = row.get("ID") or files["mix_wav"].stem
-            if item in items:
-                raise ValueError(
-                    f"{path} line {line}: '{item}' stands there twice; add a "
-                    "column ID with names that differ"
-                )
-            items[item] = files
+    for line, row in read_csv(path, known)[1]:
+        row = {_part(name): text for name, text in row.items()}
+        empty = [part for part in parts.values() if not row[part]]
+        if empty:
+            raise ValueError(f"{path} line {line}: '{empty[0]}' is empty")
+        files = {
+            column: path.parent / row[part] for column, part in parts.items()
+        }
+        item = row.get("ID") or files["mix_wav"].stem
+        if item in items:
+            raise ValueError(
+                f"{path} line {line}: '{item}' stands there twice; add a "
+                "column ID with names that differ"
+            )
+        items[item] = files
     if not items:
         raise ValueError(f"{path} has no rows; expected a mixture a line")
     return items
@@ -247,6 +249,15 @@ def _names_in_folder(folder, mix):
 
 def _columns(path):
     """Columns of a table, without the manifest's ending."""
-    with open(path, newline="", encoding="utf-8") as file:
-        columns = next(csv.reader(file), [])
-    return {column.strip().removesuffix("_wav") for column in columns}
+    names = [_part(column) for column in read_columns(path)]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(
+            f"{path} has both {twice[0]} and {twice[0]}_wav; keep one"
+        )
+    return set(names)
+
+
+def _part(column):
+    """A column's name without the manifest's ending."""
+    return column.removesuffix("_wav")

@@ -14,7 +14,6 @@ in it are: where a background sound runs on below a foreground one, the whole
 stretch is foreground. Without an annotation a stem is one stretch.
 """
 
-import csv
 import logging
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from speechbrain_spmamba.prepare.index import (
     split_folder,
 )
 from speechbrain_spmamba.prepare.recordings import Recording
+from speechbrain_spmamba.texts import read_csv
 
 logger = logging.getLogger(__name__)
 
@@ -201,23 +201,22 @@ def _read_v2(path, stem, file):
     if not path.is_file():
         return [(0, file.frames, own)]
     events = []
-    with open(path, newline="", encoding="utf-8") as table:
-        for row in csv.DictReader(table, skipinitialspace=True):
-            try:
-                start, stop = (
-                    round(float(row[f"mix {end} time"]) * file.sample_rate)
-                    for end in ("start", "end")
-                )
-                kind = (row["class"] or "").strip()
-            except (KeyError, TypeError, ArithmeticError, ValueError):
-                raise ValueError(
-                    f"{path} has no 'class', 'mix start time' and 'mix end "
-                    f"time' in the row {row}; unpack it again, or remove it "
-                    "to take the stem as a whole"
-                ) from None
-            if (stem == "music") == (kind == "music") and kind != "speech":
-                kind = "background" if kind == "background" else own
-                events.append((start, stop, kind))
+    for _, row in read_csv(path)[1]:
+        try:
+            start, stop = (
+                round(float(row[f"mix {end} time"]) * file.sample_rate)
+                for end in ("start", "end")
+            )
+            kind = row["class"].strip()
+        except (KeyError, ArithmeticError, ValueError):
+            raise ValueError(
+                f"{path} has no 'class', 'mix start time' and 'mix end "
+                f"time' in the row {row}; unpack it again, or remove it "
+                "to take the stem as a whole"
+            ) from None
+        if (stem == "music") == (kind == "music") and kind != "speech":
+            kind = "background" if kind == "background" else own
+            events.append((start, stop, kind))
     return _within(events, file.frames)
 
 
@@ -229,20 +228,20 @@ def _read_v3(path, stem, file):
     if not path.is_file():
         return whole
     events = []
-    with open(path, newline="", encoding="utf-8") as table:
-        for row in csv.DictReader(table, skipinitialspace=True):
-            columns = [pair for pair in V3_COLUMNS if row.keys() >= set(pair)]
-            if not columns:
-                logger.warning("%s is of no known form and not used", path)
-                return whole
-            try:
-                start, length = (round(float(row[key])) for key in columns[0])
-            except (TypeError, ArithmeticError, ValueError):
-                raise ValueError(
-                    f"{path} has no numbers in the row {row}; unpack it again, "
-                    "or remove it to take the stem as a whole"
-                ) from None
-            events.append((start, start + length, kind))
+    columns, rows = read_csv(path)
+    pairs = [pair for pair in V3_COLUMNS if set(pair) <= set(columns)]
+    if columns and not pairs:
+        logger.warning("%s is of no known form and not used", path)
+        return whole
+    for _, row in rows:
+        try:
+            start, length = (round(float(row[key])) for key in pairs[0])
+        except (ArithmeticError, ValueError):
+            raise ValueError(
+                f"{path} has no numbers in the row {row}; unpack it again, "
+                "or remove it to take the stem as a whole"
+            ) from None
+        events.append((start, start + length, kind))
     return _within(events, file.frames)
 
 

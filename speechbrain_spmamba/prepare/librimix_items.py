@@ -11,7 +11,6 @@ here on the fly by a polyphase filter, so those noises are not theirs to the
 last bit; talkers, and all noise of dev and test, are.
 """
 
-import csv
 import math
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from scipy.signal import resample_poly
 
 from speechbrain_spmamba.audio import read_audio
 from speechbrain_spmamba.resampling import resample
+from speechbrain_spmamba.texts import read_csv
 
 SUBSETS = {
     "train-100": "train-clean-100",
@@ -62,23 +62,19 @@ def read_metadata(folder, name, num_spks):
         )
     keys = [f"source_{i}" for i in range(1, num_spks + 1)] + ["noise"]
     rows = []
-    with open(found[0], newline="", encoding="utf-8") as file:
-        for line, row in enumerate(csv.DictReader(file), start=2):
-            try:
-                pairs = [
-                    (row[f"{key}_path"], float(row[f"{key}_gain"]))
-                    for key in keys
-                ]
-                item = row["mixture_ID"]
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(
-                    f"{found[0]} line {line} is damaged ({error}); expected "
-                    "mixture_ID, source_1_path, source_1_gain, ..., "
-                    "noise_path, noise_gain; get the table again"
-                ) from None
-            rows.append(
-                {"item": item, "sources": pairs[:-1], "noise": pairs[-1]}
-            )
+    for line, row in read_csv(found[0])[1]:
+        try:
+            pairs = [
+                (row[f"{key}_path"], float(row[f"{key}_gain"])) for key in keys
+            ]
+            item = row["mixture_ID"]
+        except (KeyError, ValueError) as error:
+            raise ValueError(
+                f"{found[0]} line {line} is damaged ({error}); expected "
+                "mixture_ID, source_1_path, source_1_gain, ..., "
+                "noise_path, noise_gain; get the table again"
+            ) from None
+        rows.append({"item": item, "sources": pairs[:-1], "noise": pairs[-1]})
     return rows
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from speechbrain_spmamba.audio_folders import is_audio
 from speechbrain_spmamba.prepare.index import folder_names, list_audio
 from speechbrain_spmamba.prepare.recordings import Recording
+from speechbrain_spmamba.texts import read_text
 
 TREE = "<subset>/<reader>/<chapter>/<reader>-<chapter>-<number>.flac"
 SOURCE = "get LibriSpeech from openslr.org/12"
@@ -239,8 +240,8 @@ def read_speakers(folder):
     path = Path(folder) / "SPEAKERS.TXT"
     speakers = {}
     if path.is_file():
-        text = path.read_text(encoding="utf-8", errors="replace")
-        for line in text.splitlines():
+        # Names may be in any encoding; they are not read.
+        for line in read_text(path, errors="replace").splitlines():
             # Reader 60 is named `|CBW|Simon`: the bars behind the fourth
             # belong to the name.
             fields = [field.strip() for field in line.split("|", 4)]

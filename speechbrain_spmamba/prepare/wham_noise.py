@@ -10,7 +10,6 @@ which readers take the first. LibriMix adds sped-up copies (``*sp08.wav``,
 ``*sp12.wav``) beside the originals; those are left out.
 """
 
-import csv
 import re
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from speechbrain_spmamba.prepare.index import (
     split_names,
 )
 from speechbrain_spmamba.prepare.recordings import Recording
+from speechbrain_spmamba.texts import read_csv
 
 SPED_UP = ("sp08", "sp12")
 HIGH_RES = "high_res_metadata.csv"
@@ -190,16 +190,14 @@ def _read_groups(path):
 
 def _read_table(path, key, value):
     """Two columns of a CSV file, one by the other."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, skipinitialspace=True)
-        columns = reader.fieldnames or []
-        for column in (key, value):
-            if column not in columns:
-                raise ValueError(
-                    f"{path} has no column '{column}'; it has "
-                    f"{', '.join(columns) or 'none'}; {SOURCE}"
-                )
-        return {row[key]: (row[value] or "").strip() for row in reader}
+    columns, rows = read_csv(path)
+    for column in (key, value):
+        if column not in columns:
+            raise ValueError(
+                f"{path} has no column '{column}'; it has "
+                f"{', '.join(columns) or 'none'}; {SOURCE}"
+            )
+    return {row[key]: row[value].strip() for _, row in rows}
 
 
 def _check_complete(place, names):
