@@ -139,8 +139,10 @@ def read_csv(path, known=None):
                 f"first line {len(columns)}; put fields that hold a comma "
                 "into quotes"
             )
-        row = dict.fromkeys(columns, "")  # programs drop what is empty at last
-        rows.append((number, {**row, **dict(zip(columns, fields))}))
+        # Programs leave out what is empty at the end.
+        row = dict.fromkeys(columns, "")
+        row.update(zip(columns, fields, strict=False))
+        rows.append((number, row))
     return columns, rows
 
 

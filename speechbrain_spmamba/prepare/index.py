@@ -1,11 +1,9 @@
 """What every index of a corpus shares: find files, describe, remember, judge.
 
-A file is opened once. What its header tells is kept as JSON in the corpus
-folder, or in the user's cache folder where a corpus is read-only, under the
-file's relative path, size and time of change: the next scan opens only what
-is new, has changed or was bad. ``SPMAMBA_CACHE`` names a folder to keep all
-indexes in instead. Where nothing can be written, nothing is kept and nothing
-fails.
+A file is opened once. What its header tells is kept as JSON in the cache
+folder (see ``cache``), never in the corpus, under the file's relative path,
+size and time of change: the next scan opens only what is new, has changed or
+was bad. Where nothing can be written, nothing is kept and nothing fails.
 
 Bad files are left out and named (see ``faults``): by their headers always, by
 their samples with ``check=True``, which decodes everything. What only the
@@ -26,6 +24,7 @@ from tqdm import tqdm
 
 from speechbrain_spmamba.audio import replacing
 from speechbrain_spmamba.audio_folders import audio_files
+from speechbrain_spmamba.cache import cache_folder
 from speechbrain_spmamba.prepare.faults import find_fault, read_header
 
 logger = logging.getLogger(__name__)
@@ -109,9 +108,10 @@ def list_audio(
     folder = Path(folder)
     keys = _find(folder, pattern)
     wanted = [name for name in keys if not (skip and skip(name))]
-    caches = _cache_paths(folder, pattern)
-    known = [_load(path) for path in caches]
-    facts = _recall(keys, known, check)
+    cache = _cache_path(folder, pattern)
+    known = _load(cache)
+    # What is still the same is known, wanted or not.
+    facts = {n: entry for n, entry in known.items() if entry[:2] == keys.get(n)}
     new = [n for n in wanted if not _is_enough(facts.get(n), check)]
     try:
         looked = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(
@@ -127,8 +127,8 @@ def list_audio(
             facts[name] = entry
     finally:
         # Also when stopped half-way: what was opened need not be again.
-        if facts not in known:
-            _save(caches, facts)
+        if facts != known:
+            _save(cache, facts)
 
     files, faults = [], {}
     for name in wanted:
@@ -242,17 +242,6 @@ def _find(folder, pattern):
     return keys
 
 
-def _recall(keys, known, check):
-    """What indexes tell of files that are still the same, skipped or not."""
-    facts = {}
-    for cache in known:
-        for name, entry in cache.items():
-            better = not _is_enough(facts.get(name), check)
-            if better and entry[:2] == keys.get(name):
-                facts[name] = entry
-    return facts
-
-
 def _is_enough(entry, check):
     """Whether a file need not be looked at again.
 
@@ -291,18 +280,11 @@ def _report(folder, faults, total, bad_share):
     )
 
 
-def _cache_paths(folder, pattern):
-    """Where an index may be kept, the best place first."""
+def _cache_path(folder, pattern):
+    """Where the index of a folder is kept."""
     crc = f"{zlib.crc32(pattern.encode()):08x}"
     whole = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
-    chosen, paths = os.environ.get("SPMAMBA_CACHE"), []
-    if not chosen:
-        paths.append(folder / f".spmamba-index-{crc}.json")
-    try:
-        home = Path(chosen or Path.home() / ".cache" / "spmamba")
-    except RuntimeError:  # a user without a home
-        return paths
-    return [*paths, home / f"index-{whole}-{crc}.json"]
+    return cache_folder() / f"index-{whole}-{crc}.json"
 
 
 def _load(path):
@@ -317,17 +299,12 @@ def _load(path):
     return {}
 
 
-def _save(paths, facts):
-    """Keeps an index in the first place that lets itself be written."""
+def _save(path, facts):
+    """Keeps an index, if it can be written."""
     text = json.dumps({"format": FORMAT, "files": facts})
-    for path in paths:
-        try:
-            # Root may write anywhere; what nobody may write to is respected.
-            if path.parent.is_dir() and not path.parent.stat().st_mode & 0o222:
-                continue
-            if facts or path.is_file():
-                with replacing(path) as temporary:
-                    temporary.write_text(text, encoding="utf-8")
-            return
-        except OSError:
-            continue
+    try:
+        if facts or path.is_file():
+            with replacing(path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        logger.info("no index is kept: %s", error)
