@@ -31,6 +31,7 @@ from speechbrain_spmamba.published.network import (
     find_words,
 )
 from speechbrain_spmamba.published.source import Source
+from speechbrain_spmamba.texts import read_text
 
 ANY_SYSTEM = "look2hear"
 
@@ -166,9 +167,8 @@ def _model_name(content):
 def _read_config(path):
     """Settings of a published run."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        settings = YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, UnicodeDecodeError):
+        settings = YAML(typ="safe", pure=True).load(read_text(path))
+    except YAMLError:
         settings = None
     if not isinstance(settings, dict):
         raise ValueError(f"{path} is no YAML file of settings")

@@ -317,7 +317,7 @@ def read_rows(path):
     """
     if not path.is_file():
         return []
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(path, newline="", encoding="utf-8-sig") as file:
         return [
             {k: v if k == "ID" else float(v or "nan") for k, v in row.items()}
             for row in csv.DictReader(file)

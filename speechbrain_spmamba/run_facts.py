@@ -55,7 +55,7 @@ def read_set(settings, split):
     """
     path = (settings.get(f"{split}_set") or {}).get("manifest")
     try:
-        with open(path, newline="", encoding="utf-8") as file:
+        with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file, skipinitialspace=True))
         return {
             "mixtures": len(rows),

@@ -12,6 +12,7 @@ from speechbrain.utils.distributed import ddp_init_group
 from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_spmamba.suggest import did_you_mean
+from speechbrain_spmamba.texts import read_text
 
 # Keys that train.py and SeparationBrain read; all others must be run options
 # of the toolkit or be referred to within the YAML file.
@@ -78,7 +79,7 @@ def load_settings(argv):
             f"settings {path} do not exist; give a YAML file, for example "
             "hparams/spmamba.yaml"
         )
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path)
     check_keys(path, text, overrides)
     # Before the YAML builds anything: seeds and devices depend on the rank.
     ddp_init_group(run_opts)

@@ -30,7 +30,7 @@ def read_text(path, errors="strict"):
     Returns
     -------
     str
-        The text without the mark; line ends are as they are.
+        The text without the mark, its lines ending as Python's.
 
     Raises
     ------
@@ -58,13 +58,14 @@ def read_text(path, errors="strict"):
             )
         content += file.read()
     try:
-        return content.decode("utf-8-sig", errors)
+        text = content.decode("utf-8-sig", errors)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ValueError(
             f"{shown(path)} is no UTF-8 text (byte {content[error.start]:#x} "
             f"in line {line}); save it as UTF-8"
         ) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_columns(path):

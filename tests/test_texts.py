@@ -10,6 +10,7 @@ from speechbrain_spmamba.manifest import read_manifest
 from speechbrain_spmamba.prepare.custom import prepare
 from speechbrain_spmamba.prepare.librimix_items import read_metadata
 from speechbrain_spmamba.prepare.librispeech import read_speakers
+from speechbrain_spmamba.settings import load_settings
 from speechbrain_spmamba.texts import read_columns, read_csv, read_text
 
 MARK = b"\xef\xbb\xbf"
@@ -50,8 +51,16 @@ def test_a_mark_is_skipped_wherever_text_of_others_is_read(tmp_path):
 
     columns = "mixture_ID,source_1_path,source_1_gain,noise_path,noise_gain"
     table = MARK + f"{columns}\na,b.flac,1,c.wav,2\n".encode()
-    write(tmp_path, table, "libri1mix_test-clean.csv")
-    assert read_metadata(tmp_path, "test", 1)[0]["item"] == "a"
+    path = write(tmp_path, table, "libri1mix_test-clean.csv")
+    assert read_metadata(path, 1)[0]["item"] == "a"
+
+
+def test_a_mark_before_an_experiment_changes_nothing(tmp_path):
+    path = write(tmp_path, MARK + b"num_examples: 3\r\n", "a.yaml")
+    assert load_settings([str(path)])[1] == {"num_examples": 3}
+    path = write(tmp_path, "num_examples: 3".encode("utf-16"), "a.yaml")
+    with pytest.raises(ValueError, match="a.yaml is UTF-16 text"):
+        load_settings([str(path)])
 
 
 @pytest.mark.parametrize(

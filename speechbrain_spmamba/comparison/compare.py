@@ -39,6 +39,7 @@ from speechbrain_spmamba.comparison.systems import (
 )
 from speechbrain_spmamba.models import MODELS
 from speechbrain_spmamba.names import file_name
+from speechbrain_spmamba.texts import read_text
 
 SMOKE_EXPERIMENT, SMOKE_EPOCHS = "hparams/tiny.yaml", 3
 # Where two systems of one comparison may differ.
@@ -180,7 +181,7 @@ def plan(experiment, output_folder, systems, budget, smoke, loaded, words):
             f"experiment {path} does not exist; give a YAML file, for example "
             "hparams/spmamba.yaml"
         )
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path)
     settings, options = split_words(words, path, text)
     settings["patience"] = 0  # all get the same
     if budget.get("epochs"):

@@ -12,14 +12,14 @@ the table's folder or absolute, and an ``ID`` if the mixtures' file names do
 not differ.
 """
 
-from pathlib import Path
-
+from speechbrain_spmamba.prepare.roots import one_folder
 from speechbrain_spmamba.prepare.scan import (
     audio_files,
     join_parts,
     match_parts,
     write_manifests,
 )
+from speechbrain_spmamba.prepare.splits import places_of
 from speechbrain_spmamba.texts import read_columns, read_csv
 
 SPLITS = {"train": "train", "valid": "valid", "test": "test"}
@@ -74,12 +74,11 @@ def prepare(
     ValueError
         Nothing of the three forms, or files do not fit together.
     """
-    root = Path(folder).absolute()
-    splits = dict(splits or SPLITS)
+    root = one_folder(folder)
+    splits = places_of(splits, SPLITS)
     sources = [sources] if isinstance(sources, str) else sources
     settings = {
         "set": "custom",
-        "folder": str(root),
         "splits": splits,
         "num_spks": num_spks,
         "parts": [mix, sources and list(sources), noise],

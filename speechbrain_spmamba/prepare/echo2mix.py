@@ -14,7 +14,7 @@ A plan says all about a mixture, and ``rebuild`` makes it from its plan alone.
 
 import json
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -31,12 +31,19 @@ from speechbrain_spmamba.prepare.plans import (
     write_mixture,
 )
 from speechbrain_spmamba.prepare.rooms import RoomLaw
+from speechbrain_spmamba.prepare.roots import to_name
 from speechbrain_spmamba.prepare.scene import SceneLaw
-from speechbrain_spmamba.prepare.stamp import check_stamp, write_stamp
+from speechbrain_spmamba.prepare.splits import check_splits
+from speechbrain_spmamba.prepare.stamp import Stamp
 
 __all__ = ["prepare", "rebuild"]
 
 logger = logging.getLogger(__name__)
+
+SPLIT_KEYS = (
+    *("speech", "readers", "sex"),
+    *("noise", "music", "effects", "dnr"),
+)
 
 
 def prepare(
@@ -74,10 +81,12 @@ def prepare(
         and ``<split>.plans.jsonl``. ``noise`` is all of the mixture but the
         references: with reverberant ones, everything that is not speech.
     splits : dict
-        Split name -> ``{"mixtures": number, "speech": [subset, ...], ...}``,
-        the rest as in ``pools.make_pools``.
+        Split name -> ``{"mixtures": number, "speech": [subset, ...],
+        "readers": [reader, ...], "sex": F or M, ...}``, the rest as in
+        ``pools.make_pools``.
     speech_folder, noise_folder, music_folder, effects_folder, dnr_folder : str
-        Corpora, as in ``pools.make_pools``; all but speech are optional.
+        Corpora, as in ``pools.make_pools``: a folder or a list of folders
+        each; all but speech are optional.
     protocol : str
         ``paper`` or ``release``.
     sample_rate : int
@@ -126,13 +135,7 @@ def prepare(
     subtype = _check_format(format, subtype)
     if protocol not in ("paper", "release"):
         raise ValueError(f"protocol is '{protocol}'; give paper or release")
-    for split, wanted in splits.items():
-        count = dict(wanted).get("mixtures")
-        if not isinstance(count, int) or count < 1:
-            raise ValueError(
-                f"split {split} is to have {count} mixtures; give mixtures: "
-                "a whole number above 0"
-            )
+    check_splits(splits, SPLIT_KEYS)
     law, cut_law = _laws(protocol, num_spks, scene, room, cut)
     folders = {
         "speech_folder": speech_folder,
@@ -142,7 +145,6 @@ def prepare(
         "dnr_folder": dnr_folder,
     }
     settings = {
-        **{k: v and str(Path(v).resolve()) for k, v in folders.items()},
         "splits": {split: dict(wanted) for split, wanted in splits.items()},
         "protocol": protocol,
         "sample_rate": sample_rate,
@@ -155,21 +157,18 @@ def prepare(
         "subtype": subtype,
         "seed": seed,
     }
-    # Through JSON, so that tuples and lists compare equal.
-    settings = json.loads(json.dumps(settings))
     manifests = {split: output_folder / f"{split}.csv" for split in splits}
-    check_stamp(output_folder, settings)
-    if all(path.is_file() for path in manifests.values()):
+    stamp = Stamp(output_folder, settings, folders)
+    finished = all(path.is_file() for path in manifests.values())
+    stamp.check(finished)
+    if finished:
         return manifests
 
     # Everything is looked at before anything is written.
-    plans = _plan(
-        output_folder,
-        settings,
-        law,
-        cut_law,
-        {**folders, "jobs": jobs, **(pools or {})},
+    corpora = partial(
+        _name_pools, stamp.roots, **folders, jobs=jobs, **(pools or {})
     )
+    plans, files = _plan(output_folder, settings, law, cut_law, corpora)
     missing = {
         split: [
             plan
@@ -182,14 +181,15 @@ def prepare(
         needed_bytes(plan) for todo in missing.values() for plan in todo
     )
     scale.check_space(output_folder, needed)
-    write_stamp(output_folder, settings)
+    if files is not None:
+        stamp.write(files)
     for split, lines in plans.items():
         path = output_folder / f"{split}.plans.jsonl"
         if not path.is_file():
             scale.write_whole(path, "".join(lines).encode())
 
     for split, lines in plans.items():
-        work = partial(write_mixture, output_folder / split)
+        work = partial(write_mixture, output_folder / split, stamp.roots)
         scale.run(work, missing[split], jobs, scheduler, f"mixing {split}")
         _report_problems(output_folder / split, lines, most_bad)
         scale.remove_leftovers(output_folder / split)
@@ -238,26 +238,45 @@ def _check_format(format, subtype):
 
 
 def _plan(output_folder, settings, law, cut_law, corpora):
-    """Split -> lines of plans: those that are there, or new ones."""
+    """Split -> lines of plans; and the corpora's files, if any are new."""
     pools, plans = None, {}
     for split, wanted in settings["splits"].items():
         path = output_folder / f"{split}.plans.jsonl"
         if path.is_file():
-            # Corpora may have changed since; what was begun is completed.
+            # Corpora may have grown since; what was begun is completed.
             with open(path, encoding="utf-8") as file:
                 plans[split] = list(file)
             continue
         if pools is None:
-            from speechbrain_spmamba.prepare.pools import make_pools
-
-            pools = make_pools(
-                settings["splits"], num_spks=law.num_spks, **corpora
-            )
+            pools, files = corpora(settings["splits"], num_spks=law.num_spks)
         plans[split] = [
             plan_mixture(pools[split], law, cut_law, split, number, settings)
             for number in range(wanted["mixtures"])
         ]
-    return plans
+    return plans, None if pools is None else files
+
+
+def _name_pools(roots, splits, **corpora):
+    """Pools whose recordings have names for paths; and all those paths."""
+    from speechbrain_spmamba.prepare.pools import make_pools
+
+    names = {}
+
+    def named(recording):
+        path = recording.path
+        if path not in names:
+            names[path] = to_name(path, roots)
+        return replace(recording, path=names[path])
+
+    pools = {}
+    for split, pool in make_pools(splits, **corpora).items():
+        speech = {k: list(map(named, v)) for k, v in pool.speech.items()}
+        others = {
+            kind: list(map(named, getattr(pool, kind)))
+            for kind in ("noise", "music", "effects", "background")
+        }
+        pools[split] = replace(pool, speech=speech, **others)
+    return pools, list(names)
 
 
 def _report_problems(folder, lines, most_bad):

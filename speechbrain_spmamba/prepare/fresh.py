@@ -9,9 +9,7 @@ or on the command line ``--dynamic_mixing "{scenes: FOLDER}"``. A scene of 60 s
 takes about half a second to render, so give the loader workers enough.
 """
 
-import json
 import zlib
-from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +17,7 @@ from speechbrain_spmamba.prepare.cuts import CutLaw, draw_cut
 from speechbrain_spmamba.prepare.render import render
 from speechbrain_spmamba.prepare.rooms import RoomLaw
 from speechbrain_spmamba.prepare.scene import SceneLaw, draw_scene
-from speechbrain_spmamba.prepare.stamp import STAMP
+from speechbrain_spmamba.prepare.stamp import read_folders, read_stamp
 
 FOLDERS = ("speech", "noise", "music", "effects", "dnr")
 TRIES = 10  # scenes that are drawn in search of one without a silent talker
@@ -31,7 +29,8 @@ class FreshScenes:
     Arguments
     ---------
     folder : str or Path
-        What ``echo2mix.prepare`` made. Its corpora must be where they were.
+        What ``echo2mix.prepare`` made. Its corpora must be where that last
+        saw them: after they moved, prepare once more.
     sample_rate : int
         Rate in Hz.
     segment : float, optional
@@ -49,10 +48,8 @@ class FreshScenes:
     def __init__(self, folder, sample_rate, segment=None, split="train"):
         from speechbrain_spmamba.prepare.pools import make_pools
 
-        path = Path(folder) / STAMP
-        made = {}
-        if path.is_file():
-            made = json.loads(path.read_text(encoding="utf-8"))
+        made = read_stamp(folder) or {}
+        folders = read_folders(folder)
         if "scene" not in made or split not in made["splits"]:
             raise ValueError(
                 f"{folder} holds no scenes of split {split}; fresh ones need "
@@ -68,7 +65,7 @@ class FreshScenes:
         self.pools = make_pools(
             {split: made["splits"][split]},
             num_spks=self.law.num_spks,
-            **{f"{name}_folder": made[f"{name}_folder"] for name in FOLDERS},
+            **{f"{name}_folder": folders[f"{name}_folder"] for name in FOLDERS},
             **made["pools"],
         )[split]
 

@@ -17,15 +17,18 @@ from speechbrain_spmamba.names import file_name
 from speechbrain_spmamba.prepare import scale
 from speechbrain_spmamba.prepare.librimix_items import (
     SUBSETS,
+    find_metadata,
     mix_row,
     read_metadata,
+    row_files,
 )
+from speechbrain_spmamba.prepare.roots import folder_list, one_folder
 from speechbrain_spmamba.prepare.scan import (
     locate,
     match_parts,
     write_manifests,
 )
-from speechbrain_spmamba.prepare.stamp import check_stamp, write_stamp
+from speechbrain_spmamba.prepare.stamp import Stamp
 from speechbrain_spmamba.prepare.wsj0mix import check_version
 
 SPLITS = {"train": "train-100", "valid": "dev", "test": "test"}
@@ -58,9 +61,9 @@ def prepare(
         is ``output_folder``.
     metadata_folder : str or Path, optional
         A copy of the repository of LibriMix, or its ``metadata``.
-    speech_folder : str or Path, optional
-        LibriSpeech, with its subsets.
-    noise_folder : str or Path, optional
+    speech_folder : str, Path or list, optional
+        LibriSpeech, with its subsets; they may be spread over folders.
+    noise_folder : str, Path or list, optional
         WHAM! noise, with tr, cv and tt; not needed for clean mixtures.
     splits : dict, optional
         Split name -> train-100, train-360, dev, test or a list of those.
@@ -90,11 +93,16 @@ def prepare(
     """
     if mixture not in ("both", "clean"):
         raise ValueError(f"mixture is {mixture}; expected both or clean")
+    splits = SPLITS if splits is None else splits
+    if not isinstance(splits, dict) or not splits:
+        raise ValueError(
+            f"splits is {splits!r}; expected {{test: test}} or the like"
+        )
     splits = {
-        split: [names] if isinstance(names, str) else list(names)
-        for split, names in (splits or SPLITS).items()
+        split: list(names) if isinstance(names, (list, tuple)) else [names]
+        for split, names in splits.items()
     }
-    unknown = sorted(set(sum(splits.values(), [])) - set(SUBSETS))
+    unknown = [x for x in sum(splits.values(), []) if x not in list(SUBSETS)]
     if unknown:
         raise ValueError(
             f"LibriMix has no split {unknown[0]}; it has {', '.join(SUBSETS)}"
@@ -106,29 +114,28 @@ def prepare(
         parts["noise_wav"] = "noise"
     settings = {
         "set": f"Libri{num_spks}Mix",
-        "folder": folder and str(Path(folder).absolute()),
         "splits": splits,
         "mixture": mixture,
         "sample_rate": sample_rate,
         "version": version,
     }
     if folder:
-        root = Path(folder).absolute()
+        root = one_folder(folder)
         find = functools.partial(
             find_finished, root, below=below, parts=parts, num_spks=num_spks
         )
         return write_manifests(
             output_folder, root, splits, find, settings, sample_rate, jobs
         )
-    _check_folders(metadata_folder, speech_folder, noise_folder, mixture)
-    corpora = {
-        "speech": str(Path(speech_folder).absolute()),
-        "noise": noise_folder and str(Path(noise_folder).absolute()),
+    folders = {
+        "speech_folder": speech_folder,
+        "noise_folder": noise_folder if mixture == "both" else None,
+        "metadata_folder": metadata_folder,
     }
     return _make_all(
         Path(output_folder).absolute(),
-        metadata_folder,
-        {**settings, **corpora},
+        folders,
+        settings,
         parts,
         jobs,
         scheduler,
@@ -172,36 +179,40 @@ def find_finished(root, names, below, parts, num_spks):
     return items
 
 
-def _check_folders(metadata_folder, speech_folder, noise_folder, mixture):
+def _check_folders(folders, mixture):
     """Says what is needed to make mixtures and is not there."""
     needed = {
-        "metadata_folder": (metadata_folder, "github.com/JorisCos/LibriMix"),
-        "speech_folder": (speech_folder, "LibriSpeech from openslr.org/12"),
+        "metadata_folder": "github.com/JorisCos/LibriMix",
+        "speech_folder": "LibriSpeech from openslr.org/12",
     }
     if mixture == "both":
-        where = "WHAM! noise from wham.whisper.ai"
-        needed["noise_folder"] = (noise_folder, where)
-    for key, (path, source) in needed.items():
-        if path is None or not Path(path).is_dir():
-            raise ValueError(
-                f"{key} is {path}, which is no folder; get {source}, or give "
-                "folder, a finished LibriMix"
-            )
+        needed["noise_folder"] = "WHAM! noise from wham.whisper.ai"
+    for key, source in needed.items():
+        some = folder_list(folders[key], key)
+        for path in some or [None]:
+            if path is None or not path.is_dir():
+                raise ValueError(
+                    f"{key} is {path}, which is no folder; get {source}, or "
+                    "give folder, a finished LibriMix"
+                )
 
 
-def _make_all(output_folder, metadata_folder, settings, parts, jobs, scheduler):
+def _make_all(output_folder, folders, settings, parts, jobs, scheduler):
     """Makes what is missing and writes the manifests."""
     splits = settings["splits"]
     manifests = {split: output_folder / f"{split}.csv" for split in splits}
-    check_stamp(output_folder, settings)
-    if all(path.is_file() for path in manifests.values()):
+    stamp = Stamp(output_folder, settings, folders)
+    finished = all(path.is_file() for path in manifests.values())
+    stamp.check(finished)
+    if finished:
         return manifests
+    _check_folders(folders, settings["mixture"])
     num_spks = sum(column[0] == "s" for column in parts)
-    tables = {
-        name: read_metadata(metadata_folder, name, num_spks)
-        for names in splits.values()
-        for name in names
+    paths = {
+        name: find_metadata(folders["metadata_folder"], name, num_spks)
+        for name in sum(splits.values(), [])
     }
+    tables = {n: read_metadata(path, num_spks) for n, path in paths.items()}
     below = check_version(settings["sample_rate"], settings["version"])
     base = output_folder / settings["set"] / below
     rows = {
@@ -212,13 +223,19 @@ def _make_all(output_folder, metadata_folder, settings, parts, jobs, scheduler):
         ]
         for split, names in splits.items()
     }
+    everything = sum(rows.values(), [])
     missing = sum(
-        not _files(parts, row)["mix_wav"].is_file()
-        for row in sum(rows.values(), [])
+        not _files(parts, row)["mix_wav"].is_file() for row in everything
     )
     seconds = missing * len(parts) * SECONDS
     scale.check_space(output_folder, seconds * settings["sample_rate"] * 2)
-    write_stamp(output_folder, settings)
+    corpora = {
+        key: [str(path.absolute()) for path in folder_list(folders[key])]
+        for key in ("speech_folder", "noise_folder")
+    }
+    settings = {**settings, **corpora}
+    drawn = {path for row in everything for path in row_files(row, settings)}
+    stamp.write([*paths.values(), *drawn])
     for split, path in manifests.items():
         make = functools.partial(_make, parts, settings)
         made = scale.run(make, rows[split], jobs, scheduler, f"mixing {split}")

@@ -31,8 +31,8 @@ RATE = 16000  # of LibriSpeech and WHAM! noise
 SPED_UP = {"sp08": (4, 5), "sp12": (6, 5)}  # old rate, new rate
 
 
-def read_metadata(folder, name, num_spks):
-    """Reads the published table of a split.
+def find_metadata(folder, name, num_spks):
+    """Finds the published table of a split.
 
     Arguments
     ---------
@@ -45,13 +45,13 @@ def read_metadata(folder, name, num_spks):
 
     Returns
     -------
-    list of dict
-        ``item``; ``sources`` and ``noise``, each (path, gain).
+    Path
+        The table.
 
     Raises
     ------
     ValueError
-        No such table, a column is missing, or a gain is no number.
+        No such table.
     """
     file_name = f"libri{num_spks}mix_{SUBSETS[name]}.csv"
     found = sorted(Path(folder).rglob(file_name))
@@ -60,9 +60,32 @@ def read_metadata(folder, name, num_spks):
             f"{folder} has no {file_name}; expected metadata/Libri{num_spks}"
             "Mix/ of github.com/JorisCos/LibriMix"
         )
+    return found[0]
+
+
+def read_metadata(path, num_spks):
+    """Reads the published table of a split.
+
+    Arguments
+    ---------
+    path : Path
+        From ``find_metadata``.
+    num_spks : int
+        Talkers a mixture.
+
+    Returns
+    -------
+    list of dict
+        ``item``; ``sources`` and ``noise``, each (path, gain).
+
+    Raises
+    ------
+    ValueError
+        No table, a column is missing, or a gain is no number.
+    """
     keys = [f"source_{i}" for i in range(1, num_spks + 1)] + ["noise"]
     rows = []
-    for line, row in read_csv(found[0])[1]:
+    for line, row in read_csv(path)[1]:
         try:
             pairs = [
                 (row[f"{key}_path"], float(row[f"{key}_gain"])) for key in keys
@@ -70,12 +93,44 @@ def read_metadata(folder, name, num_spks):
             item = row["mixture_ID"]
         except (KeyError, ValueError) as error:
             raise ValueError(
-                f"{found[0]} line {line} is damaged ({error}); expected "
+                f"{path} line {line} is damaged ({error}); expected "
                 "mixture_ID, source_1_path, source_1_gain, ..., "
                 "noise_path, noise_gain; get the table again"
             ) from None
         rows.append({"item": item, "sources": pairs[:-1], "noise": pairs[-1]})
     return rows
+
+
+def row_files(row, settings):
+    """Finds the files that a mixture is made of.
+
+    Arguments
+    ---------
+    row, settings : dict
+        As for ``mix_row``.
+
+    Returns
+    -------
+    list of Path
+        Talkers, and the noise unless the mixture is clean: where a sped-up
+        copy is missing, the original.
+
+    Raises
+    ------
+    ValueError
+        One is missing.
+    """
+    files = [_find(settings["speech_folder"], p) for p, _ in row["sources"]]
+    if settings["mixture"] == "both":
+        noise = _find_noise(settings, row["noise"][0])
+        files.append(noise if noise.is_file() else original(noise))
+    missing = [path for path in files if not path.is_file()]
+    if missing:
+        raise ValueError(
+            f"{missing[0]} does not exist, and {row['item']} is made of it; "
+            "unpack the corpus again"
+        )
+    return files
 
 
 def mix_row(row, settings):
@@ -86,8 +141,8 @@ def mix_row(row, settings):
     row : dict
         See ``read_metadata``.
     settings : dict
-        ``sample_rate``, ``mixture``, ``version``, and the folders ``speech``
-        and ``noise``.
+        ``sample_rate``, ``mixture``, ``version``, and the lists
+        ``speech_folder`` and ``noise_folder``.
 
     Returns
     -------
@@ -97,12 +152,12 @@ def mix_row(row, settings):
     """
     signals = []
     for path, gain in row["sources"]:
-        wave = read_audio(Path(settings["speech"]) / path, RATE)[:, 0]
+        wave = read_audio(_find(settings["speech_folder"], path), RATE)[:, 0]
         signals.append(wave * gain)
     if settings["mixture"] == "both":
         path, gain = row["noise"]
         longest = max(len(signal) for signal in signals)
-        noise = read_noise(Path(settings["noise"]) / path, longest)
+        noise = read_noise(_find_noise(settings, path), longest)
         signals.append(noise * gain)
     # By the authors' filter: their mixtures come out sample by sample.
     signals = [resample_poly(x, settings["sample_rate"], RATE) for x in signals]
@@ -117,6 +172,40 @@ def mix_row(row, settings):
     # The published gains keep clear of full scale; resampling may overshoot.
     peak = max(np.abs(signal).max() for signal in [*signals, mix])
     return [x / max(1.0, peak) for x in [*signals, mix]]
+
+
+def original(path):
+    """The noise that a sped-up copy was made of; any other is its own.
+
+    Arguments
+    ---------
+    path : Path
+        The copy.
+
+    Returns
+    -------
+    Path
+        The original.
+    """
+    stem = path.stem
+    return path.with_name(
+        (stem[:-4] if stem[-4:] in SPED_UP else stem) + path.suffix
+    )
+
+
+def _find(folders, path):
+    """A file in the first of some folders that has it."""
+    paths = [Path(folder) / path for folder in folders]
+    return next((path for path in paths if path.is_file()), paths[0])
+
+
+def _find_noise(settings, path):
+    """A noise file, there or to be made of its original."""
+    found = _find(settings["noise_folder"], path)
+    if found.is_file():
+        return found
+    near = _find(settings["noise_folder"], original(Path(path)))
+    return near.with_name(found.name)
 
 
 def read_noise(path, frames):
@@ -137,8 +226,8 @@ def read_noise(path, frames):
     """
     ending = path.stem[-4:]
     if ending in SPED_UP and not path.is_file():
-        original = path.with_name(path.stem[:-4] + path.suffix)
-        wave = resample(read_audio(original, RATE)[:, 0], *SPED_UP[ending])
+        wave = read_audio(original(path), RATE)[:, 0]
+        wave = resample(wave, *SPED_UP[ending])
     else:
         wave = read_audio(path, RATE)[:, 0]
     if not len(wave):

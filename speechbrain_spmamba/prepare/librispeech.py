@@ -5,7 +5,8 @@
 
 Any subset name and any audio suffix will do, so that one's own recordings
 can take LibriSpeech's place; SPEAKERS.TXT may be missing. The folder may be
-LibriSpeech's own or the one it was unpacked in.
+LibriSpeech's own or the one it was unpacked in; several folders are several
+corpora, or one that is spread over disks.
 """
 
 from dataclasses import dataclass
@@ -13,8 +14,25 @@ from pathlib import Path
 
 from speechbrain_spmamba.audio_folders import is_audio
 from speechbrain_spmamba.prepare.index import folder_names, list_audio
+from speechbrain_spmamba.prepare.readers import choose_readers, name_reader
 from speechbrain_spmamba.prepare.recordings import Recording
-from speechbrain_spmamba.texts import read_text
+from speechbrain_spmamba.prepare.roots import folder_list
+from speechbrain_spmamba.prepare.speakers import (
+    TABLE,
+    check_readers,
+    read_sexes,
+    read_speakers,
+    read_table,
+)
+
+__all__ = [
+    "Utterance",
+    "find_speech",
+    "index_speech",
+    "read_sexes",
+    "read_speakers",
+    "speech_pool",
+]
 
 TREE = "<subset>/<reader>/<chapter>/<reader>-<chapter>-<number>.flac"
 SOURCE = "get LibriSpeech from openslr.org/12"
@@ -27,7 +45,7 @@ class Utterance:
     Arguments
     ---------
     reader : str
-        Name of the reader's folder.
+        Name of the reader's folder; of a second corpus, behind ``c2.``.
     sex : str
         F or M from SPEAKERS.TXT; empty where it does not tell.
     path : Path
@@ -44,16 +62,28 @@ class Utterance:
     frames: int
     sample_rate: int
 
+    @property
+    def seconds(self):
+        """Duration."""
+        return self.frames / self.sample_rate
+
 
 def speech_pool(
-    folder, subsets, min_seconds=0.0, check=False, bad_share=0.05, jobs=1
+    folder,
+    subsets,
+    min_seconds=0.0,
+    check=False,
+    bad_share=0.05,
+    jobs=1,
+    readers=None,
+    sex=None,
 ):
     """Lists what the readers of some subsets say, for scenes.
 
     Arguments
     ---------
-    folder : str or Path
-        LibriSpeech's folder, or the one above it.
+    folder : str, Path or list
+        LibriSpeech's folder, or the one above it, or several.
     subsets : list of str
         Names of subset folders.
     min_seconds : float
@@ -64,6 +94,10 @@ def speech_pool(
         Share of bad files that is still forgiven.
     jobs : int
         Threads that open files.
+    readers : list, optional
+        Only these.
+    sex : str, optional
+        Only F or M.
 
     Returns
     -------
@@ -86,14 +120,14 @@ def speech_pool(
     """
     pool = {}
     for reader, utterances in index_speech(
-        folder, subsets, check, bad_share, jobs
+        folder, subsets, check, bad_share, jobs, readers, sex
     ).items():
         for one in utterances:
-            path, frames = str(one.path), one.frames
-            recording = Recording(
-                path, frames, one.sample_rate, reader, sex=one.sex
-            )
-            if recording.seconds >= min_seconds:
+            if one.seconds >= min_seconds:
+                path, frames = str(one.path), one.frames
+                recording = Recording(
+                    path, frames, one.sample_rate, reader, sex=one.sex
+                )
                 pool.setdefault(reader, []).append(recording)
     if not pool:
         raise ValueError(
@@ -103,13 +137,22 @@ def speech_pool(
     return pool
 
 
-def index_speech(folder, subsets, check=False, bad_share=0.05, jobs=1):
+def index_speech(
+    folder,
+    subsets,
+    check=False,
+    bad_share=0.05,
+    jobs=1,
+    readers=None,
+    sex=None,
+):
     """Lists the utterances of some subsets, reader by reader.
 
     Arguments
     ---------
-    folder : str or Path
-        LibriSpeech's folder, or the one above it.
+    folder : str, Path or list
+        LibriSpeech's folder, or the one above it, or several. Each subset
+        must be in one of them at least.
     subsets : list of str
         Names of subset folders.
     check : bool
@@ -118,6 +161,10 @@ def index_speech(folder, subsets, check=False, bad_share=0.05, jobs=1):
         Share of bad files that is still forgiven.
     jobs : int
         Threads that open files.
+    readers : list, optional
+        Only these; others need not be there.
+    sex : str, optional
+        Only F or M.
 
     Returns
     -------
@@ -128,140 +175,121 @@ def index_speech(folder, subsets, check=False, bad_share=0.05, jobs=1):
     ------
     ValueError
         A subset is missing, holds no utterances or not all the readers that
-        SPEAKERS.TXT promises, or too many files are bad.
+        SPEAKERS.TXT promises, or not those that are wanted, or too many files
+        are bad.
     """
-    subsets = [subsets] if isinstance(subsets, str) else list(subsets)
-    folder = find_speech(folder, subsets)
-    speakers = read_speakers(folder)
-    readers = {}
-    for subset in subsets:
+    subsets = [subsets] if isinstance(subsets, str) else subsets
+    subsets = list(dict.fromkeys(subsets))
+    homes = find_speech(folder, subsets)
+    tables = [read_table(home) for home in homes]
+    sexes = {}
+    for number, place in _places(homes, subsets):
+        for one in sorted(filter(Path.is_dir, place.glob("[!.]*"))):
+            name = name_reader(one.name, number, tables)
+            sexes[name] = tables[number].get(one.name, ("",))[0]
+        if readers is None:
+            check_readers(place, homes, tables[number])
+    where = f"{' and '.join(map(str, homes))}, {', '.join(subsets)}"
+    chosen = set(choose_readers(sexes, readers, sex, where))
+
+    speech = {}
+    for number, place in _places(homes, subsets):
+
+        def named(path, number=number):
+            return name_reader(path.partition("/")[0], number, tables)
+
         files = list_audio(
-            folder / subset,
+            place,
             "*/*/*",
+            skip=lambda path, named=named: named(path) not in chosen,
             check=check,
             bad_share=bad_share,
             jobs=jobs,
         )
-        if not files:
-            raise ValueError(
-                f"{folder} has no audio in {subset}; expected {folder}/{TREE}, "
-                f"found {folder_names(folder / subset)}; {SOURCE}"
-            )
-        _check_readers(folder / subset, speakers)
         for file in files:
-            reader = file.name.split("/")[0]
-            sex = speakers.get(reader, ("",))[0]
+            reader = named(file.name)
             utterance = Utterance(
-                reader, sex, Path(file.path), file.frames, file.sample_rate
+                reader,
+                sexes[reader],
+                Path(file.path),
+                file.frames,
+                file.sample_rate,
             )
-            readers.setdefault(reader, []).append(utterance)
-    return dict(sorted(readers.items()))
+            speech.setdefault(reader, []).append(utterance)
+        if not files and len(chosen) == len(sexes):
+            home = place.parent
+            raise ValueError(
+                f"{home} has no audio in {place.name}; expected {home}/{TREE}, "
+                f"found {folder_names(place)}; {SOURCE}"
+            )
+    silent = [one for one in sorted(chosen) if one not in speech]
+    if readers is not None and silent:
+        raise ValueError(f"{where}: reader {silent[0]} has no audio there")
+    return dict(sorted(speech.items()))
 
 
 def find_speech(folder, subsets):
-    """Finds the folder that holds the subsets.
+    """Finds the folders that hold the subsets.
 
     Arguments
     ---------
-    folder : str or Path
-        That folder, or the one above it.
+    folder : str, Path or list
+        Those folders, or the ones above them.
     subsets : list of str
         Names of subset folders.
 
     Returns
     -------
-    Path
-        The folder.
+    list of Path
+        The folder of each corpus.
 
     Raises
     ------
     ValueError
-        A subset is missing.
+        A subset is in none of them, or there is no such folder.
     """
-    folder = Path(folder)
-    home = folder
-    if not any((folder / subset).is_dir() for subset in subsets):
-        # A neighbor may have folders of the same names and other sounds.
-        inside = [
-            path
-            for path in (folder / "LibriSpeech", *sorted(folder.glob("*/")))
-            if any(_is_speech(path / subset) for subset in subsets)
-        ]
-        home = inside[0] if inside else folder
-    missing = [name for name in subsets if not (home / name).is_dir()]
-    if missing or not subsets:
-        others = f" (nor {', '.join(missing[1:])})" if missing[1:] else ""
-        raise ValueError(
-            f"no speech in {home / ''.join(missing[:1])}{others}; expected "
-            f"{home}/{TREE}, found {folder_names(home)}; {SOURCE}"
-        )
-    return home
-
-
-def read_sexes(folder):
-    """Reads who is a woman and who a man.
-
-    Arguments
-    ---------
-    folder : str or Path
-        Folder with ``SPEAKERS.TXT``.
-
-    Returns
-    -------
-    dict
-        reader -> F or M; empty without that file.
-    """
-    return {reader: row[0] for reader, row in read_speakers(folder).items()}
-
-
-def read_speakers(folder):
-    """Reads who reads what.
-
-    Arguments
-    ---------
-    folder : str or Path
-        Folder with ``SPEAKERS.TXT``: lines ``ID | SEX | SUBSET | MINUTES |
-        NAME``, and comments that begin with ``;``.
-
-    Returns
-    -------
-    dict
-        reader -> (F or M, subset); empty without that file.
-
-    Example
-    -------
-    >>> folder = getfixture("tmp_path")
-    >>> line = "60   | M | train-clean-100  | 20.18 | |CBW|Simon"
-    >>> (folder / "SPEAKERS.TXT").write_text(line)
-    48
-    >>> read_speakers(folder)
-    {'60': ('M', 'train-clean-100')}
-    """
-    path = Path(folder) / "SPEAKERS.TXT"
-    speakers = {}
-    if path.is_file():
-        # Names may be in any encoding; they are not read.
-        for line in read_text(path, errors="replace").splitlines():
-            # Reader 60 is named `|CBW|Simon`: the bars behind the fourth
-            # belong to the name.
-            fields = [field.strip() for field in line.split("|", 4)]
-            if not line.startswith(";") and len(fields) == 5:
-                speakers[fields[0]] = fields[1], fields[2]
-    return speakers
-
-
-def _check_readers(folder, speakers):
-    """Says no to a subset that was unpacked in part."""
-    promised = [
-        reader for reader, row in speakers.items() if row[1] == folder.name
+    folders = folder_list(folder, "speech_folder")
+    homes = [_home(one, subsets) for one in folders]
+    missing = [
+        name
+        for name in subsets
+        if not any((home / name).is_dir() for home in homes)
     ]
-    missing = [name for name in promised if not (folder / name).is_dir()]
-    if missing:
+    absent = [home for home in homes if not home.is_dir()]
+    if missing or absent or not subsets or not homes:
+        here = (absent or homes or [Path("nowhere")])[0]
+        others = f" (nor {', '.join(missing[1:])})" if missing[1:] else ""
+        more = f", nor in {', '.join(map(str, homes[1:]))}" if homes[1:] else ""
         raise ValueError(
-            f"{folder} is incomplete: {len(missing)} of the {len(promised)} "
-            f"readers in SPEAKERS.TXT are missing, first {missing[0]}; unpack "
-            "it again, or take their lines out of SPEAKERS.TXT to go without"
+            f"no speech in {here / ''.join(missing[:1])}{others}{more}; "
+            f"expected {here}/{TREE}, found {folder_names(here)}; {SOURCE}"
         )
+    return homes
+
+
+def _home(folder, subsets):
+    """Where the subsets of a corpus are, or else its table, or nothing."""
+    if any((folder / subset).is_dir() for subset in subsets):
+        return folder
+    below = [folder / "LibriSpeech", *sorted(folder.glob("*/"))]
+    # A neighbor may have folders of the same names and other sounds.
+    inside = [
+        path
+        for path in below
+        if any(_is_speech(path / subset) for subset in subsets)
+    ]
+    inside += [p for p in [folder, *below] if (p / TABLE).is_file()]
+    return inside[0] if inside else folder
+
+
+def _places(homes, subsets):
+    """Number of the corpus and folder, of each subset wherever it is."""
+    return [
+        (number, home / subset)
+        for subset in subsets
+        for number, home in enumerate(homes)
+        if (home / subset).is_dir()
+    ]
 
 
 def _is_speech(folder):

@@ -3,34 +3,32 @@
 The plainest data set that separation can be trained on: talkers placed in a
 few seconds, levels drawn, noise added. Every mixture is drawn from (seed,
 split, number) alone, so that any of them can be made again by itself, by any
-number of processes, in any order.
-
-Laws: speaker-to-speaker ratio uniform in ±6 dB and speaker-to-noise ratio
-uniform in 10 to 20 dB, over the whole clip, relative to the first speaker.
+number of processes, in any order. The laws stand in ``mixture_items.py``.
 """
 
-import math
+import logging
 import zlib
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from speechbrain_spmamba.audio import (
-    open_audio,
-    read_audio,
-    write_audio,
-)
+from speechbrain_spmamba.audio import write_audio
 from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.names import file_name
 from speechbrain_spmamba.prepare.librispeech import index_speech
-from speechbrain_spmamba.prepare.stamp import check_stamp, write_stamp
+from speechbrain_spmamba.prepare.mixture_items import draw_mixture, draw_talkers
+from speechbrain_spmamba.prepare.splits import check_splits
+from speechbrain_spmamba.prepare.stamp import Stamp
 from speechbrain_spmamba.prepare.wham_noise import index_noise
-from speechbrain_spmamba.resampling import resample
 
+logger = logging.getLogger(__name__)
+
+SPLIT_KEYS = ("speech", "readers", "sex", "noise")
 SHARE = 20  # mixtures a task: an index of LibriSpeech weighs megabytes
-PEAK = 0.9  # joint scaling keeps the mixture and its parts below this
+SILENCE = 0.1  # share of a talker's time that is worth a word
 
 
 def prepare(
@@ -45,6 +43,7 @@ def prepare(
     sir=(-6.0, 6.0),
     snr=(10.0, 20.0),
     sexes=None,
+    join=False,
     seed=0,
     jobs=1,
 ):
@@ -52,15 +51,18 @@ def prepare(
 
     Arguments
     ---------
-    speech_folder : str or Path
-        LibriSpeech-shaped tree.
+    speech_folder : str, Path or list
+        LibriSpeech-shaped tree, or several.
     output_folder : str or Path
         Gets ``<split>/{mix,s1,...,noise}/<ID>.wav`` and ``<split>.csv``.
     splits : dict
-        Split name -> ``{"speech": [subset, ...], "noise": subset,
-        "mixtures": number}``.
-    noise_folder : str or Path, optional
-        Folder of noise, one folder a split; without it, no noise is added.
+        Split name -> ``{"speech": [subset, ...], "readers": [reader, ...],
+        "sex": F or M, "noise": subset, "mixtures": number}``. Without
+        readers and sex, all readers of the subsets talk; subsets that are
+        missing are the split's own.
+    noise_folder : str, Path or list, optional
+        Folder of noise, one folder a split, or several; without it, no noise
+        is added.
     sample_rate : int
         Rate in Hz; other rates are resampled.
     num_spks : int
@@ -76,6 +78,9 @@ def prepare(
     sexes : list of str, optional
         F or M for each talker in turn, where SPEAKERS.TXT tells; [M, F] is
         an easier task than the default, anyone with anyone.
+    join : bool
+        Whether a talker who is done early goes on with other utterances;
+        the manifests then name them in ``s1_utterances``, ...
     seed : int
         Other seeds give other mixtures.
     jobs : int
@@ -93,9 +98,10 @@ def prepare(
         mixtures made with other settings.
     """
     output_folder = Path(output_folder)
+    check_splits(splits, SPLIT_KEYS)
+    if not isinstance(join, bool):
+        raise ValueError(f"join is {join!r}; expected True or False")
     settings = {
-        "speech_folder": str(Path(speech_folder).resolve()),
-        "noise_folder": noise_folder and str(Path(noise_folder).resolve()),
         "splits": {split: dict(wanted) for split, wanted in splits.items()},
         "sample_rate": sample_rate,
         "num_spks": num_spks,
@@ -104,26 +110,31 @@ def prepare(
         "sir": list(sir),
         "snr": list(snr),
         "sexes": sexes and list(sexes),
+        "join": join or None,
         "seed": seed,
     }
     manifests = {split: output_folder / f"{split}.csv" for split in splits}
-    check_stamp(output_folder, settings)
-    if all(path.is_file() for path in manifests.values()):
+    folders = {"speech_folder": speech_folder, "noise_folder": noise_folder}
+    stamp = Stamp(output_folder, settings, folders)
+    finished = all(path.is_file() for path in manifests.values())
+    stamp.check(finished)
+    if finished:
         return manifests
 
     # Everything is looked at before anything is written.
-    corpora = {}
-    for split, wanted in splits.items():
-        speech = index_speech(speech_folder, wanted["speech"])
-        if len(speech) < num_spks:
-            raise ValueError(
-                f"split {split} has {len(speech)} readers, {num_spks} talkers "
-                "a mixture need at least as many; add subsets"
-            )
-        _check_sexes(sexes, num_spks, speech, split)
-        noise = noise_folder and index_noise(noise_folder, wanted["noise"])
-        corpora[split] = speech, noise
-    write_stamp(output_folder, settings)
+    corpora = {
+        split: _find_corpora(split, wanted, settings, **folders)
+        for split, wanted in splits.items()
+    }
+    _say_what_is_shared(corpora)
+    stamp.write(
+        path
+        for speech, noise in corpora.values()
+        for path in [
+            *(one.path for some in speech.values() for one in some),
+            *(noise or []),
+        ]
+    )
 
     for split, wanted in splits.items():
         numbers = range(wanted["mixtures"])
@@ -152,13 +163,10 @@ def _make(folder, split, number, speech, noise, settings):
     rng = np.random.default_rng(
         [settings["seed"], zlib.crc32(split.encode()), number]
     )
-    utterances = []
-    for reader in _draw_readers(speech, settings, rng):
-        spoken = speech[reader]
-        utterances.append(spoken[rng.integers(len(spoken))])
-    stems = "_".join(utterance.path.stem for utterance in utterances)
-    item = f"{number:06d}_{stems}"
-    parts = [f"s{i + 1}" for i in range(len(utterances))]
+    talkers = draw_talkers(speech, settings, rng)
+    names = [[_name(one) for _, one in utterances] for utterances in talkers]
+    item = "_".join([f"{number:06d}", *(some[0] for some in names)])
+    parts = [f"s{i + 1}" for i in range(len(talkers))]
     parts += ["noise"] if noise else []
     row = {"ID": item, "duration": settings["seconds"]}
     row.update(
@@ -167,94 +175,88 @@ def _make(folder, split, number, speech, noise, settings):
             for part in ["mix", *parts]
         }
     )
+    if settings["join"]:
+        for part, some in zip(parts, names, strict=False):
+            row[f"{part}_utterances"] = " ".join(some)
     # The mixture is written last: where it stands, all of it stands.
     if not row["mix_wav"].is_file():
-        signals = draw_mixture(utterances, noise, settings, rng)
+        signals = draw_mixture(talkers, noise, settings, rng)
         for part, signal in zip([*parts, "mix"], signals, strict=True):
             path = row[f"{part}_wav"]
             write_audio(path, signal, settings["sample_rate"], "PCM_16")
     return row
 
 
+def _find_corpora(split, wanted, settings, speech_folder, noise_folder):
+    """Speech and noise of a split."""
+    speech = index_speech(
+        speech_folder,
+        wanted.get("speech", [split]),
+        readers=wanted.get("readers"),
+        sex=wanted.get("sex"),
+    )
+    if len(speech) < settings["num_spks"]:
+        raise ValueError(
+            f"split {split} has {len(speech)} readers, {settings['num_spks']} "
+            "talkers a mixture need at least as many; add subsets or readers"
+        )
+    _check_sexes(settings["sexes"], settings["num_spks"], speech, split)
+    _say_what_is_silent(split, speech, settings)
+    noise = None
+    if noise_folder:
+        noise = index_noise(noise_folder, wanted.get("noise", split))
+    return speech, noise
+
+
+def _say_what_is_silent(split, speech, settings):
+    """Warns where utterances are much shorter than mixtures."""
+    seconds, shares = settings["seconds"], []
+    for spoken in speech.values():
+        lengths = [one.seconds for one in spoken]
+        lengths = [sum(lengths)] if settings["join"] else lengths
+        shares.append(np.mean([max(0, 1 - x / seconds) for x in lengths]))
+    if np.mean(shares) > SILENCE:
+        logger.warning(
+            "split %s: a talker is silent in %.0f %% of a mixture of %g s, for "
+            "utterances are short%s",
+            split,
+            100 * np.mean(shares),
+            seconds,
+            "" if settings["join"] else "; join: True puts several together",
+        )
+
+
+def _say_what_is_shared(corpora):
+    """Warns of readers who are in two splits."""
+    for one, other in combinations(corpora, 2):
+        shared = sorted(corpora[one][0].keys() & corpora[other][0].keys())
+        if shared:
+            logger.warning(
+                "splits %s and %s share %d readers, first %s: no test of the "
+                "one is fair to a model trained on the other",
+                one,
+                other,
+                len(shared),
+                shared[0],
+            )
+
+
 def _check_sexes(sexes, num_spks, speech, split):
     """Says no where talkers of some sex are wanted and not to be had."""
     if not sexes:
         return
-    known = {utterances[0].sex for utterances in speech.values()}
-    if len(sexes) != num_spks or not set(sexes) <= known:
+    known = [utterances[0].sex for utterances in speech.values()]
+    if len(sexes) != num_spks or any(
+        sexes.count(sex) > known.count(sex) for sex in sexes
+    ):
         raise ValueError(
             f"sexes is {list(sexes)} for {num_spks} talkers; give F or M for "
             f"each, and SPEAKERS.TXT beside the subsets (it knows "
-            f"{sorted(known - {''}) or 'nobody'} in split {split})"
+            f"{known.count('F')} F and {known.count('M')} M in split {split})"
         )
 
 
-def _draw_readers(speech, settings, rng):
-    """Names of the talkers of a mixture, all different."""
-    chosen = []
-    for sex in settings["sexes"] or [None] * settings["num_spks"]:
-        names = [
-            name
-            for name, utterances in speech.items()
-            if name not in chosen and sex in (None, utterances[0].sex)
-        ]
-        chosen.append(names[rng.integers(len(names))])
-    return chosen
-
-
-def draw_mixture(utterances, noise, settings, rng):
-    """Places and levels talkers and noise.
-
-    Arguments
-    ---------
-    utterances : list of Utterance
-        One for each talker.
-    noise : list of Path, optional
-        Recordings to draw from.
-    settings : dict
-        ``sample_rate``, ``seconds``, ``level``, ``sir``, ``snr``.
-    rng : numpy.random.Generator
-        Draws everything.
-
-    Returns
-    -------
-    list of numpy.ndarray
-        Talkers, noise if any, and last their sum; float64, shape ``[T]``.
-    """
-    rate = settings["sample_rate"]
-    total = round(settings["seconds"] * rate)
-    signals = []
-    for number, utterance in enumerate(utterances):
-        speech = _draw_stretch(utterance.path, total, rate, rng)
-        # A talker who is done early begins anywhere in the time that is left.
-        start = rng.integers(total - len(speech) + 1)
-        speech = np.pad(speech, (start, total - len(speech) - start))
-        if number == 0:
-            first = rng.uniform(*settings["level"])
-        below = rng.uniform(*settings["sir"]) if number else 0.0
-        signals.append(_at_level(speech, first - below))
-    if noise:
-        path = noise[rng.integers(len(noise))]
-        sound = _draw_stretch(path, total, rate, rng)
-        sound = np.resize(sound, total)  # a short recording is repeated
-        below = rng.uniform(*settings["snr"])
-        signals.append(_at_level(sound, first - below))
-    signals.append(np.sum(signals, axis=0))
-    peak = max(np.abs(signal).max() for signal in signals)
-    return [signal * min(1.0, PEAK / max(peak, 1e-9)) for signal in signals]
-
-
-def _draw_stretch(path, total, rate, rng):
-    """At most ``total`` samples at ``rate`` from anywhere in a recording."""
-    with open_audio(path) as file:
-        frames, own_rate = file.frames, file.samplerate
-    wanted = min(frames, math.ceil(total * own_rate / rate))
-    start = int(rng.integers(frames - wanted + 1))
-    wave = read_audio(path, None, start, wanted)[:, 0].astype(np.float64)
-    return resample(wave, own_rate, rate)[:total]
-
-
-def _at_level(signal, decibels):
-    """Scales to a root mean square; silence stays silence."""
-    rms = np.sqrt(np.mean(signal**2))
-    return signal * (10 ** (decibels / 20) / rms) if rms > 0 else signal
+def _name(utterance):
+    """Its file's name; of a second corpus, with what tells its readers."""
+    folder = utterance.path.parents[1].name
+    return utterance.reader.removesuffix(folder) + utterance.path.stem

@@ -1,11 +1,13 @@
 """A mixture as a line of JSON, and as files.
 
 The line says all about the mixture, down to the sample format, so that it can
-be made again alone, and by any process or machine that sees the corpora.
+be made again alone, and by any process or machine that sees the corpora. Their
+files have names in it that stay when the corpora move (``roots.py``).
 """
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import soundfile
@@ -15,7 +17,9 @@ from speechbrain_spmamba.names import file_name
 from speechbrain_spmamba.prepare import scale
 from speechbrain_spmamba.prepare.cuts import Cut, draw_cut
 from speechbrain_spmamba.prepare.render import fit_to_integers, render
+from speechbrain_spmamba.prepare.roots import find_roots, to_path
 from speechbrain_spmamba.prepare.scene import Scene, draw_scene
+from speechbrain_spmamba.prepare.stamp import read_folders
 
 FORMATS = {
     "wav": ("FLOAT", "PCM_16", "PCM_24"),
@@ -70,13 +74,16 @@ def plan_mixture(pools, law, cut_law, split, number, settings):
     return json.dumps(plan) + "\n"
 
 
-def rebuild(line):
+def rebuild(line, folder=None):
     """Makes one mixture again from its plan, as it is in its files.
 
     Arguments
     ---------
     line : str or dict
         A line of ``<split>.plans.jsonl``.
+    folder : str or Path, optional
+        The folder of that file, which knows where the corpora lie; only
+        plans of older versions go without.
 
     Returns
     -------
@@ -85,7 +92,8 @@ def rebuild(line):
         shape ``[T]``, or ``[T, mics]`` of several microphones.
     """
     plan = json.loads(line) if isinstance(line, str) else line
-    signals = _make_signals(plan).signals
+    roots = find_roots(read_folders(folder)) if folder else {}
+    signals = _make_signals(plan, roots).signals
     arrays = {}
     for name in plan["parts"]:
         wave = signals[name].T.squeeze()
@@ -96,27 +104,44 @@ def rebuild(line):
     return arrays
 
 
-def _make_signals(plan):
+def _make_signals(plan, roots):
     """What ``render`` makes of a plan, scaled for integer formats."""
     cut = plan["cut"] and Cut.from_dict(plan["cut"])
-    scene = Scene.from_dict(plan["scene"])
+    scene = _with_paths(Scene.from_dict(plan["scene"]), roots)
     made = render(scene, plan["sample_rate"], plan["reference"], cut)
     if plan["subtype"] != "FLOAT":
         made.signals = fit_to_integers(made.signals)
     return made
 
 
-def write_mixture(folder, plan):
+def _with_paths(scene, roots):
+    """The scene with files where it has their names."""
+    tracks = [
+        replace(
+            track,
+            events=tuple(
+                replace(event, path=str(to_path(event.path, roots)))
+                for event in track.events
+            ),
+        )
+        for track in scene.tracks
+    ]
+    return replace(scene, tracks=tuple(tracks))
+
+
+def write_mixture(folder, roots, plan):
     """Writes one mixture: what a process or a machine is asked for.
 
     Arguments
     ---------
     folder : Path
         Of the split.
+    roots : dict
+        Where the corpora lie, see ``roots.find_roots``.
     plan : dict
         The plan.
     """
-    made = _make_signals(plan)
+    made = _make_signals(plan, roots)
     if made.problems:
         # Kept beside the mixtures, as the next run does not make them again.
         path = folder / "problems" / f"{file_name(plan['ID'])}.txt"

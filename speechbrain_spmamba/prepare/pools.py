@@ -2,19 +2,33 @@
 
 What a folder is shows in its layout: noise may be WHAM!, high_res_wham or any
 plain folder; music and effects may be DnR v2 or v3 or any plain folder;
-speech is LibriSpeech or shaped like it. No reader, noise recording, music
-track or sound effect may be in two splits.
+speech is LibriSpeech or shaped like it. Of each there may be several folders.
+No reader, noise recording, music track or sound effect may be in two splits.
 """
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from functools import partial
 from itertools import combinations
-from pathlib import Path
 
 from speechbrain_spmamba.prepare.dnr import dnr_pools, find_dnr
 from speechbrain_spmamba.prepare.folder import folder_pool
+from speechbrain_spmamba.prepare.index import split_folder
 from speechbrain_spmamba.prepare.librispeech import speech_pool
 from speechbrain_spmamba.prepare.recordings import Pools
-from speechbrain_spmamba.prepare.wham_noise import find_wham, noise_pool
+from speechbrain_spmamba.prepare.roots import folders_with
+from speechbrain_spmamba.prepare.wham_noise import (
+    HIGH_RES,
+    find_wham,
+    noise_pool,
+)
+
+# What is taken from a folder of some kind, whatever else is in it.
+KINDS = {
+    "noise": ("noise",),
+    "music": ("music",),
+    "effects": ("effects", "background"),
+    "dnr": ("music", "effects", "background"),
+}
 
 
 def make_pools(
@@ -35,20 +49,21 @@ def make_pools(
     Arguments
     ---------
     splits : dict
-        Split name -> ``{"speech": [subset, ...], "noise": subfolder,
-        "music": subfolder, "effects": subfolder, "dnr": subfolder}``. Names
-        that are missing are the split's own; ``train``, ``valid`` and
-        ``test`` also find ``tr``, ``cv`` and ``tt``. None takes a plain
-        folder whole. Other keys are not used.
-    speech_folder : str or Path
-        LibriSpeech, or a tree of its shape.
-    noise_folder : str or Path, optional
+        Split name -> ``{"speech": [subset, ...], "readers": [reader, ...],
+        "sex": F or M, "noise": subfolder, "music": subfolder, "effects":
+        subfolder, "dnr": subfolder}``. Without readers and sex, all readers
+        of the subsets talk. Names that are missing are the split's own;
+        ``train``, ``valid`` and ``test`` also find ``tr``, ``cv`` and
+        ``tt``. None takes a plain folder whole. Other keys are not used.
+    speech_folder : str, Path or list
+        LibriSpeech, or a tree of its shape; a list of folders is several.
+    noise_folder : str, Path or list, optional
         WHAM! noise, high_res_wham, or a plain folder.
-    music_folder : str or Path, optional
+    music_folder : str, Path or list, optional
         A plain folder, or DnR, whose music is taken.
-    effects_folder : str or Path, optional
+    effects_folder : str, Path or list, optional
         A plain folder, all foreground; or DnR, whose effects are taken.
-    dnr_folder : str or Path, optional
+    dnr_folder : str, Path or list, optional
         DnR for both, in addition.
     num_spks : int
         Readers in a scene; each split needs as many.
@@ -84,12 +99,20 @@ def make_pools(
     ['10', '11']
     """
     settings = {"check": check, "bad_share": bad_share, "jobs": jobs}
+    folders = {
+        "noise": noise_folder,
+        "music": music_folder,
+        "effects": effects_folder,
+        "dnr": dnr_folder,
+    }
     pools = {}
     for split, wanted in splits.items():
         speech = speech_pool(
             speech_folder,
             wanted.get("speech", [split]),
             min_seconds,
+            readers=wanted.get("readers"),
+            sex=wanted.get("sex"),
             **settings,
         )
         if len(speech) < num_spks:
@@ -97,21 +120,19 @@ def make_pools(
                 f"split {split} has {len(speech)} readers, {num_spks} talkers "
                 "a scene need at least as many; add subsets"
             )
-        noise, music, effects, background = [], [], [], []
-        if noise_folder:
-            noise = _noise(noise_folder, wanted, split, settings)
-        if music_folder:
-            music = _sounds(music_folder, "music", wanted, split, settings)[0]
-        if effects_folder:
-            _, effects, background = _sounds(
-                effects_folder, "effects", wanted, split, settings
-            )
-        if dnr_folder:
-            found = dnr_pools(dnr_folder, wanted.get("dnr", split), **settings)
-            music = music + found["music"]
-            effects = effects + found["effects"]
-            background = background + found["background"]
-        pools[split] = Pools(speech, noise, music, effects, background)
+        sounds = {name: [] for name in KINDS["noise"] + KINDS["dnr"]}
+        for kind, classes in KINDS.items():
+            name = wanted.get(kind, split)
+            for number, folder in folders_with(
+                split,
+                folders[kind],
+                partial(_has_split, kind=kind, name=name),
+                f"{kind}_folder",
+            ):
+                found = _find(folder, kind, name, split, settings)
+                for one in classes:
+                    sounds[one] += _labelled(found.get(one, []), number)
+        pools[split] = Pools(speech, **sounds)
     check_apart(pools)
     return pools
 
@@ -153,19 +174,31 @@ def _groups(pool):
     return set(pool) if isinstance(pool, dict) else {one.group for one in pool}
 
 
-def _noise(folder, wanted, split, settings):
-    """Noise of whatever kind of folder it is."""
-    name = wanted.get("noise", split)
-    if find_wham(folder) or not Path(folder).is_dir():
-        return noise_pool(folder, name or split, **settings)
-    return folder_pool(folder, name, **settings)
+def _find(folder, kind, name, split, settings):
+    """Class -> recordings of whatever kind of folder it is."""
+    if kind == "noise":
+        if find_wham(folder) or not folder.is_dir():
+            return {"noise": noise_pool(folder, name or split, **settings)}
+    elif kind == "dnr" or find_dnr(folder):
+        return dnr_pools(folder, name or split, **settings)
+    return {kind: folder_pool(folder, name, **settings)}
 
 
-def _sounds(folder, kind, wanted, split, settings):
-    """Music, effects and background of whatever kind of folder it is."""
-    name = wanted.get(kind, split)
-    if find_dnr(folder):
-        found = dnr_pools(folder, name or split, **settings)
+def _has_split(folder, kind, name):
+    """Whether a folder has something for a split."""
+    if kind == "noise":
+        home = find_wham(folder)
+        by_table = home and (home / HIGH_RES).is_file()
     else:
-        found = {kind: folder_pool(folder, name, **settings)}
-    return [found.get(one, []) for one in ("music", "effects", "background")]
+        version, home = find_dnr(folder) or (0, folder)
+        home, by_table = home / "audio" if version == 3 else home, False
+    return (
+        name is None or by_table or split_folder(home or folder, name).is_dir()
+    )
+
+
+def _labelled(recordings, number):
+    """Recordings whose groups differ from those of other corpora."""
+    if number == 1:
+        return recordings
+    return [replace(one, group=f"c{number}.{one.group}") for one in recordings]

@@ -10,8 +10,7 @@ its own folder, never by replacing a word in a whole path, and both references
 are looked for, so that no folder's name can mislead.
 """
 
-from pathlib import Path
-
+from speechbrain_spmamba.prepare.roots import one_folder
 from speechbrain_spmamba.prepare.scan import (
     audio_files,
     join_parts,
@@ -19,6 +18,7 @@ from speechbrain_spmamba.prepare.scan import (
     match_parts,
     write_manifests,
 )
+from speechbrain_spmamba.prepare.splits import places_of
 
 SCENES = {"train": "train", "valid": "val", "test": "test"}
 FLAT = {"train": "tr", "valid": "cv", "test": "tt"}
@@ -79,17 +79,16 @@ def prepare(
     if name not in TREES:
         raise ValueError(f"name is {name}; expected {', '.join(TREES)}")
     flat = name == "lrs2-2mix"
-    splits = dict(splits or (FLAT if flat else SCENES))
-    root = Path(folder).absolute()
-    base = locate(root, list(splits.values()), TREES[name])
+    splits = places_of(splits, FLAT if flat else SCENES)
+    root = one_folder(folder)
     settings = {
         "set": name,
-        "folder": str(root),
         "splits": splits,
         "sample_rate": sample_rate,
     }
 
     def find(split):
+        base = locate(root, list(splits.values()), TREES[name])
         if flat:
             parts = {"mix_wav": "mix", "s1_wav": "s1", "s2_wav": "s2"}
             return match_parts(base / split, parts, TREES[name], 2)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from speechbrain_spmamba import audio_folders
 from speechbrain_spmamba.audio import check_rate, open_audio
 from speechbrain_spmamba.manifest import write_manifest
-from speechbrain_spmamba.prepare.stamp import check_stamp, write_stamp
+from speechbrain_spmamba.prepare.stamp import Stamp
 
 DEEPEST = 9  # levels below the given folder that are searched
 MOST_FOLDERS = 5000  # folders that are searched
@@ -36,8 +36,8 @@ def write_manifests(
     find : callable
         Takes a value of ``splits`` and returns ID -> {column: path}.
     settings : dict
-        What the manifests depend on, as JSON can hold it. Other settings
-        need another output folder.
+        What the manifests depend on beside ``data_root``, as JSON can hold
+        it. Other settings need another output folder.
     sample_rate : int, optional
         Rate in Hz that all files must have.
     jobs : int
@@ -51,19 +51,27 @@ def write_manifests(
     Raises
     ------
     ValueError
-        Manifests of other settings, or files that do not fit together.
+        Manifests of other settings or files, or files that do not fit
+        together.
     """
     output_folder = Path(output_folder)
     manifests = {split: output_folder / f"{split}.csv" for split in splits}
-    check_stamp(output_folder, settings)
-    if all(path.is_file() for path in manifests.values()):
+    stamp = Stamp(output_folder, settings, {"folder": data_root})
+    finished = all(path.is_file() for path in manifests.values())
+    stamp.check(finished)
+    if finished:
         return manifests
     # Everything is looked at before anything is written.
     rows = {
         split: check_items(find(where), sample_rate, split, jobs)
         for split, where in splits.items()
     }
-    write_stamp(output_folder, settings)
+    stamp.write(
+        path
+        for row in sum(rows.values(), [])
+        for key, path in row.items()
+        if key.endswith("_wav")
+    )
     for split, path in manifests.items():
         write_manifest(path, rows[split], data_root)
     return manifests

@@ -7,13 +7,13 @@ noise), ``mix_single`` (one talker and noise), ``noise``, ``s1``, ``s2``.
 WHAMR! has two of each but the noise, ``_anechoic`` and ``_reverb``.
 """
 
-from pathlib import Path
-
+from speechbrain_spmamba.prepare.roots import one_folder
 from speechbrain_spmamba.prepare.scan import (
     locate,
     match_parts,
     write_manifests,
 )
+from speechbrain_spmamba.prepare.splits import places_of
 from speechbrain_spmamba.prepare.wsj0mix import SPLITS, check_version
 
 TALKERS = {"both": 2, "clean": 2, "single": 1}
@@ -68,14 +68,13 @@ def prepare(
         Folders or files are missing or do not fit together, or an argument
         is none of those above.
     """
-    splits = dict(splits or SPLITS)
+    splits = places_of(splits, SPLITS)
     parts = choose_parts(mixture, room, reference)
     below = check_version(sample_rate, version)
     tree = f"{below}/{{tr,cv,tt}}/{{{','.join(parts.values())}}}/*.wav"
-    root = Path(folder).absolute()
+    root = one_folder(folder)
     settings = {
         "set": "wham",
-        "folder": str(root),
         "splits": splits,
         "parts": parts,
         "sample_rate": sample_rate,

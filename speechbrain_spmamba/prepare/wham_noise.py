@@ -21,6 +21,7 @@ from speechbrain_spmamba.prepare.index import (
     split_names,
 )
 from speechbrain_spmamba.prepare.recordings import Recording
+from speechbrain_spmamba.prepare.roots import folders_with
 from speechbrain_spmamba.texts import read_csv
 
 SPED_UP = ("sp08", "sp12")
@@ -91,29 +92,38 @@ def index_noise(folder, split):
 
     Arguments
     ---------
-    folder : str or Path
-        Folder that holds the splits, or the one above it.
+    folder : str, Path or list
+        Folder that holds the splits, or the one above it, or several.
     split : str
         Name of the split's folder: tr, cv or tt in WHAM!.
 
     Returns
     -------
     list of Path
-        Audio files, sorted.
+        Audio files, sorted, folder by folder.
 
     Raises
     ------
     ValueError
         The folder is missing or holds no audio.
     """
-    place = split_folder(_home(folder, split), split)
-    paths = [
-        path
-        for path in sorted(place.glob("[!.]*"))
-        if is_audio(path) and not _is_sped_up(path.name)
-    ]
-    if not paths:
-        raise ValueError(_missing(place))
+    paths = []
+
+    def place_of(folder):
+        return split_folder(_home(folder, split), split)
+
+    for _, one in folders_with(
+        split, folder, lambda one: place_of(one).is_dir(), "noise_folder"
+    ):
+        place = place_of(one)
+        found = [
+            path
+            for path in sorted(place.glob("[!.]*"))
+            if is_audio(path) and not _is_sped_up(path.name)
+        ]
+        if not found:
+            raise ValueError(_missing(place))
+        paths += found
     return paths
 
 

@@ -7,13 +7,13 @@ The WSJ0 corpus is sold by the LDC (LDC93S6A), so that there is nothing to
 download; the mixtures are made from it by the scripts of their authors.
 """
 
-from pathlib import Path
-
+from speechbrain_spmamba.prepare.roots import one_folder
 from speechbrain_spmamba.prepare.scan import (
     locate,
     match_parts,
     write_manifests,
 )
+from speechbrain_spmamba.prepare.splits import places_of
 
 SPLITS = {"train": "tr", "valid": "cv", "test": "tt"}
 
@@ -56,15 +56,14 @@ def prepare(
     ValueError
         Folders or files are missing or do not fit together.
     """
-    splits = dict(splits or SPLITS)
+    splits = places_of(splits, SPLITS)
     below = check_version(sample_rate, version)
     tree = f"{num_spks}speakers/{below}/{{tr,cv,tt}}/{{mix,s1,s2}}/*.wav"
     parts = {"mix_wav": "mix"}
     parts.update({f"s{i}_wav": f"s{i}" for i in range(1, num_spks + 1)})
-    root = Path(folder).absolute()
+    root = one_folder(folder)
     settings = {
         "set": "wsj0mix",
-        "folder": str(root),
         "splits": splits,
         "num_spks": num_spks,
         "sample_rate": sample_rate,

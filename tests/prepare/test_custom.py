@@ -141,3 +141,13 @@ def test_a_table_that_does_not_fit_is_named(tmp_path, table, message):
     (tmp_path / "data" / "all.csv").write_text(table)
     with pytest.raises(ValueError, match=message):
         _rows(tmp_path, splits={"test": "all.csv"})
+
+
+def test_linked_folders_are_part_of_a_split(tmp_path):
+    write_parts(tmp_path / "data", ["mix", "s1"], ["x"])
+    write_parts(tmp_path / "elsewhere", ["mix", "s1"], ["y", "z"])
+    for part in ("mix", "s1"):
+        link = tmp_path / "data" / part / "more"
+        link.symlink_to(tmp_path / "elsewhere" / part)
+        (tmp_path / "elsewhere" / part / "loop").symlink_to(link.parent)
+    assert set(_rows(tmp_path)) == {"x", "more_y", "more_z"}

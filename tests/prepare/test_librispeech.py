@@ -140,6 +140,8 @@ def test_a_half_unpacked_subset_is_told_by_the_table(corpus):
         ValueError, match="incomplete: 1 of the 3 readers .* first 63; unpack"
     ):
         index_speech(corpus, ["train-clean-100"])
+    named = index_speech(corpus, ["train-clean-100"], readers=[60, "66"])
+    assert list(named) == ["60", "66"]
     table = corpus / "SPEAKERS.TXT"
     lines = table.read_text().splitlines(keepends=True)
     table.write_text("".join(one for one in lines if one[:2] != "63"))

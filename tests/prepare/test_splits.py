@@ -1,0 +1,61 @@
+"""Splits that cannot be meant are told in one line, by every set."""
+
+import pytest
+
+from speechbrain_spmamba import cli
+
+SETS = {
+    "custom": ["--folder", "data"],
+    "wham": ["--folder", "data"],
+    "wsj0mix": ["--folder", "data"],
+    "lrs2-2mix": ["--folder", "data"],
+    "librimix": ["--folder", "data"],
+    "mixtures": ["--speech_folder", "data"],
+    "echo2mix": ["--speech_folder", "data"],
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize(
+    "splits", ["[test]", "test", "{}", "{test: 5}", "{test: {folder: x}}"]
+)
+def test_splits_that_are_none_are_told(tmp_path, capsys, name, splits):
+    words = [name, str(tmp_path / "out"), *SETS[name], "--splits", splits]
+    with pytest.raises(SystemExit) as end:
+        cli.main(["prepare", *words])
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "split" in line
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["mixtures", "echo2mix"])
+@pytest.mark.parametrize(
+    "wish, reason",
+    [
+        ("speech: 5", "has speech=5; give names of subsets"),
+        ("speech: [[a]]", "has speech=[['a']]; give names of subsets"),
+        ("noise: [a]", "has noise=['a']; give the name of a folder"),
+        ("mixture: 5", "has 'mixture', which nothing reads; did you mean mixt"),
+    ],
+)
+def test_wishes_that_are_none_are_told(tmp_path, capsys, name, wish, reason):
+    splits = f"{{test: {{mixtures: 1, {wish}}}}}"
+    words = [name, str(tmp_path), *SETS[name], "--splits", splits]
+    with pytest.raises(SystemExit) as end:
+        cli.main(["prepare", *words])
+    assert end.value.code == 2
+    assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("folder", ["[[a], b]", "5", "{a: b}", "''"])
+def test_folders_that_are_none_are_told(tmp_path, capsys, name, folder):
+    words = [name, str(tmp_path / "out"), SETS[name][0], folder]
+    if name in ("mixtures", "echo2mix"):
+        words += ["--splits", "{test: {mixtures: 1}}"]
+    with pytest.raises(SystemExit) as end:
+        cli.main(["prepare", *words])
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "folder is" in line
