@@ -7,7 +7,8 @@ seconds; paths begin with ``$data_root`` so that a folder can be moved.
 import csv
 from pathlib import Path
 
-from speechbrain_spmamba.audio import replacing
+from speechbrain_spmamba.audio import replacing, shown
+from speechbrain_spmamba.json_lists import is_list, read_lists
 from speechbrain_spmamba.texts import read_csv
 
 DATA_ROOT = "$data_root"
@@ -116,7 +117,7 @@ def read_manifest(path, data_root, num_spks=None):
     Arguments
     ---------
     path : str or Path
-        The CSV file.
+        The CSV file, or a folder of look2hear's lists (``json_lists.py``).
     data_root : str or Path
         What ``$data_root`` stands for.
     num_spks : int, optional
@@ -135,18 +136,22 @@ def read_manifest(path, data_root, num_spks=None):
         wanted.
     """
     path = Path(path)
-    if not path.is_file():
+    if is_list(path):
+        columns, lines = read_lists(path, data_root)
+    elif path.is_file():
+        columns, lines = read_csv(path, known_columns)
+    else:
+        found = "is a folder" if path.is_dir() else "does not exist"
         raise ValueError(
-            f"manifest {path} does not exist; prepare the data first "
+            f"manifest {path} {found}; prepare the data first "
             "(`spmamba prepare --help`)"
         )
-    columns, lines = read_csv(path, known_columns)
     sources = source_keys(columns)
     for needed in ("ID", "duration", "mix_wav", "s1_wav"):
         if needed not in columns:
             raise ValueError(
                 f"manifest {path} has no column '{needed}'; it has "
-                f"{', '.join(columns) or 'none'}; expected "
+                f"{shown(', '.join(columns))[:200] or 'none'}; expected "
                 "ID,duration,mix_wav,s1_wav,s2_wav,..."
             )
     if num_spks is not None and len(sources) != num_spks:

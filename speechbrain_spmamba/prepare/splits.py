@@ -1,6 +1,6 @@
 """What users ask of each split, checked before anything is looked for."""
 
-import difflib
+from speechbrain_spmamba.suggest import did_you_mean
 
 
 def check_splits(splits, known):
@@ -24,7 +24,7 @@ def check_splits(splits, known):
     >>> check_splits({"test": {"mixtures": 3, "reader": [84]}}, ["readers"])
     Traceback (most recent call last):
         ...
-    ValueError: split test has 'reader', which nothing reads; did you mean ...
+    ValueError: split test has 'reader', which ...; did you mean 'readers'?
     """
     if not isinstance(splits, dict) or not splits:
         raise ValueError(f"splits is {splits!r}; {_example()}")
@@ -34,11 +34,9 @@ def check_splits(splits, known):
             raise ValueError(f"split {split} is {wanted!r}; {_example()}")
         for key in wanted:
             if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"did you mean {near[0]}? " if near else ""
                 raise ValueError(
-                    f"split {split} has '{key}', which nothing reads; {hint}"
-                    f"It may have {', '.join(known)}"
+                    f"split {split} has '{key}', which nothing reads; it may "
+                    f"have {', '.join(known)}{did_you_mean(str(key), known)}"
                 )
         speech = wanted.get("speech", split)
         speech = speech if isinstance(speech, (list, tuple)) else [speech]

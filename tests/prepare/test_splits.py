@@ -36,7 +36,10 @@ def test_splits_that_are_none_are_told(tmp_path, capsys, name, splits):
         ("speech: 5", "has speech=5; give names of subsets"),
         ("speech: [[a]]", "has speech=[['a']]; give names of subsets"),
         ("noise: [a]", "has noise=['a']; give the name of a folder"),
-        ("mixture: 5", "has 'mixture', which nothing reads; did you mean mixt"),
+        (
+            "mixture: 5",
+            "has 'mixture', which nothing reads; it may have mix",
+        ),
     ],
 )
 def test_wishes_that_are_none_are_told(tmp_path, capsys, name, wish, reason):
