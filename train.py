@@ -21,7 +21,8 @@ from speechbrain.utils.distributed import if_main_process, run_on_main
 from speechbrain_spmamba.brain import SeparationBrain
 from speechbrain_spmamba.cli import one_line_errors
 from speechbrain_spmamba.evaluate import summary_lines
-from speechbrain_spmamba.inference import WEIGHTS_FILE, strict_load
+from speechbrain_spmamba.inference import strict_load
+from speechbrain_spmamba.model_folder import WEIGHTS_FILE
 from speechbrain_spmamba.settings import load_settings
 
 

@@ -21,10 +21,15 @@ from collections import Counter
 from pathlib import Path
 
 import torch
-from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from speechbrain_spmamba.checked_model import (
+    build_trusted,
+    build_without_weights,
+)
+from speechbrain_spmamba.checked_text import read_part
 from speechbrain_spmamba.cost.counting import count_operators
 from speechbrain_spmamba.cost.footprint import Case, measure_in_turns
 from speechbrain_spmamba.models import build_model
@@ -195,7 +200,9 @@ def part_name(model, module, kind):
     return f"{label} ({kind})" if label else f"({kind})"
 
 
-def measure(model, seconds=1.0, device="cpu", step=False, repeats=3):
+def measure(
+    model, seconds=1.0, device="cpu", step=False, repeats=3, trust=False
+):
     """Measures time and memory of a model in a process of its own.
 
     Arguments
@@ -212,6 +219,8 @@ def measure(model, seconds=1.0, device="cpu", step=False, repeats=3):
         Forward pass, loss and backward pass; else the forward pass alone.
     repeats : int
         Runs, of which the median counts.
+    trust : bool
+        See ``load``.
 
     Returns
     -------
@@ -224,7 +233,11 @@ def measure(model, seconds=1.0, device="cpu", step=False, repeats=3):
     ValueError
         It does not run here; the message says why.
     """
-    build = model if callable(model) else functools.partial(load, model)
+    build = (
+        model
+        if callable(model)
+        else functools.partial(load, model, trust=trust)
+    )
     case = Case(build, (seconds,), device, step)
     found = measure_in_turns({"": case}, repeats)[""][0]
     if "error" in found:
@@ -309,7 +322,7 @@ def _zeros(layer, x, states=None):
     return x.new_zeros(*x.shape[:-1], width), states
 
 
-def load(source, num_spks=None):
+def load(source, num_spks=None, trust=False):
     """Builds a model of a name, or of the settings of an experiment.
 
     Arguments
@@ -320,6 +333,9 @@ def load(source, num_spks=None):
         Weights are not read.
     num_spks : int, optional
         Sources; by default as the model or the file has it.
+    trust : bool
+        Build whatever the file says, which may run any code; else only a
+        model of this package.
 
     Returns
     -------
@@ -329,7 +345,8 @@ def load(source, num_spks=None):
     Raises
     ------
     ValueError
-        There is no such model or file, or the file has no separator.
+        There is no such model or file, or the file has no separator, or one
+        that is not trusted.
 
     Example
     -------
@@ -346,20 +363,25 @@ def load(source, num_spks=None):
                 "experiment's YAML file or a model folder"
             )
         return build_model(str(source), **overrides)
-    settings = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    text = _separator_part(path) if trust else read_part(path)
+    if not re.search("^num_spks:", text, re.MULTILINE):
+        overrides = {}
+    make = build_trusted if trust else build_without_weights
+    return make(text, path, overrides)["separator"]
+
+
+def _separator_part(path):
+    """YAML text of the separator and of all that it refers to."""
+    try:
+        settings = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    except YAMLError:
+        settings = None
     if not isinstance(settings, dict) or "separator" not in settings:
         raise ValueError(
             f"{path} has no key 'separator'; give the YAML file of an "
-            "experiment of this package"
+            "experiment"
         )
-    text = _only(settings, "separator")
-    overrides = {k: v for k, v in overrides.items() if k in settings}
-    return load_hyperpyyaml(text, overrides)["separator"]
-
-
-def _only(settings, key):
-    """YAML text of a key and of all that it refers to."""
-    wanted, text = {key}, ""
+    wanted, text = {"separator"}, ""
     while True:
         kept = {k: v for k, v in settings.items() if k in wanted}
         stream = io.StringIO()

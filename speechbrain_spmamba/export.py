@@ -3,21 +3,26 @@
 hyperparams.yaml        builds the model; what it was trained with stays behind
 separator.ckpt          its weights
 separator.safetensors   the same, for other programs
+SHA256SUMS              sums of these three, checked when they are loaded
 README.md               model card, for the Hugging Face Hub and for people
 """
 
 import inspect
 import io
+import re
 from pathlib import Path
 
 import torch
-from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
 from speechbrain.utils.checkpoints import Checkpointer
 
 from speechbrain_spmamba.audio import replacing_all
-from speechbrain_spmamba.inference import HPARAMS_FILE, WEIGHTS_FILE
+from speechbrain_spmamba.checked_model import build, build_trusted
+from speechbrain_spmamba.checked_text import read_part
 from speechbrain_spmamba.model_card import known_license, model_card
+from speechbrain_spmamba.model_folder import HPARAMS_FILE, WEIGHTS_FILE
+from speechbrain_spmamba.sums import SUMS_FILE, sums_text
+from speechbrain_spmamba.weights import fill, read_weights
 
 SAFETENSORS_FILE = "separator.safetensors"
 CARD_FILE = "README.md"
@@ -42,7 +47,12 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
 
 
 def export(
-    results_folder, output_folder, key="loss", license=None, overwrite=False
+    results_folder,
+    output_folder,
+    key="loss",
+    license=None,
+    overwrite=False,
+    trust=False,
 ):
     """Makes a model folder of the best checkpoint of a run.
 
@@ -59,6 +69,9 @@ def export(
         Licence of the weights, as the Hub names it, for the model card.
     overwrite : bool
         Replace the files of a folder that is not empty.
+    trust : bool
+        Build whatever the run's settings say, which may run any code: for
+        models of one's own making.
 
     Returns
     -------
@@ -69,8 +82,8 @@ def export(
     ------
     ValueError
         The folder is no finished run, the run has no such checkpoint, its
-        weights do not fit its settings, there is something in the model
-        folder, or the licence is none.
+        model is none of this package, its weights do not fit its settings,
+        there is something in the model folder, or the licence is none.
     """
     check_output(output_folder, overwrite)
     license = None if license is None else known_license(license)
@@ -85,18 +98,11 @@ def export(
     # A run with an average of its weights was validated on that average.
     path = checkpoint.paramfiles.get("average")
     path = path or checkpoint.paramfiles["separator"]
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    state = read_weights(path)
     state.pop("n_averaged", None)
     state = {name.removeprefix("module."): w for name, w in state.items()}
-    text = inference_yaml(hparams_file)
-    separator = load_hyperpyyaml(text)["separator"]
-    try:
-        separator.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ValueError(
-            f"{path} does not fit the model of {hparams_file}: {reason}"
-        ) from None
+    text = inference_yaml(hparams_file, trust)
+    separator = _build(text, hparams_file, state, path, trust)
     card = model_card(results_folder, checkpoint, separator, license)
     write_model(output_folder, separator, text, card)
     return output_folder
@@ -110,6 +116,21 @@ def check_output(folder, overwrite=False):
             f"{folder} is not empty; choose another folder, or replace its "
             "model with --overwrite (convert: --overwrite True)"
         )
+
+
+def _build(text, hparams_file, state, path, trust):
+    """The model with its weights."""
+    misfit = f"{path} does not fit"
+    if not trust:
+        return build(text, hparams_file, state, misfit)["separator"]
+    separator = build_trusted(text, hparams_file)["separator"]
+    try:
+        fill(separator, state)
+    except ValueError as error:
+        raise ValueError(
+            f"{misfit} the model of {hparams_file}: {error}"
+        ) from None
+    return separator
 
 
 def write_model(folder, separator, text, card=None):
@@ -128,8 +149,8 @@ def write_model(folder, separator, text, card=None):
     """
     from safetensors.torch import save
 
-    names = [HPARAMS_FILE, WEIGHTS_FILE, SAFETENSORS_FILE]
-    names += [CARD_FILE] if card else []
+    summed = [HPARAMS_FILE, WEIGHTS_FILE, SAFETENSORS_FILE]
+    names = [*summed, SUMS_FILE, *([CARD_FILE] if card else [])]
     state = {
         name: tensor.detach().cpu().clone().contiguous()
         for name, tensor in separator.state_dict().items()
@@ -138,8 +159,10 @@ def write_model(folder, separator, text, card=None):
         paths[0].write_text(text, encoding="utf-8")
         torch.save(state, paths[1])
         paths[2].write_bytes(save(state, metadata={"format": "pt"}))
+        sums = sums_text(dict(zip(summed, paths, strict=False)))
+        paths[3].write_text(sums, encoding="ascii")
         if card:
-            paths[3].write_text(card, encoding="utf-8")
+            paths[4].write_text(card, encoding="utf-8")
 
 
 def find_best(save_folder, key="loss"):
@@ -172,13 +195,16 @@ def find_best(save_folder, key="loss"):
     )
 
 
-def inference_yaml(hparams_file):
+def inference_yaml(hparams_file, trust=False):
     """The part of a training YAML that builds the model, made loadable.
 
     Arguments
     ---------
     hparams_file : str or Path
         A YAML file without references, as a run keeps it.
+    trust : bool
+        Take the part as it is; else it may only build a model of this
+        package, and is written anew.
 
     Returns
     -------
@@ -189,27 +215,31 @@ def inference_yaml(hparams_file):
     Raises
     ------
     ValueError
-        A key is missing.
+        A key is missing, or the part is more than a model.
     """
-    yaml = YAML(typ="rt")
-    settings = yaml.load(Path(hparams_file).read_text(encoding="utf-8"))
-    kept = {}
+    part = _part_as_it_is(hparams_file) if trust else read_part(hparams_file)
     for key in ("sample_rate", "num_spks", "separator"):
-        if key not in settings:
+        if not re.search(f"^{key}:", part, re.MULTILINE):
             raise ValueError(
                 f"{hparams_file} has no key '{key}'; was it written by "
                 "train.py of this package?"
             )
-        kept[key] = settings[key]
-    text = io.StringIO()
-    yaml.dump(kept, text)
+    return HEADER.format(command="export") + f"{part}\n{TAIL}"
+
+
+def _part_as_it_is(hparams_file):
+    """What builds the model, whatever that is."""
+    yaml, text = YAML(typ="rt"), io.StringIO()
+    settings = yaml.load(Path(hparams_file).read_text(encoding="utf-8"))
+    wanted = ("sample_rate", "num_spks", "separator")
+    yaml.dump({k: settings[k] for k in wanted if k in settings}, text)
     # Comments between the keys are of the training that stays behind.
     lines = [
         line
         for line in text.getvalue().splitlines()
         if line.strip() and not line.lstrip().startswith("#")
     ]
-    return HEADER.format(command="export") + "\n".join([*lines, TAIL])
+    return "\n".join(lines)
 
 
 def model_yaml(separator, arguments):

@@ -1,7 +1,5 @@
 """Separation with a trained model: batches in memory, files on disk."""
 
-import pickle
-import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +7,12 @@ import torch
 from speechbrain.inference.interfaces import Pretrained
 
 from speechbrain_spmamba.activity import activity, most_active
+from speechbrain_spmamba.checked_model import (
+    BUILD_ERRORS,
+    check_header,
+    load_checked,
+)
+from speechbrain_spmamba.model_folder import HPARAMS_FILE, check_file, collect
 from speechbrain_spmamba.recordings.channels import Mixdown
 from speechbrain_spmamba.recordings.files import open_recording
 from speechbrain_spmamba.recordings.separation import (
@@ -21,12 +25,9 @@ from speechbrain_spmamba.recordings.separation import (
 )
 from speechbrain_spmamba.recordings.spool import subtype_like
 from speechbrain_spmamba.recordings.streams import separate_blocks
-from speechbrain_spmamba.safe_yaml import load_checked
+from speechbrain_spmamba.weights import fill, read_weights
 
-HPARAMS_FILE = "hyperparams.yaml"
-WEIGHTS_FILE = "separator.ckpt"
 LOWEST_RATE = 1000  # Hz; less is kHz by mistake
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class WaveformSeparation(Pretrained):
@@ -61,6 +62,7 @@ class WaveformSeparation(Pretrained):
             raise ValueError(
                 f"modules are {', '.join(self.mods)}; expected 'separator'"
             )
+        check_header(vars(self.hparams), self.mods.separator)
 
     @classmethod
     def from_hparams(
@@ -76,9 +78,10 @@ class WaveformSeparation(Pretrained):
         hparams_file : str
             Name of the YAML file.
         safe : bool
-            Refuse a YAML file that does more than build a model of this
+            Refuse a folder that does more than build a model of this
             package, see ``safe_yaml``. Without, it may run any code: for
-            models of one's own making.
+            models of one's own making. The same as ``--trust`` of the
+            commands.
         **kwargs : dict
             Passed on to ``Pretrained.from_hparams``.
 
@@ -90,24 +93,27 @@ class WaveformSeparation(Pretrained):
         Raises
         ------
         ValueError
-            The folder lacks a file, its YAML file is refused, or its weights
-            do not fit.
+            The folder lacks a file or is damaged, its YAML file is refused,
+            or its weights do not fit.
         """
-        folder = Path(source)
-        # Only what cannot be meant as a folder is looked for on the Hub.
-        on_hub = HUB_NAME.fullmatch(str(source)) and not folder.parent.is_dir()
-        if not on_hub:
-            for name in (hparams_file, WEIGHTS_FILE):
-                if not (folder / name).is_file():
-                    raise ValueError(
-                        f"{folder} is no model folder: it has no {name}; make "
-                        "one with `spmamba export RESULTS OUT`"
-                    )
+        options = {
+            name: kwargs[name]
+            for name in ("savedir", "local_strategy", "fetch_config")
+            if name in kwargs
+        }
+        paths = collect(source, hparams_file, **options)
         if safe:
-            return load_checked(
-                cls, source, hparams_file, strict_load, **kwargs
-            )
-        return super().from_hparams(source, hparams_file, **kwargs)
+            kwargs = {k: v for k, v in kwargs.items() if k not in options}
+            savedir = options.get("savedir")
+            return load_checked(cls, paths, savedir=savedir, **kwargs)
+        try:
+            return super().from_hparams(source, hparams_file, **kwargs)
+        except BUILD_ERRORS as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ValueError(
+                f"{source} cannot be built: {reason}; modules of your own "
+                "have to be on the path of Python"
+            ) from None
 
     def separate_batch(self, mix, lengths=None):
         """Separates mixtures that are in memory.
@@ -341,25 +347,20 @@ def strict_load(module, path):
     module : torch.nn.Module
         Gets the weights.
     path : str or Path
-        A state dict that ``torch.save`` wrote.
+        A state dict that ``torch.save`` wrote; where its folder has sums, it
+        has to be what they say.
 
     Raises
     ------
     ValueError
-        The file is no state dict, or does not fit the module.
+        The file is damaged, no state dict, or does not fit the module.
     """
+    check_file(Path(path))
+    state = read_weights(path)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError):
-        raise ValueError(
-            f"{path} is no file of weights, or holds more than weights; it "
-            "was not loaded"
-        ) from None
-    try:
-        module.load_state_dict(state, strict=True)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:300]
+        fill(module, state)
+    except ValueError as error:
         raise ValueError(
             f"weights in {path} do not fit the model of its "
-            f"{HPARAMS_FILE}: {reason}"
+            f"{HPARAMS_FILE}: {error}"
         ) from None

@@ -6,36 +6,36 @@ Python. What a model folder needs is little. Only that passes here: numbers and
 words, a model of this package with such for arguments, and the fixed parts
 around it. All else is refused, whether it does harm or not.
 
-There are no aliases, lists, directives, documents, keys that stand twice, and
-no characters that one YAML parser may take for a line break and another not.
+The same file of a training run is the whole experiment, and is one program
+from end to end. ``model_part`` takes out of it what builds the model, as text
+that has nothing else in it, and looks at the rest only to find its end.
 """
 
 import re
 
-import ruamel.yaml
-from hyperpyyaml import load_hyperpyyaml
-from ruamel.yaml import events
-from ruamel.yaml.error import YAMLError
-from speechbrain.utils.fetching import FetchConfig, LocalStrategy, fetch
+from speechbrain.dataio.preprocess import AudioNormalizer
 from speechbrain.utils.run_opts import RunOptions
 
+from speechbrain_spmamba.model_arguments import (
+    check_argument,
+    check_arguments,
+    read_value,
+)
 from speechbrain_spmamba.models import MODELS, TOOLKIT_MODELS
+from speechbrain_spmamba.yaml_tree import QUOTED, read, read_part
 
-MAX_CHARACTERS = 20_000
-MAX_DEPTH = 4
 # What a value may look like; above all, it has no parenthesis, < or !.
 WORD = re.compile(r"[A-Za-z0-9_.+-]{0,100}")
-NUMBER = re.compile(r"[0-9]{1,9}")
-KEY = re.compile(r"[a-z][A-Za-z0-9_]{0,60}")
-CHARACTERS = re.compile(r"[ -~\n]*")
 RUN_OPTIONS = set(RunOptions().as_dict())
 REFERENCE = re.compile(r"<([a-z][A-Za-z0-9_]{0,60})>")
 
 CLASSES = {
-    f"!new:{model.__module__}.{model.__qualname__}"
+    f"!new:{model.__module__}.{model.__qualname__}": model
     for model in (*MODELS.values(), *TOOLKIT_MODELS.values())
 }
-NORMALIZER = "!new:speechbrain.dataio.preprocess.AudioNormalizer"
+NORMALIZERS = {
+    "!new:speechbrain.dataio.preprocess.AudioNormalizer": AudioNormalizer
+}
 PRETRAINER = "!new:speechbrain.utils.parameter_transfer.Pretrainer"
 LOADER = "!name:speechbrain_spmamba.inference.strict_load"
 # A tag and what belongs to it: the parts that are the same in every folder.
@@ -46,7 +46,8 @@ PRETRAINERS = (
     (PRETRAINER, {"loadables": SEPARATOR}),  # gets the hook all the same
 )
 FIXED = {"modules": (SEPARATOR,), "pretrainer": PRETRAINERS}
-NEEDED = ("sample_rate", "num_spks", "separator", *FIXED)
+HEADER = ("sample_rate", "num_spks")
+NEEDED = (*HEADER, "separator", *FIXED)
 
 
 def check(text):
@@ -73,205 +74,144 @@ def check(text):
     for key in NEEDED:
         if key not in tree:
             raise ValueError(f"there is no key '{key}'")
-    for key, (tag, value) in tree.items():
-        node = (tag, value)
+    for key, node in tree.items():
         if key in FIXED:
             if node not in FIXED[key]:
                 raise ValueError(
                     f"'{key}' is not as `spmamba export` writes it"
                 )
-        elif key in ("sample_rate", "num_spks"):
-            if tag or not isinstance(value, str) or not NUMBER.fullmatch(value):
-                raise ValueError(f"'{key}' is no positive whole number")
         elif key == "separator":
-            _check_arguments(key, tree, CLASSES, "a model of this package")
+            _check_call(key, tree, CLASSES, "a model of this package")
         elif key == "audio_normalizer":
-            _check_arguments(key, tree, {NORMALIZER}, "an AudioNormalizer")
+            _check_call(key, tree, NORMALIZERS, "an AudioNormalizer")
         elif key in RUN_OPTIONS:
             raise ValueError(f"the key '{key}' is an option of the user's")
         elif not _is_plain(node):
             raise ValueError(f"the key '{key}' is no number or word")
 
 
-def _is_plain(node):
-    """Whether a value is a number or a word."""
-    tag, value = node
-    return (
-        tag is None and isinstance(value, str) and bool(WORD.fullmatch(value))
-    )
-
-
-def _check_arguments(key, tree, tags, expected):
-    """A class that is known, with scalars for arguments."""
-    node = tree[key]
-    tag, arguments = node
-    if tag not in tags:
-        raise ValueError(f"'{key}' is {tag or 'none'!r}, not {expected}")
-    if isinstance(arguments, str) and arguments:
-        raise ValueError(f"'{key}' has {arguments[:40]!r} for arguments")
-    for name, argument in (arguments or {}).items():
-        if argument[0] == "!ref" and isinstance(argument[1], str):
-            found = REFERENCE.fullmatch(argument[1])
-            argument = tree.get(found and found.group(1), argument)
-        if not _is_plain(argument):
-            raise ValueError(
-                f"argument '{name}' of '{key}' is no number or word"
-            )
-
-
-def read(text):
-    """Reads YAML to a tree without building anything.
+def check_values(text):
+    """Refuses numbers and words that no model is built of.
 
     Arguments
     ---------
     text : str
-        One mapping.
-
-    Returns
-    -------
-    dict
-        Key -> (tag or None, str or dict of the same form).
+        What ``check`` or ``model_part`` let pass.
 
     Raises
     ------
     ValueError
-        Too long, no YAML, or a construct that a model folder does not need.
+        The message names the key.
 
     Example
     -------
-    >>> read("a: 1\\nb: !ref <a>")
-    {'a': (None, '1'), 'b': ('!ref', '<a>')}
+    >>> model = "!new:speechbrain_spmamba.models.dprnn.DPRNN"
+    >>> check_values(f"separator: {model}\\n    hidden: -4")
+    Traceback (most recent call last):
+        ...
+    ValueError: 'hidden' is -4, expected a whole number from 1 to 100000
     """
-    if len(text) > MAX_CHARACTERS:
-        raise ValueError(f"it has {len(text)} characters, which is too much")
-    if not CHARACTERS.fullmatch(text):
-        raise ValueError("it has characters other than printable ASCII")
-    stream = ruamel.yaml.YAML(typ="rt", pure=True).parse(text)
-    try:
-        for kind in (events.StreamStartEvent, events.DocumentStartEvent):
-            event = next(stream)
-            if not isinstance(event, kind):
-                raise ValueError("it is empty")
-        if event.version or event.tags:
-            raise ValueError("a directive (%) is not allowed")
-        tag, tree = _read_node(next(stream), stream)
-        next(stream)  # the end of the document
-        if not isinstance(next(stream), events.StreamEndEvent):
-            raise ValueError("more than one document is not allowed")
-    except YAMLError as error:
-        reason = getattr(error, "problem", None) or "it cannot be parsed"
-        raise ValueError(f"it is no YAML: {reason}") from None
-    if tag or not isinstance(tree, dict):
-        raise ValueError("it is no mapping of keys to values")
-    return tree
-
-
-def _read_node(event, stream, depth=0):
-    """One value, as (tag, str or dict)."""
-    where = f"line {event.start_mark.line + 1}"
-    if isinstance(event, events.ScalarEvent):
-        return _tag(event), event.value
-    if not isinstance(event, events.MappingStartEvent):
-        kind = type(event).__name__.removesuffix("Event")
-        names = {"Alias": "an alias", "SequenceStart": "a list"}
-        raise ValueError(f"{where}: {names.get(kind, kind)} is not allowed")
-    if depth >= MAX_DEPTH:
-        raise ValueError(f"{where}: mappings stand too deep in each other")
-    tag, tree = _tag(event), {}
-    while not isinstance(event := next(stream), events.MappingEndEvent):
-        where = f"line {event.start_mark.line + 1}"
-        if not isinstance(event, events.ScalarEvent) or _tag(event):
-            raise ValueError(f"{where}: a key that is no word is not allowed")
-        key = event.value
-        if not KEY.fullmatch(key):
-            raise ValueError(f"{where}: the key {key[:40]!r} is not allowed")
+    tree = read(text)
+    for key in HEADER:
         if key in tree:
-            raise ValueError(f"{where}: the key '{key}' stands twice")
-        tree[key] = _read_node(next(stream), stream, depth + 1)
-    return tag, tree
+            check_argument(key, _value(tree[key]), 1)
+    for key, known in (
+        ("separator", CLASSES),
+        ("audio_normalizer", NORMALIZERS),
+    ):
+        if key in tree:
+            tag, arguments = tree[key]
+            values = {
+                name: _value(_referred(node, tree))
+                for name, node in (arguments or {}).items()
+            }
+            check_arguments(known[tag], values)
 
 
-def _tag(event):
-    """The tag of a value as it is written, None if it has none."""
-    return None if event.tag is None else str(event.tag)
-
-
-def load_checked(
-    cls,
-    source,
-    hparams_file,
-    load_weights,
-    overrides=None,
-    overrides_must_match=True,
-    savedir=None,
-    download_only=False,
-    local_strategy=LocalStrategy.SYMLINK,
-    fetch_config=None,
-    **kwargs,
-):
-    """The toolkit's ``pretrained_from_hparams`` for a text that was checked.
+def model_part(text):
+    """What builds the model of an experiment, or of a training run.
 
     Arguments
     ---------
-    cls : type
-        Subclass of the toolkit's ``Pretrained``.
-    source : str or Path
-        Folder or name on the Hub.
-    hparams_file : str
-        Name of the YAML file in it.
-    load_weights : callable
-        ``load_weights(module, path)``, which must not unpickle objects.
-    overrides : dict or str, optional
-        The user's own changes; they are not checked.
-    overrides_must_match : bool
-        See the toolkit.
-    savedir : str or Path, optional
-        See the toolkit.
-    download_only : bool
-        See the toolkit.
-    local_strategy : LocalStrategy
-        See the toolkit.
-    fetch_config : FetchConfig, optional
-        See the toolkit.
-    **kwargs : dict
-        Arguments of ``cls``.
+    text : str
+        Its YAML file, of which nothing is built.
 
     Returns
     -------
-    object
-        An instance of ``cls``; None after a download only.
+    str
+        YAML text with the keys ``separator``, ``sample_rate``, ``num_spks``,
+        as far as they are there, and those that ``separator`` refers to.
 
     Raises
     ------
     ValueError
-        The text is more than a model.
+        There is no separator, or it is more than a model of this package.
+
+    Example
+    -------
+    >>> model = "!new:speechbrain_spmamba.models.dprnn.DPRNN"
+    >>> print(model_part(f"x: !apply:os.abort []\\nseparator: {model}"))
+    separator: !new:speechbrain_spmamba.models.dprnn.DPRNN
     """
-    options = {
-        "local_strategy": local_strategy,
-        "fetch_config": fetch_config or FetchConfig(),
-    }
-    path = fetch(hparams_file, str(source), savedir, **options)
-    # What is checked is what is loaded: the file is read once.
-    try:
-        with open(path, "rb") as file:
-            text = file.read(2 * MAX_CHARACTERS).decode("ascii")
-        text = text.replace("\r\n", "\n")
-        check(text)
-    except ValueError as error:
-        if isinstance(error, UnicodeDecodeError):
-            error = "it is no ASCII text"
-        raise ValueError(
-            f"{path} was not loaded, for it is more than a model: {error}; "
-            "with safe=False it may run any code, which takes trust in its "
-            "author"
-        ) from None
-    hparams = load_hyperpyyaml(text, overrides, overrides_must_match)
-    hparams["savedir"] = savedir
-    pretrainer = hparams["pretrainer"]
-    pretrainer.add_custom_hooks({"separator": load_weights})
-    pretrainer.set_collect_in(savedir)
-    pretrainer.collect_files(default_source=str(source), **options)
-    if download_only:
-        return None
-    pretrainer.load_collected()
-    return cls(modules=hparams["modules"], hparams=hparams, **kwargs)
+    tree = read_part(text, "separator")
+    if "separator" not in tree:
+        raise ValueError("there is no key 'separator'")
+    _check_call("separator", tree, CLASSES, "a model of this package")
+    tag, arguments = tree["separator"]
+    arguments = arguments or {}
+    kept = {key: tree[key] for key in HEADER if key in tree}
+    for node in arguments.values():
+        if node[0] == "!ref":
+            name = REFERENCE.fullmatch(node[1]).group(1)
+            kept[name] = tree[name]
+    for key, node in kept.items():
+        if not _is_plain(node):
+            raise ValueError(f"the key '{key}' is no number or word")
+    lines = [f"{key}: {_written(node)}" for key, node in kept.items()]
+    lines.append(f"separator: {tag}")
+    lines += [f"    {key}: {_written(n)}" for key, n in arguments.items()]
+    return "\n".join(lines)
+
+
+def _is_plain(node):
+    """Whether a value is a number or a word."""
+    tag, value = node
+    plain = tag in (None, QUOTED) and isinstance(value, str)
+    return plain and bool(WORD.fullmatch(value))
+
+
+def _value(node):
+    """A plain value as Python has it."""
+    tag, value = node
+    return value if tag == QUOTED else read_value(value)
+
+
+def _written(node):
+    """A plain value, or a reference to one, as YAML has it."""
+    tag, value = node
+    if tag == QUOTED:
+        return f'"{value}"'
+    return f"{tag} {value}" if tag else value
+
+
+def _referred(node, tree):
+    """The node that a reference stands for; any other, as it is."""
+    tag, value = node
+    if tag != "!ref" or not isinstance(value, str):
+        return node
+    found = REFERENCE.fullmatch(value)
+    return tree.get(found and found.group(1), node)
+
+
+def _check_call(key, tree, known, expected):
+    """A class that is known, with scalars for arguments."""
+    tag, arguments = tree[key]
+    if tag not in known:
+        raise ValueError(f"'{key}' is {tag or 'none'!r}, not {expected}")
+    if isinstance(arguments, str) and arguments:
+        raise ValueError(f"'{key}' has {arguments[:40]!r} for arguments")
+    for name, argument in (arguments or {}).items():
+        if not _is_plain(_referred(argument, tree)):
+            raise ValueError(
+                f"argument '{name}' of '{key}' is no number or word"
+            )

@@ -60,18 +60,21 @@ def write_sums(folder, names):
         temporary.write_text(text, encoding="ascii")
 
 
-def check_sums(folder):
+def check_sums(folder, names=None):
     """Compares the files of a folder with its sums.
 
     Arguments
     ---------
     folder : str or Path
         The folder; one without sums, made by other programs, passes.
+    names : iterable of str, optional
+        Those of its files that count; by default all that have a sum.
 
     Raises
     ------
     ValueError
-        A file differs from its sum or is gone, or the sums cannot be read.
+        A file differs from its sum, has none or is gone, or the sums cannot
+        be read.
     """
     folder = Path(folder)
     path = folder / SUMS_FILE
@@ -81,10 +84,13 @@ def check_sums(folder):
     wanted = LINE.findall(text)
     if "".join(f"{value}  {name}\n" for value, name in wanted) != text:
         raise ValueError(f"{path} is damaged: it is no list of sums and names")
-    for value, name in wanted:
+    sums = {name: value for value, name in wanted}
+    for name in sums if names is None else names:
+        if name not in sums:
+            raise ValueError(f"{folder / name} has no sum; {path} lacks it")
         if not (folder / name).is_file():
             raise ValueError(f"{folder / name} is missing; {path} lists it")
-        if file_sum(folder / name) != value:
+        if file_sum(folder / name) != sums[name]:
             raise ValueError(
                 f"{folder / name} is damaged: it is not what {SUMS_FILE} says "
                 "of it"

@@ -191,7 +191,7 @@ def _check(folder, every):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     model = parts_model()
-    monkeypatch.setattr(jobs, "loaded", lambda name, device: (model, "digest"))
+    monkeypatch.setattr(jobs, "loaded", lambda *_: (model, "digest"))
     monkeypatch.setattr(files, "PIPE_WAIT", 0.05)
     return tmp_path
 

@@ -4,6 +4,8 @@ import shlex
 import signal
 import sys
 
+from speechbrain_spmamba.commands.trust import add_trust, trusted
+
 HELP = "Train and test systems alike, and write tables and figures."
 
 
@@ -55,6 +57,7 @@ def add_arguments(parser):
         action="store_true",
         help="write the report of what is in OUT, run nothing",
     )
+    add_trust(parser)
     parser.epilog = (
         "Further options, --key value, are keys of the experiment or run "
         "options of the toolkit."
@@ -121,4 +124,5 @@ def _compare(arguments):
         device=arguments.device,
         measure=not arguments.no_measure,
         command=shlex.join(["spmamba", *sys.argv[1:]]),
+        trust=trusted(arguments),
     )

@@ -1,5 +1,7 @@
 """``spmamba complexity``: parameters, MACs, time and memory of models."""
 
+from speechbrain_spmamba.commands.trust import add_trust, trusted
+
 HELP = "Count and measure what models cost."
 
 
@@ -52,6 +54,7 @@ def add_arguments(parser):
     parser.add_argument(
         "-o", "--output", help="folder for complexity.json, .csv and .md"
     )
+    add_trust(parser)
 
 
 def run(arguments):
@@ -80,15 +83,16 @@ def run(arguments):
     if arguments.repeats < 1:
         raise ValueError(f"--repeats is {arguments.repeats}; give at least 1")
     sources = list(dict.fromkeys(arguments.models or MODELS))
+    trust = trusted(arguments)
     report = {"about": about(arguments), "models": {}}
     for source in tqdm(sources, desc="counting", disable=None):
         report["models"][source] = count_model(
-            source, arguments.seconds, arguments.num_spks
+            source, arguments.seconds, arguments.num_spks, trust=trust
         )
     text = finish(report, arguments.output)
     if arguments.measure:
         builders = {
-            source: functools.partial(load, source, arguments.num_spks)
+            source: functools.partial(load, source, arguments.num_spks, trust)
             for source in sources
         }
         for kind in ("forward", "step"):

@@ -14,7 +14,7 @@ def add_device(parser):
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps ...")
 
 
-def load_model(source, device=None):
+def load_model(source, device=None, trust=False):
     """Loads a model folder for a command.
 
     Arguments
@@ -23,6 +23,8 @@ def load_model(source, device=None):
         Folder, or name on the Hugging Face Hub.
     device : str, optional
         Where it runs; by default where the toolkit puts it.
+    trust : bool
+        Build whatever the folder says, which may run any code.
 
     Returns
     -------
@@ -36,4 +38,6 @@ def load_model(source, device=None):
     # It would name what it loads, on standard error.
     parameter_transfer.logger.setLevel(logging.WARNING)
     run_opts = {"device": device} if device else None
-    return WaveformSeparation.from_hparams(source, run_opts=run_opts)
+    return WaveformSeparation.from_hparams(
+        source, safe=not trust, run_opts=run_opts
+    )

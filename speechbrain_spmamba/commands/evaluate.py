@@ -1,6 +1,7 @@
 """``spmamba evaluate``: scores of a model folder on a test set."""
 
 from speechbrain_spmamba.commands.device import add_device, load_model
+from speechbrain_spmamba.commands.trust import add_trust, trusted
 
 HELP = "Score a model on a test set."
 
@@ -21,6 +22,7 @@ def add_arguments(parser):
     )
     parser.add_argument("--examples", type=int, default=0, metavar="N")
     add_device(parser)
+    add_trust(parser)
 
 
 def run(arguments):
@@ -39,7 +41,7 @@ def run(arguments):
     from speechbrain_spmamba.loader import make_dataset
     from speechbrain_spmamba.loss import pairwise_neg_si_snr_or_level, pit
 
-    model = load_model(arguments.model, arguments.device)
+    model = load_model(arguments.model, arguments.device, trusted(arguments))
     rate = model.hparams.sample_rate
     items = make_dataset(
         arguments.manifest, arguments.data_root, rate, model.hparams.num_spks

@@ -1,5 +1,7 @@
 """``spmamba export``: a training run becomes a model folder."""
 
+from speechbrain_spmamba.commands.trust import add_trust, trusted
+
 HELP = "Make a model folder of a training run, ready for the Hub."
 
 
@@ -21,6 +23,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--overwrite", action="store_true", help="replace what is there"
     )
+    add_trust(parser)
 
 
 def run(arguments):
@@ -38,5 +41,6 @@ def run(arguments):
         arguments.output,
         license=arguments.license,
         overwrite=arguments.overwrite,
+        trust=trusted(arguments),
     )
     print(folder)

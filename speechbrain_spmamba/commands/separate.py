@@ -10,6 +10,7 @@ import os
 import sys
 
 from speechbrain_spmamba.commands.device import add_device
+from speechbrain_spmamba.commands.trust import add_trust, trusted
 
 HELP = "Separate recordings: files, folders, patterns or standard input."
 
@@ -77,6 +78,7 @@ def add_arguments(parser):
         "--overwrite", action="store_true", help="replace what is there"
     )
     add_device(parser)
+    add_trust(parser)
 
 
 def run(arguments):
@@ -118,7 +120,7 @@ def run(arguments):
     settings = _settings(arguments)
     # Once here, so that a wrong model or setting is an error of the command.
     loaded.cache_clear()
-    model, _ = loaded(settings.model, settings.device)
+    model, _ = loaded(settings.model, settings.device, settings.trust)
     check_speakers(model.hparams.num_spks, settings.speakers)
     _check(settings, model.hparams.sample_rate)
     if nothing:
@@ -161,6 +163,7 @@ def _settings(arguments):
         batch=arguments.batch,
         to_stdout=arguments.output == "-",
         options=tuple(sorted(options.items())),
+        trust=trusted(arguments),
     )
 
 

@@ -59,6 +59,7 @@ def compare(
     device=None,
     measure=True,
     command="",
+    trust=False,
 ):
     """Runs a comparison as far as it is not done.
 
@@ -88,6 +89,8 @@ def compare(
         Measure time and memory of each system.
     command : str
         What was typed, for the report.
+    trust : bool
+        Build what the model folders of ``loaded`` say, whatever that is.
 
     Returns
     -------
@@ -112,11 +115,11 @@ def compare(
     budget = {"epochs": epochs, "minutes": minutes}
     folder = Path(output_folder)
     entries, options = plan(
-        experiment, folder, systems, budget, smoke, loaded or {}, words
+        experiment, folder, systems, budget, smoke, loaded or {}, words, trust
     )
     check_unchanged(entries, folder, options)
     _note(folder, entries, budget, smoke, command)
-    options = Options(train_program, tuple(options), device, measure)
+    options = Options(train_program, tuple(options), device, measure, trust)
     failures = {}
     for index, entry in enumerate(entries, 1):
         before = "finished before" if entry.finished else "running"
@@ -143,7 +146,16 @@ def compare(
     return failures
 
 
-def plan(experiment, output_folder, systems, budget, smoke, loaded, words):
+def plan(
+    experiment,
+    output_folder,
+    systems,
+    budget,
+    smoke,
+    loaded,
+    words,
+    trust=False,
+):
     """Writes down what a comparison consists of; touches no file.
 
     Arguments
@@ -162,6 +174,8 @@ def plan(experiment, output_folder, systems, budget, smoke, loaded, words):
         System -> model folder to test instead.
     words : list of str
         ``--key value`` for the experiment, and run options.
+    trust : bool
+        See ``loaded_block``.
 
     Returns
     -------
@@ -198,7 +212,10 @@ def plan(experiment, output_folder, systems, budget, smoke, loaded, words):
                 f"{folder}; give a name that a folder can have"
             )
         model = loaded.get(system)
-        block = loaded_block(model) if model else model_block(system, smoke)
+        if model:
+            block = loaded_block(model, trust)
+        else:
+            block = model_block(system, smoke)
         own = {k: v for k, v in settings.items() if k not in OWN}
         if "memory:" in block and "memory" in settings:
             own["memory"] = settings["memory"]

@@ -82,12 +82,15 @@ class Options:
         Where all runs; by default where the toolkit puts it.
     measure : bool
         Measure time and memory of each system, too.
+    trust : bool
+        Build what model folders say, whatever that is.
     """
 
     train_program: Path
     words: tuple = ()
     device: str | None = None
     measure: bool = True
+    trust: bool = False
 
 
 def run_entry(entry, options):
@@ -151,6 +154,7 @@ def _commands(entry, options):
             *program, "evaluate", str(entry.model), test_set["manifest"],
             "--data_root", test_set["data_root"],
             "-o", str(entry.folder / "run" / "test"), *device,
+            *(["--trust"] if options.trust else []),
         ],
     ]  # fmt: skip
 
@@ -170,7 +174,7 @@ def cost(experiment, options):
     experiment : Path
         Its YAML file.
     options : Options
-        ``measure`` and ``device``.
+        ``measure``, ``device`` and ``trust``.
 
     Returns
     -------
@@ -178,10 +182,13 @@ def cost(experiment, options):
         See ``complexity.count``; with ``rtf``, ``peak_bytes`` and ``device``
         of the forward pass if measured.
     """
-    found = complexity.count(complexity.load(experiment))
+    model = complexity.load(experiment, trust=options.trust)
+    found = complexity.count(model)
     if options.measure:
         device = options.device or "cpu"
-        measured = complexity.measure(experiment, device=device)
+        measured = complexity.measure(
+            experiment, device=device, trust=options.trust
+        )
         found["rtf"], found["peak_bytes"] = (
             measured["rtf"],
             measured["peak_bytes"],

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from speechbrain_spmamba.checked_text import read_text
+from speechbrain_spmamba.model_folder import HPARAMS_FILE, check_folder
 from speechbrain_spmamba.models import MODELS, TOOLKIT_MODELS
 
 # Sizes with which every system learns something within a minute or two on two
@@ -170,13 +172,15 @@ def model_block(system, smoke=False):
     return "\n".join(lines)
 
 
-def loaded_block(folder):
+def loaded_block(folder, trust=False):
     """The YAML text that builds the model of a model folder.
 
     Arguments
     ---------
     folder : str or Path
         As ``spmamba export`` writes it.
+    trust : bool
+        Take its model as it is; else it has to be one of this package.
 
     Returns
     -------
@@ -186,14 +190,12 @@ def loaded_block(folder):
     Raises
     ------
     ValueError
-        No such folder.
+        No such folder, or one that is damaged or not trusted.
     """
-    path = Path(folder) / "hyperparams.yaml"
-    if not path.is_file():
-        raise ValueError(
-            f"{folder} is no model folder: it has no {path.name}; make one "
-            "with `spmamba export RESULTS OUT`"
-        )
+    check_folder(folder)
+    path = Path(folder) / HPARAMS_FILE
+    if not trust:
+        read_text(path)
     yaml, text = YAML(typ="rt"), io.StringIO()
     yaml.indent(mapping=4)
     settings = yaml.load(path.read_text(encoding="utf-8"))

@@ -25,7 +25,9 @@ GROWTH = (1.0, 4.0, 15.0, 60.0)
 RUNS = ("forward", "step")
 
 
-def count_model(source, seconds=1.0, num_spks=None, lengths=GROWTH):
+def count_model(
+    source, seconds=1.0, num_spks=None, lengths=GROWTH, trust=False
+):
     """Everything about a model that needs no time to be measured.
 
     Arguments
@@ -38,6 +40,8 @@ def count_model(source, seconds=1.0, num_spks=None, lengths=GROWTH):
         Sources.
     lengths : tuple
         Lengths over which growth is counted.
+    trust : bool
+        See ``complexity.load``.
 
     Returns
     -------
@@ -45,7 +49,7 @@ def count_model(source, seconds=1.0, num_spks=None, lengths=GROWTH):
         That of ``complexity.count``, and ``ptflops``, ``table1`` and
         ``growth``.
     """
-    model = load(source, num_spks)
+    model = load(source, num_spks, trust)
     found = count(model, seconds)
     total = [
         count(model, length, computed=False)["macs"] * length

@@ -65,7 +65,7 @@ class TDANet(nn.Module):
         How often the block is applied; its weights are shared.
     upsampling_depth : int
         Time scales of the block, at least 2.
-    enc_kernel_size : int
+    enc_kernel_size : float
         Window of the encoder in milliseconds.
     enc_num_basis : int, optional
         Filters of the encoder; by default half a window and one.
@@ -96,7 +96,7 @@ class TDANet(nn.Module):
         in_channels=512,
         num_blocks=16,
         upsampling_depth=5,
-        enc_kernel_size=2,
+        enc_kernel_size=2.0,
         enc_num_basis=None,
         sample_rate=16000,
         attention="time",

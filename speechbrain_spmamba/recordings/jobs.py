@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from speechbrain_spmamba.audio import open_audio, shown
 from speechbrain_spmamba.commands.device import load_model
-from speechbrain_spmamba.inference import HPARAMS_FILE
+from speechbrain_spmamba.model_folder import HPARAMS_FILE
 from speechbrain_spmamba.recordings.marks import (
     digest_of_model,
     is_done,
@@ -52,6 +52,8 @@ class Settings:
         Write to standard output.
     options : tuple
         Name and value of the options of ``streams.separate_blocks``.
+    trust : bool
+        See ``commands.device.load_model``.
     """
 
     model: str
@@ -65,6 +67,7 @@ class Settings:
     bar: bool
     to_stdout: bool
     options: tuple
+    trust: bool = False
 
 
 def separate_one(target, settings):
@@ -87,7 +90,7 @@ def separate_one(target, settings):
         The outputs.
     """
     try:
-        model, digest = loaded(settings.model, settings.device)
+        model, digest = loaded(settings.model, settings.device, settings.trust)
         if settings.to_stdout:
             return True, _to_stdout(target, settings, model), []
         return _to_files(target, settings, model, digest)
@@ -175,9 +178,9 @@ def _separate(model, source, paths, settings, **more):
 
 
 @lru_cache(maxsize=1)
-def loaded(source, device):
+def loaded(source, device, trust=False):
     """A model and its digest; each process loads it once."""
-    model = load_model(source, device)
+    model = load_model(source, device, trust)
     settings = Path(source) / HPARAMS_FILE
     text = settings.read_bytes() if settings.is_file() else b""
     return model, digest_of_model(model, text)
