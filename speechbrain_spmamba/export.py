@@ -96,8 +96,10 @@ def export(
         )
     checkpoint = find_best(results_folder / "save", key)
     # A run with an average of its weights was validated on that average.
-    path = checkpoint.paramfiles.get("average")
-    path = path or checkpoint.paramfiles["separator"]
+    files = checkpoint.paramfiles
+    path = files.get("average") or files.get("separator")
+    if path is None:
+        raise ValueError(f"{checkpoint.path} has no weights of a separator")
     state = read_weights(path)
     state.pop("n_averaged", None)
     state = {name.removeprefix("module."): w for name, w in state.items()}

@@ -19,9 +19,9 @@ CONSTANTS = {
     "false": False,
     "False": False,
 }
-# Largest whole numbers: of Hz, of what is counted (num_blocks), of the rest.
-MAX_RATE = 1_000_000
-MAX_COUNT = 1_000
+# Whole numbers: of Hz, of what is counted (num_blocks), of all else.
+RATES = (1_000, 1_000_000)
+MAX_COUNT = 100
 MAX_SIZE = 100_000
 MAX_NUMBER = 1e6
 
@@ -73,7 +73,7 @@ def check_argument(name, value, default):
     >>> check_argument("num_spks", 0, 2)
     Traceback (most recent call last):
         ...
-    ValueError: 'num_spks' is 0, expected a whole number from 1 to 1000
+    ValueError: 'num_spks' is 0, expected a whole number from 1 to 100
     """
     if default is None and value is None:
         return
@@ -87,18 +87,19 @@ def check_argument(name, value, default):
         good = good and 0 < value <= MAX_NUMBER
         expected = f"a number above 0 and up to {MAX_NUMBER:g}"
     else:
-        low, high = int(default != 0), _largest(name)
+        low, high = _range(name, default)
         good = whole and low <= value <= high
         expected = f"a whole number from {low} to {high}"
     if not good:
         raise ValueError(f"'{name}' is {value!r}, expected {expected}")
 
 
-def _largest(name):
-    """The largest whole number that an argument may be."""
+def _range(name, default):
+    """The smallest and the largest whole number that an argument may be."""
     if name == "sample_rate":
-        return MAX_RATE
-    return MAX_COUNT if name.startswith("num_") else MAX_SIZE
+        return RATES
+    counts = name.startswith("num_")
+    return int(default != 0), MAX_COUNT if counts else MAX_SIZE
 
 
 def check_arguments(function, values):

@@ -14,7 +14,7 @@ from packaging.licenses import (
 )
 from ruamel.yaml import YAML
 
-from speechbrain_spmamba.run_facts import plain, read_scores, read_set
+from speechbrain_spmamba.run_facts import read_scores, read_set, read_settings
 
 HUB_TASK = "audio-to-audio"
 TITLES = {
@@ -85,8 +85,7 @@ def model_card(results_folder, checkpoint, separator, license=None):
         Markdown with YAML front matter.
     """
     folder = Path(results_folder)
-    text = (folder / "hyperparams.yaml").read_text(encoding="utf-8")
-    settings = plain(YAML(typ="rt").load(text))
+    settings = read_settings(folder / "hyperparams.yaml")
     sets = {split: read_set(settings, split) for split in ("train", "test")}
     scores = read_scores(folder / "test" / "summary.json", checkpoint.meta)
     name = f"{type(separator).__name__} ({settings.get('name', UNKNOWN)})"

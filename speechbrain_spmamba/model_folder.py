@@ -58,10 +58,11 @@ def collect(
         paths = fetch_files(str(source), names, SUMS_FILE, config, **options)
     else:
         check_folder(folder, names)
+        optional = [SUMS_FILE] if (folder / SUMS_FILE).is_file() else []
         paths = [
             fetch(name, str(source), fetch_config=config, **options)
-            for name in names
-        ]
+            for name in (*names, *optional)
+        ][: len(names)]
     paths = [Path(path) for path in paths]
     for path in paths:
         check_file(path)

@@ -2,8 +2,51 @@
 
 import csv
 import json
+from pathlib import Path
+
+from ruamel.yaml import YAML
 
 from speechbrain_spmamba.manifest import source_keys
+
+MAX_NODES = 100_000  # of settings
+
+
+def read_settings(path):
+    """The settings of a run, of which nothing is built.
+
+    Arguments
+    ---------
+    path : str or Path
+        Its ``hyperparams.yaml``.
+
+    Returns
+    -------
+    dict
+        See ``plain``.
+
+    Raises
+    ------
+    ValueError
+        It is no YAML, or aliases make it absurdly large.
+    """
+    try:
+        tree = YAML(typ="rt").load(Path(path).read_text(encoding="utf-8"))
+    # Made-up tags of numbers and dates fail in many ways.
+    except Exception:
+        tree = None
+    if not isinstance(tree, dict) or _size(tree, {}) > MAX_NODES:
+        raise ValueError(f"{path} is no file of settings")
+    return plain(tree)
+
+
+def _size(node, known):
+    """Nodes of a tree; an alias counts as often as it stands there."""
+    if id(node) not in known:
+        known[id(node)] = MAX_NODES + 1  # as long as it contains itself
+        parts = node.values() if isinstance(node, dict) else node
+        parts = parts if isinstance(node, (dict, list)) else ()
+        known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(node)]
 
 
 def plain(node):

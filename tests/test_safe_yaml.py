@@ -249,6 +249,8 @@ def test_files_of_any_system_pass(folder, ending):
 )
 def test_what_export_makes_of_every_experiment_passes(tmp_path, experiment):
     text = experiment.read_text(encoding="utf-8")
+    # `complexity` takes it as it is, with its references.
+    safe_yaml.check_values(safe_yaml.model_part(text))
     overrides = {
         line.partition(":")[0]: "x"
         for line in text.splitlines()
@@ -257,7 +259,9 @@ def test_what_export_makes_of_every_experiment_passes(tmp_path, experiment):
     # As a run keeps it: references resolved, placeholders filled.
     kept = tmp_path / "hyperparams.yaml"
     kept.write_text(resolve_references(text, overrides).getvalue())
-    safe_yaml.check(inference_yaml(kept))
+    exported = inference_yaml(kept)
+    safe_yaml.check(exported)
+    safe_yaml.check_values(exported)
 
 
 def test_a_plain_file_written_by_hand_is_loaded(tmp_path):

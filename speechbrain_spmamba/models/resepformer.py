@@ -18,7 +18,10 @@ from speechbrain.lobes.models.resepformer import (
     SBTransformerBlock_wnormandskip,
 )
 
-from speechbrain_spmamba.nnet.toolkit_masks import ToolkitSeparator
+from speechbrain_spmamba.nnet.toolkit_masks import (
+    MAX_POSITIONS,
+    ToolkitSeparator,
+)
 
 
 class RESepFormer(ToolkitSeparator):
@@ -76,6 +79,11 @@ class RESepFormer(ToolkitSeparator):
         num_spks=2,
         sample_rate=8000,
     ):
+        if not 0 < segment_size <= MAX_POSITIONS:
+            raise ValueError(
+                f"segment_size is {segment_size}; give 1 to {MAX_POSITIONS} "
+                "frames"
+            )
         # The toolkit copies it: no two places share weights.
         transformer = SBTransformerBlock_wnormandskip(
             num_layers=num_layers,
@@ -99,3 +107,31 @@ class RESepFormer(ToolkitSeparator):
             mem_model=transformer,
         )
         super().__init__(masknet, num_spks, n_filters, kernel_size, sample_rate)
+
+    def estimate_masks(self, features, count=None):
+        """See ``ToolkitSeparator``.
+
+        Arguments
+        ---------
+        features : torch.Tensor
+            Shape ``[B, n_filters, L]``.
+        count : torch.Tensor, optional
+            Valid frames of each item, shape ``[B]``.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape ``[B, num_spks, n_filters, L]``.
+
+        Raises
+        ------
+        ValueError
+            More segments than the table of positions has.
+        """
+        segments = features.shape[-1] // self.masknet.segment_size + 1
+        if segments > MAX_POSITIONS:
+            raise ValueError(
+                f"the mixture has {segments} segments; RE-SepFormer knows the "
+                f"positions of {MAX_POSITIONS}: separate it in pieces"
+            )
+        return super().estimate_masks(features, count)

@@ -19,9 +19,10 @@ from speechbrain.lobes.models.dual_path import (
 )
 
 from speechbrain_spmamba.nnet.chunks import PairedChunks
-from speechbrain_spmamba.nnet.toolkit_masks import ToolkitSeparator
-
-MAX_CHUNKS = 2500  # of the toolkit's table of positions
+from speechbrain_spmamba.nnet.toolkit_masks import (
+    MAX_POSITIONS,
+    ToolkitSeparator,
+)
 
 
 class SepFormer(ToolkitSeparator):
@@ -81,10 +82,10 @@ class SepFormer(ToolkitSeparator):
         num_spks=2,
         sample_rate=8000,
     ):
-        if chunk_size % 2 or not 2 <= chunk_size <= MAX_CHUNKS:
+        if chunk_size % 2 or not 2 <= chunk_size <= MAX_POSITIONS:
             raise ValueError(
                 f"chunk_size is {chunk_size}; give an even number of frames "
-                f"from 2 to {MAX_CHUNKS}, of which the hop is half"
+                f"from 2 to {MAX_POSITIONS}, of which the hop is half"
             )
         # Two of them: what a block is given once, its copies share.
         intra, inter = (
@@ -134,9 +135,9 @@ class SepFormer(ToolkitSeparator):
             More chunks than the table of positions has.
         """
         chunks = PairedChunks(self.masknet.K).count(features.shape[-1])
-        if chunks > MAX_CHUNKS:
+        if chunks > MAX_POSITIONS:
             raise ValueError(
                 f"the mixture has {chunks} chunks; SepFormer knows the "
-                f"positions of {MAX_CHUNKS}: separate it in pieces"
+                f"positions of {MAX_POSITIONS}: separate it in pieces"
             )
         return super().estimate_masks(features, count)

@@ -287,6 +287,11 @@ class TFGrid(nn.Module):
         self.num_mics = num_mics
         self.sample_rate = sample_rate
         num_bins = n_fft // 2 + 1
+        if not 0 < emb_hs <= num_bins:
+            raise ValueError(
+                f"emb_hs is {emb_hs}; choose 1 to n_fft // 2 + 1 = {num_bins}, "
+                "the width of the map"
+            )
         self.stft = STFT(n_fft, hop_length)
         self.input_conv = nn.Conv2d(2 * num_mics, emb_dim, 3, padding=1)
         self.input_norm = GlobalLayerNorm(emb_dim, eps)

@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from speechbrain_spmamba.nnet.time_domain import FilterbankSeparator
 from speechbrain_spmamba.nnet.windows import fitted_length
 
+MAX_POSITIONS = 2500  # of the toolkit's table for transformers
+
 
 class ToolkitSeparator(FilterbankSeparator):
     """Filters and their positive part, a mask network, filters back.

@@ -21,7 +21,7 @@ def call(tmp_path, monkeypatch, capfdbinary):
     """Runs the command in a folder of recordings; outputs go to ``out``."""
     monkeypatch.chdir(tmp_path)
     models = {"model": parts_model(), "other": parts_model(shares=(0.5, 0.5))}
-    monkeypatch.setattr(jobs, "load_model", lambda name, device: models[name])
+    monkeypatch.setattr(jobs, "load_model", lambda name, *_: models[name])
 
     def run(*words, model="model", output="out"):
         words = ["separate", *map(str, words), "-m", model, "-o", str(output)]
@@ -204,7 +204,7 @@ def test_settings_that_make_no_sense_end_the_command(call, words, message):
 
 def test_sources_sum_to_the_mixture_if_asked(call, monkeypatch):
     model = parts_model(shares=(0.3, 0.3))
-    monkeypatch.setattr(jobs, "load_model", lambda name, device: model)
+    monkeypatch.setattr(jobs, "load_model", lambda *_: model)
     _write("a.wav", 30000, 16000)
     assert call("a.wav", "--mixture-consistent").status == 0
     parts = [soundfile.read(f"out/a_s{n}.wav")[0] for n in (1, 2)]
