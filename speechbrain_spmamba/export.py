@@ -22,7 +22,7 @@ from speechbrain_spmamba.checked_text import read_part
 from speechbrain_spmamba.model_card import known_license, model_card
 from speechbrain_spmamba.model_folder import HPARAMS_FILE, WEIGHTS_FILE
 from speechbrain_spmamba.sums import SUMS_FILE, sums_text
-from speechbrain_spmamba.weights import fill, read_weights
+from speechbrain_spmamba.weights import check_finite, fill, read_weights
 
 SAFETENSORS_FILE = "separator.safetensors"
 CARD_FILE = "README.md"
@@ -122,6 +122,10 @@ def check_output(folder, overwrite=False):
 
 def _build(text, hparams_file, state, path, trust):
     """The model with its weights."""
+    try:
+        check_finite(state)
+    except ValueError as error:
+        raise ValueError(f"{path} was not exported: {error}") from None
     misfit = f"{path} does not fit"
     if not trust:
         return build(text, hparams_file, state, misfit)["separator"]

@@ -98,6 +98,8 @@ def read_set(settings, split):
     """
     path = (settings.get(f"{split}_set") or {}).get("manifest")
     try:
+        if not Path(path).is_file():  # nor what never ends
+            return None
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file, skipinitialspace=True))
         return {

@@ -179,13 +179,23 @@ def fill(module, state):
     Raises
     ------
     ValueError
-        They do not fit, see ``check_fit``, or are not finite.
+        They do not fit, see ``check_fit``.
     """
     check_fit(state, module.state_dict())
+    module.load_state_dict(state)
+
+
+def check_finite(state):
+    """Raises ValueError for weights that are of no use to anyone.
+
+    Arguments
+    ---------
+    state : dict
+        From ``read_weights``.
+    """
     for name, tensor in state.items():
         if not torch.isfinite(tensor).all():
             raise ValueError(f"'{name}' has numbers that are not finite")
-    module.load_state_dict(state)
 
 
 @contextmanager

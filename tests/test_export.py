@@ -189,6 +189,16 @@ def test_weights_that_do_not_fit_are_refused_before_anything_is_written(
     assert not (tmp_path / "model").exists()
 
 
+def test_weights_that_are_not_finite_are_not_exported(run, tmp_path):
+    path = run / "save/CKPT+2/separator.ckpt"
+    state = torch.load(path, weights_only=True)
+    state["input_conv.bias"][0] = torch.nan
+    torch.save(state, path)
+    with pytest.raises(ValueError, match="'input_conv.bias' has numbers that"):
+        export(run, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
 def test_the_command_takes_a_licence(run, tmp_path, capsys):
     folder = tmp_path / "model"
     with pytest.raises(SystemExit) as stop:

@@ -206,6 +206,15 @@ def test_an_empty_file_and_nan_are_named(model, tmp_path):
         model.separate_file(path)
 
 
+def test_a_model_that_gives_nan_writes_no_file(model, tmp_path):
+    with torch.no_grad():
+        next(model.mods.separator.parameters()).fill_(torch.nan)
+    path = _write(tmp_path / "a.wav", _noise(3000), 8000)
+    with pytest.raises(ValueError, match="NaN"):
+        model.separate_to_files(path, tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*"))
+
+
 @pytest.fixture
 def parts():
     """A model that gives three and one quarters of the mixture."""

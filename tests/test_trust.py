@@ -41,6 +41,7 @@ separator: !new:CLASS
     sample_rate: 8000
 ARGUMENTS
 modules: {separator: !apply:os.mkdir [MARK], y: *rate}
+train_set: {manifest: /dev/zero}
 train_loader: {batch_size: 2, ? [a, b] : c}
 """
 

@@ -31,12 +31,13 @@ def load_model(source, device=None, trust=False):
     speechbrain_spmamba.inference.WaveformSeparation
         The model.
     """
-    from speechbrain.utils import parameter_transfer
+    from speechbrain.utils import fetching, parameter_transfer
 
     from speechbrain_spmamba.inference import WaveformSeparation
 
-    # It would name what it loads, on standard error.
-    parameter_transfer.logger.setLevel(logging.WARNING)
+    # They would name what they load, on standard error.
+    for module in (fetching, parameter_transfer):
+        module.logger.setLevel(logging.WARNING)
     run_opts = {"device": device} if device else None
     return WaveformSeparation.from_hparams(
         source, safe=not trust, run_opts=run_opts
