@@ -150,6 +150,9 @@ def model_block(system, smoke=False):
         n_stacks: 1
         num_spks: !ref <num_spks>
         sample_rate: !ref <sample_rate>
+        skip_channels: null
+        mask_act: sigmoid
+        variant: sudo_rm_rf
     modules:
         separator: !ref <separator>
     """
