@@ -6,13 +6,15 @@
 The YAML file is the whole experiment; any of its keys can be set on the
 command line, as can the run options of SpeechBrain: --device, --precision
 bf16, --grad_accumulation_factor, --compile, --debug, --test_only ... Started
-again with the same command, an interrupted run goes on where it stopped. On
-several GPUs: torchrun --nproc_per_node=N train.py ...
+again with the same command, an interrupted run goes on where it stopped;
+Ctrl-C and SIGTERM save where it stands. With --debug it writes beside its
+folder. On several GPUs: torchrun --nproc_per_node=N train.py ...
 
 To follow it, begin at the bottom of the file.
 """
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import speechbrain as sb
@@ -22,6 +24,7 @@ from speechbrain_spmamba.brain import SeparationBrain
 from speechbrain_spmamba.cli import one_line_errors
 from speechbrain_spmamba.evaluate import summary_lines
 from speechbrain_spmamba.inference import strict_load
+from speechbrain_spmamba.lock import locked
 from speechbrain_spmamba.model_folder import WEIGHTS_FILE
 from speechbrain_spmamba.settings import load_settings
 
@@ -29,6 +32,8 @@ from speechbrain_spmamba.settings import load_settings
 def report(brain, hparams):
     """Prints what was reached and where it stands."""
     print("", *summary_lines(brain.summary), sep="\n")
+    if brain.tested:
+        print(f"  checkpoint: {brain.tested['name']}")
     print(f"  log and checkpoints: {hparams['output_folder']}")
     print(f"  scores, examples, figures: {hparams['results_folder']}")
 
@@ -38,47 +43,49 @@ def main(argv):
     """One experiment from corpora to scores."""
     # 1. The experiment: every object is built by the YAML file.
     hparams_file, hparams, run_opts, overrides = load_settings(argv)
-    sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
-    )
+    folder = hparams["output_folder"]
 
-    # 2. The data: made once, by one process; then read by all.
-    run_on_main(hparams["prepare"])
-    train_set = hparams["train_set"]()
-    valid_set = hparams["valid_set"]()
-    test_set = hparams["test_set"]()
+    def open_folder():
+        """Leaves settings, log and this file in the folder of the run."""
+        sb.create_experiment_directory(folder, hparams_file, overrides)
 
-    # 3. Training: goes on from the last checkpoint if there is one.
-    if hparams.get("start_from"):
-        strict_load(
-            hparams["modules"]["separator"],
-            Path(hparams["start_from"]) / WEIGHTS_FILE,
+    with locked(folder) if if_main_process() else nullcontext():
+        # 2. The data: made once, by one process; then read by all.
+        run_on_main(hparams["prepare"])
+        train_set = hparams["train_set"]()
+        valid_set = hparams["valid_set"]()
+        test_set = hparams["test_set"]()
+
+        # 3. Training: goes on from the last checkpoint if there is one.
+        if hparams.get("start_from"):
+            strict_load(
+                hparams["modules"]["separator"],
+                Path(hparams["start_from"]) / WEIGHTS_FILE,
+            )
+        brain = SeparationBrain(
+            modules=hparams["modules"],
+            opt_class=hparams["optimizer"],
+            hparams=hparams,
+            run_opts=run_opts,
+            checkpointer=hparams["checkpointer"],
+            before_training=open_folder,
         )
-    brain = SeparationBrain(
-        modules=hparams["modules"],
-        opt_class=hparams["optimizer"],
-        hparams=hparams,
-        run_opts=run_opts,
-        checkpointer=hparams["checkpointer"],
-    )
-    brain.fit(
-        hparams["epoch_counter"],
-        train_set,
-        valid_set,
-        train_loader_kwargs=dict(hparams["train_loader"]),
-        valid_loader_kwargs=dict(hparams["valid_loader"]),
-    )
+        brain.fit(
+            hparams["epoch_counter"],
+            train_set,
+            valid_set,
+            train_loader_kwargs=dict(hparams["train_loader"]),
+            valid_loader_kwargs=dict(hparams["valid_loader"]),
+        )
 
-    # 4. The test: best checkpoint, one pass.
-    brain.evaluate(
-        test_set,
-        min_key="loss",
-        test_loader_kwargs=dict(hparams["test_loader"]),
-    )
-    if if_main_process():
-        report(brain, hparams)
+        # 4. The test: best checkpoint, one pass.
+        brain.evaluate(
+            test_set,
+            min_key="loss",
+            test_loader_kwargs=dict(hparams["test_loader"]),
+        )
+        if if_main_process():
+            report(brain, hparams)
 
 
 if __name__ == "__main__":

@@ -14,16 +14,21 @@ import torch
 from speechbrain.nnet.schedulers import update_learning_rate
 from speechbrain.utils.distributed import ddp_broadcast, if_main_process
 
-from speechbrain_spmamba.checkpoint import RandomState, moving_average
+from speechbrain_spmamba.checkpoint import (
+    RandomState,
+    identity,
+    moving_average,
+)
 from speechbrain_spmamba.evaluate import Evaluation, each_item
 from speechbrain_spmamba.loss import pairwise_neg_si_snr_or_level, pit
 from speechbrain_spmamba.metrics import score
+from speechbrain_spmamba.stoppable import StoppableBrain
 
 
-class SeparationBrain(sb.Brain):
+class SeparationBrain(StoppableBrain):
     """Trains ``modules.separator`` on batches of ``mix_sig`` and ``src_sig``.
 
-    Arguments are those of ``speechbrain.Brain``. From ``hparams`` it reads
+    Arguments are those of ``StoppableBrain``. From ``hparams`` it reads
 
     * ``train_loss``: a pairwise loss, see ``loss.py``; validation uses
       negative SI-SNR, which for silent sources is the level of the output;
@@ -134,6 +139,7 @@ class SeparationBrain(sb.Brain):
 
     def on_stage_start(self, stage, epoch=None):
         """Opens the books of a stage."""
+        super().on_stage_start(stage, epoch)
         if stage == sb.Stage.TRAIN:
             self.hparams.epoch_counter.start_clock()
         elif stage == sb.Stage.VALID:
@@ -157,6 +163,7 @@ class SeparationBrain(sb.Brain):
         epoch : int, optional
             The epoch, none in testing.
         """
+        super().on_stage_end(stage, stage_loss, epoch)
         if stage == sb.Stage.TRAIN:
             self.train_snr = -float(stage_loss)
         elif stage == sb.Stage.VALID:
@@ -166,7 +173,34 @@ class SeparationBrain(sb.Brain):
             loss, si_snri = ddp_broadcast((float(stage_loss), si_snri))
             self._end_epoch(epoch, loss, si_snri)
         elif if_main_process():
-            self.summary = self.evaluation.finish()
+            self.summary = self.evaluation.finish(self.tested)
+
+    def on_evaluate_start(self, max_key=None, min_key=None):
+        """Loads the best checkpoint, which the scores will name.
+
+        Arguments
+        ---------
+        max_key : str, optional
+            Figure of which the largest is best.
+        min_key : str, optional
+            Figure of which the smallest is best.
+
+        Raises
+        ------
+        ValueError
+            There is none.
+        """
+        found = self.checkpointer.recover_if_possible(
+            max_key=max_key, min_key=min_key
+        )
+        if found is None:
+            raise ValueError(
+                f"{self.checkpointer.checkpoints_dir} has no checkpoint to "
+                "test; train for at least one epoch"
+            )
+        # What --debug scores, a few items, are no scores of these weights.
+        name = "separator" if self.average is None else "average"
+        self.tested = None if self.debug else identity(found, name)
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Lets the average of the weights follow a step, and counts time."""
@@ -212,19 +246,6 @@ class SeparationBrain(sb.Brain):
                 "minutes": self.hparams.epoch_counter.minutes,
             },
             min_keys=["loss"],
+            num_to_keep=2,  # should one turn out to be damaged
         )
         self.hparams.history.write()
-
-    def _should_save_intra_epoch_ckpt(self, last_ckpt_time, steps_since_ckpt):
-        """Waits for the end of an accumulation: gradients are not saved.
-
-        Nor is a state saved that is about to be validated, because time is
-        over: a run that went on from it would take one more step.
-        """
-        if self.step % self.grad_accumulation_factor:
-            return False
-        if self._optimizer_step_limit_exceeded:
-            return False
-        return super()._should_save_intra_epoch_ckpt(
-            last_ckpt_time, steps_since_ckpt
-        )

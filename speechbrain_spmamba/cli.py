@@ -4,9 +4,11 @@ import argparse
 import functools
 import importlib
 import logging
+import os
+import signal
 import sys
 
-from speechbrain_spmamba import __version__
+from speechbrain_spmamba import __version__, signals
 from speechbrain_spmamba.suggest import did_you_mean
 
 logger = logging.getLogger(__name__)
@@ -27,12 +29,13 @@ COMMANDS = (
 def one_line_errors(main):
     """Turns errors that a user can cause into one line and exit status 2.
 
-    The whole traceback goes to the log of the run, where there is one.
+    Ctrl-C and SIGTERM become one line and status 130 and 143. The whole
+    traceback goes to the log of the run, where there is one.
 
     Arguments
     ---------
     main : callable
-        Program; a ValueError or OSError in it ends the process.
+        Program; a ValueError, OSError or signal in it ends the process.
 
     Returns
     -------
@@ -52,7 +55,16 @@ def one_line_errors(main):
     @functools.wraps(main)
     def wrapper(*args, **kwargs):
         try:
-            return main(*args, **kwargs)
+            with signals.handled(signals.stop):
+                return main(*args, **kwargs)
+        except KeyboardInterrupt as error:
+            logger.debug("stopped by a signal", exc_info=True)
+            stopped = error
+            if not isinstance(error, signals.Stopped):  # a library's own
+                stopped = signals.Stopped(signal.SIGINT)
+            if os.environ.get("RANK", "0") == "0":  # one for all of a job
+                print(stopped, file=sys.stderr)
+            sys.exit(stopped.status)
         except (ValueError, OSError) as error:
             logger.debug("stopped by an error", exc_info=True)
             print(f"error: {last_line(error)}", file=sys.stderr)

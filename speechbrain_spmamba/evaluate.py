@@ -1,7 +1,7 @@
 """Test results: a row a mixture, a summary with an interval, examples.
 
 results.csv    ID, duration, si_snr, si_snri, sdr, sdri, silence   (dB)
-summary.json   mean, median and 95 % interval of each figure
+summary.json   mean, median and 95 % interval of each figure; whose they are
 examples/<ID>/ mixture, estimates and references as audio and a figure
 
 ``silence`` is how far the outputs for silent sources are below the mixture. A
@@ -96,15 +96,20 @@ class Evaluation:
                 folder = self.folder / "examples" / file_name(item)
                 save_example(folder, *signals, self.sample_rate)
 
-    def finish(self):
+    def finish(self, checkpoint=None):
         """Writes the table and the summary.
+
+        Arguments
+        ---------
+        checkpoint : dict, optional
+            That which was tested, see ``checkpoint.identity``.
 
         Returns
         -------
         dict
-            ``mixtures``, ``hours``, ``undefined`` (mixtures without an
-            improvement) and, for each figure, ``items``, ``mean``, ``median``
-            and ``interval`` (95 %, of the mean).
+            ``checkpoint``, ``mixtures``, ``hours``, ``undefined`` (mixtures
+            without an improvement) and, for each figure, ``items``,
+            ``mean``, ``median`` and ``interval`` (95 %, of the mean).
         """
         rows = sorted(self.rows, key=lambda row: row["ID"])
         with (
@@ -121,6 +126,7 @@ class Evaluation:
                 # NaN, the undefined, differs from itself: an empty cell.
                 writer.writerow({k: v for k, v in row.items() if v == v})
         summary = {
+            "checkpoint": checkpoint,
             "mixtures": len(rows),
             "hours": sum(row["duration"] for row in rows) / 3600,
         }

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import torch
 from ruamel.yaml import YAML
-from speechbrain.utils.checkpoints import Checkpointer
 
 from speechbrain_spmamba.audio import replacing_all
 from speechbrain_spmamba.checked_model import build, build_trusted
 from speechbrain_spmamba.checked_text import read_part
+from speechbrain_spmamba.checkpoint import AtomicCheckpointer, weights_file
+from speechbrain_spmamba.lock import locked
 from speechbrain_spmamba.model_card import known_license, model_card
 from speechbrain_spmamba.model_folder import HPARAMS_FILE, WEIGHTS_FILE
 from speechbrain_spmamba.sums import SUMS_FILE, sums_text
@@ -94,13 +95,8 @@ def export(
             f"{results_folder} is no training run: it has no {HPARAMS_FILE}; "
             "give the output folder of train.py"
         )
-    checkpoint = find_best(results_folder / "save", key)
-    # A run with an average of its weights was validated on that average.
-    files = checkpoint.paramfiles
-    path = files.get("average") or files.get("separator")
-    if path is None:
-        raise ValueError(f"{checkpoint.path} has no weights of a separator")
-    state = read_weights(path)
+    checkpoint, state = find_best(results_folder / "save", key)
+    path = weights_file(checkpoint)
     state.pop("n_averaged", None)
     state = {name.removeprefix("module."): w for name, w in state.items()}
     text = inference_yaml(hparams_file, trust)
@@ -161,7 +157,9 @@ def write_model(folder, separator, text, card=None):
         name: tensor.detach().cpu().clone().contiguous()
         for name, tensor in separator.state_dict().items()
     }
-    with replacing_all([Path(folder) / name for name in names]) as paths:
+    finals = [Path(folder) / name for name in names]
+    # Two that write at once would leave files of both.
+    with locked(folder), replacing_all(finals) as paths:
         paths[0].write_text(text, encoding="utf-8")
         torch.save(state, paths[1])
         paths[2].write_bytes(save(state, metadata={"format": "pt"}))
@@ -172,7 +170,7 @@ def write_model(folder, separator, text, card=None):
 
 
 def find_best(save_folder, key="loss"):
-    """The checkpoint with the smallest figure.
+    """The checkpoint with the smallest figure, of those that are whole.
 
     Arguments
     ---------
@@ -185,16 +183,20 @@ def find_best(save_folder, key="loss"):
     -------
     speechbrain.utils.checkpoints.Checkpoint
         The best one.
+    dict
+        The weights it was validated with.
 
     Raises
     ------
     ValueError
         There is none.
     """
-    if Path(save_folder).is_dir():
-        checkpoint = Checkpointer(save_folder).find_checkpoint(min_key=key)
-        if checkpoint is not None:
-            return checkpoint
+    checkpointer = AtomicCheckpointer(save_folder)
+    for checkpoint in checkpointer.sound_checkpoints(min_key=key):
+        try:
+            return checkpoint, read_weights(weights_file(checkpoint))
+        except ValueError as error:
+            checkpointer.leave_out(checkpoint.path, str(error))
     raise ValueError(
         f"{save_folder} has no checkpoint with a '{key}'; has the run "
         "finished its first epoch?"

@@ -14,6 +14,7 @@ from packaging.licenses import (
 )
 from ruamel.yaml import YAML
 
+from speechbrain_spmamba.checkpoint import identity
 from speechbrain_spmamba.run_facts import read_scores, read_set, read_settings
 
 HUB_TASK = "audio-to-audio"
@@ -87,7 +88,7 @@ def model_card(results_folder, checkpoint, separator, license=None):
     folder = Path(results_folder)
     settings = read_settings(folder / "hyperparams.yaml")
     sets = {split: read_set(settings, split) for split in ("train", "test")}
-    scores = read_scores(folder / "test" / "summary.json", checkpoint.meta)
+    scores = read_scores(folder / "test" / "summary.json", identity(checkpoint))
     name = f"{type(separator).__name__} ({settings.get('name', UNKNOWN)})"
     parts = [
         f"---\n{_front_matter(name, settings, scores, license)}---",

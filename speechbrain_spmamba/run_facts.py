@@ -112,26 +112,25 @@ def read_set(settings, split):
         return None
 
 
-def read_scores(path, meta):
+def read_scores(path, checkpoint):
     """The test scores of the weights that are exported.
 
     Arguments
     ---------
     path : Path
         ``summary.json``.
-    meta : dict
-        Of the checkpoint.
+    checkpoint : dict
+        What is exported, see ``checkpoint.identity``.
 
     Returns
     -------
     dict or None
-        The summary; None if there is none, or if it is older than the
-        weights, and so of others.
+        The summary; None if there is none, or if it is of other weights.
     """
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
-        older = path.stat().st_mtime < float(meta.get("unixtime", 0))
-        measured = summary["mixtures"] > 0 and not older
+        measured = summary["mixtures"] > 0
+        theirs = summary["checkpoint"] == checkpoint
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return summary if measured else None
+    return summary if measured and theirs else None

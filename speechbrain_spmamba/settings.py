@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import speechbrain as sb
-from hyperpyyaml import load_hyperpyyaml
+from hyperpyyaml import load_hyperpyyaml, resolve_references
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from speechbrain.utils.distributed import ddp_init_group
@@ -39,6 +39,8 @@ KEYS_READ = {
     "results_folder",
     "num_examples",
 }
+# Where a run writes.
+FOLDERS = ("output_folder", "save_folder", "results_folder")
 
 
 def load_settings(argv):
@@ -58,7 +60,7 @@ def load_settings(argv):
         Its objects.
     run_opts : dict
         Run options.
-    overrides : str
+    overrides : str or dict
         What replaced keys of the file.
 
     Raises
@@ -84,6 +86,8 @@ def load_settings(argv):
     # Before the YAML builds anything: seeds and devices depend on the rank.
     ddp_init_group(run_opts)
     try:
+        if run_opts["debug"] or YAML(typ="rt").load(text).get("debug"):
+            overrides = beside(text, overrides)
         hparams = load_hyperpyyaml(text, overrides)
     except (TypeError, YAMLError, ImportError) as error:
         reason = " ".join(str(error).split())[:300]
@@ -134,6 +138,41 @@ def check_words(words):
                 f"--{key}: keys within a key are set together; write "
                 f'--{top} "{{{inner}: {value}}}"'
             )
+
+
+def beside(text, overrides=""):
+    """Sends what a run writes to folders beside its own.
+
+    Arguments
+    ---------
+    text : str
+        YAML text of the experiment.
+    overrides : str
+        YAML text of the keys set on the command line.
+
+    Returns
+    -------
+    dict
+        The overrides, with folders that end in "-debug".
+
+    Example
+    -------
+    >>> text = "output_folder: run\\nsave_folder: !ref <output_folder>/save"
+    >>> dict(beside(text, "save_folder: saved"))
+    {'save_folder': 'saved-debug', 'output_folder': 'run-debug'}
+    """
+
+    def folders():
+        found = YAML(typ="rt").load(resolve_references(text, given))
+        return {name: str(found[name]) for name in FOLDERS if name in found}
+
+    given = YAML(typ="rt").load(overrides or "") or {}
+    own = folders()
+    for name, folder in own.items():
+        # One that hangs on another has moved with it.
+        if folders()[name] == folder:
+            given[name] = f"{Path(folder)}-debug"
+    return given
 
 
 def check_keys(path, text, overrides=""):

@@ -60,7 +60,7 @@ def write_sums(folder, names):
         temporary.write_text(text, encoding="ascii")
 
 
-def check_sums(folder, names=None):
+def check_sums(folder, names=None, needed=()):
     """Compares the files of a folder with its sums.
 
     Arguments
@@ -69,6 +69,8 @@ def check_sums(folder, names=None):
         The folder; one without sums, made by other programs, passes.
     names : iterable of str, optional
         Those of its files that count; by default all that have a sum.
+    needed : iterable of str
+        Files that must have one.
 
     Raises
     ------
@@ -85,9 +87,10 @@ def check_sums(folder, names=None):
     if "".join(f"{value}  {name}\n" for value, name in wanted) != text:
         raise ValueError(f"{path} is damaged: it is no list of sums and names")
     sums = {name: value for value, name in wanted}
-    for name in sums if names is None else names:
-        if name not in sums:
-            raise ValueError(f"{folder / name} has no sum; {path} lacks it")
+    names = sums if names is None else names
+    for name in sorted({*names, *needed} - {*sums}):
+        raise ValueError(f"{folder / name} has no sum; {path} lacks it")
+    for name in names:
         if not (folder / name).is_file():
             raise ValueError(f"{folder / name} is missing; {path} lists it")
         if file_sum(folder / name) != sums[name]:

@@ -9,6 +9,7 @@ import torch
 from speechbrain_spmamba.checkpoint import (
     AtomicCheckpointer,
     RandomState,
+    identity,
     moving_average,
 )
 
@@ -33,7 +34,9 @@ def test_a_save_that_is_cut_off_leaves_no_checkpoint(tmp_path):
 
     again = AtomicCheckpointer(tmp_path, {"layer": layer})
     assert again.recover_if_possible().meta["epoch"] == 1
-    assert len(list(tmp_path.iterdir())) == 1
+    again.save_checkpoint(meta={"epoch": 2})
+    names = [path.name[:5] for path in tmp_path.iterdir()]
+    assert names == ["CKPT+", "CKPT+"]
 
 
 def test_a_deletion_that_is_cut_off_leaves_the_best_and_the_last(
@@ -102,3 +105,107 @@ def test_the_average_follows_its_formula():
 def test_a_decay_outside_its_range_is_refused(decay):
     with pytest.raises(ValueError, match="ema_decay"):
         moving_average(torch.nn.Linear(1, 1), decay)
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Two checkpoints of a layer and a random state, the better one last."""
+    layer = torch.nn.Linear(2, 2)
+    parts = {"separator": layer, "random": RandomState()}
+    checkpointer = AtomicCheckpointer(tmp_path, parts)
+    for epoch in (1, 2):
+        torch.nn.init.constant_(layer.weight, float(epoch))
+        checkpointer.save_checkpoint({"epoch": epoch, "loss": -epoch})
+    return checkpointer, layer, sorted(tmp_path.iterdir())[-1]
+
+
+def _flip(data, place):
+    """The same bytes with one bit another."""
+    at = int(place * (len(data) - 1))
+    return data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :]
+
+
+DAMAGE = {
+    "a bit at the start": lambda data: _flip(data, 0),
+    "a bit in the middle": lambda data: _flip(data, 0.5),
+    "a bit at the end": lambda data: _flip(data, 1),
+    "no end": lambda data: data[: len(data) // 2],
+    "no last line": lambda data: b"".join(data.splitlines(True)[:-1]),
+    "nothing": lambda data: b"",
+}
+FILES = ("CKPT.yaml", "SHA256SUMS", "random.ckpt", "separator.ckpt")
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_of_a_damaged_checkpoint_nothing_is_loaded(damage, two, caplog):
+    checkpointer, layer, last = two
+    assert {path.name for path in last.iterdir()} == set(FILES)
+    for name in FILES:
+        whole = (last / name).read_bytes()
+        (last / name).write_bytes(DAMAGE[damage](whole))
+        for key in (None, "loss"):
+            torch.nn.init.zeros_(layer.weight)
+            checkpointer.damaged.clear()
+            caplog.clear()
+            found = checkpointer.recover_if_possible(min_key=key)
+            assert found.meta["epoch"] == 1, name
+            assert (layer.weight == 1).all()
+            (warning,) = [r for r in caplog.records if r.levelname == "WARNING"]
+            assert f"{last} is left out" in warning.message
+        (last / name).write_bytes(whole)
+    checkpointer.damaged.clear()
+    assert checkpointer.recover_if_possible().meta["epoch"] == 2
+
+
+@pytest.mark.parametrize("damage", ["no end", "nothing"])
+def test_without_sums_damage_is_found_by_trying(damage, two, caplog):
+    checkpointer, layer, last = two
+    (last / "SHA256SUMS").unlink()  # as older versions wrote them
+    assert checkpointer.recover_if_possible().meta["epoch"] == 2
+    for name in ("random.ckpt", "separator.ckpt", "CKPT.yaml"):
+        whole = (last / name).read_bytes()
+        (last / name).write_bytes(DAMAGE[damage](whole))
+        checkpointer.damaged.clear()
+        assert checkpointer.recover_if_possible().meta["epoch"] == 1
+        assert (layer.weight == 1).all()
+        assert f"{last} is left out" in caplog.text
+        (last / name).write_bytes(whole)
+
+
+def test_if_all_are_damaged_nothing_begins_anew(two):
+    checkpointer, _, last = two
+    for path in last.parent.glob("CKPT*/separator.ckpt"):
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match="no whole checkpoint") as error:
+        checkpointer.recover_if_possible()
+    assert last.name in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("sums", [True, False])
+def test_a_whole_checkpoint_of_another_model_is_not_passed_over(sums, two):
+    checkpointer, _, last = two
+    if not sums:
+        (last / "SHA256SUMS").unlink()
+    checkpointer.add_recoverable("separator", torch.nn.Linear(3, 3))
+    with pytest.raises(ValueError, match="does not fit") as error:
+        checkpointer.recover_if_possible()
+    assert str(last) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_nothing_is_written_before_the_first_checkpoint(tmp_path):
+    layer = torch.nn.Linear(1, 1)
+    checkpointer = AtomicCheckpointer(tmp_path / "save", {"layer": layer})
+    assert checkpointer.recover_if_possible() is None
+    assert not (tmp_path / "save").exists()
+    checkpointer.save_checkpoint()
+    assert checkpointer.recover_if_possible() is not None
+
+
+def test_the_identity_of_a_checkpoint_is_that_of_its_weights(two):
+    checkpointer, layer, _ = two
+    best, other = checkpointer.find_checkpoints(min_key="loss")
+    assert identity(best) == identity(best, "separator")
+    assert identity(best)["sha256"] != identity(other)["sha256"]
+    again = checkpointer.save_checkpoint({"epoch": 3})
+    assert identity(again)["sha256"] == identity(best)["sha256"]
+    assert identity(again) != identity(best)

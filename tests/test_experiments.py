@@ -81,6 +81,8 @@ def test_an_epoch_of_each_system_ends_in_finite_scores(
 ):
     run = tmp_path / "run"
     assert not train(_arguments(name, data_folder, run))
+    assert not run.exists()
+    run = tmp_path / "run-debug"
     (epoch,) = _rows(run / "history.csv")
     assert all(math.isfinite(float(value)) for value in epoch.values())
     assert "valid si_snri" in (run / "train_log.txt").read_text()
@@ -101,7 +103,7 @@ def test_fine_tuning_begins_with_the_given_weights(
     arguments = _arguments("conv_tasnet", data_folder, tmp_path / "run")
     options = ["--debug_persistently", "--lr=0.0"]
     train([*arguments, f"--start_from={tmp_path}", *options])
-    (path,) = (tmp_path / "run/save").glob("CKPT*/separator.ckpt")
+    (path,) = (tmp_path / "run-debug/save").glob("CKPT*/separator.ckpt")
     found = torch.load(path, weights_only=True)
     assert all(torch.equal(found[name], given[name]) for name in given)
 

@@ -3,7 +3,6 @@
 import json
 import os
 import stat
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from safetensors.torch import load_file
 from speechbrain_spmamba import cli
 from speechbrain_spmamba.checkpoint import (
     AtomicCheckpointer,
+    identity,
     moving_average,
 )
 from speechbrain_spmamba.export import export
@@ -53,7 +53,9 @@ def run(tmp_path, small_model):
         )
     (folder / "test").mkdir()
     figure = {"mean": 9.876, "median": 9.5, "interval": [9.1, 10.4]}
+    best = checkpointer.find_checkpoint(min_key="loss")
     summary = {"mixtures": 20, "hours": 0.5, "si_snri": figure}
+    summary["checkpoint"] = identity(best)
     summary["sdri"] = {"mean": None, "median": None, "interval": None}
     (folder / "test" / "summary.json").write_text(json.dumps(summary))
     return folder
@@ -149,12 +151,35 @@ def test_the_card_says_what_its_scores_leave_out(run, tmp_path):
     assert [r.metric_type for r in card.data.eval_results] == ["si_snri"]
 
 
-def test_scores_of_older_weights_are_not_told(run, tmp_path):
-    before = time.time() - 3600
-    os.utime(run / "test" / "summary.json", (before, before))
+@pytest.mark.parametrize("key", ["name", "sha256", None])
+def test_scores_of_other_weights_are_not_told(key, run, tmp_path):
+    path = run / "test" / "summary.json"
+    summary = json.loads(path.read_text())
+    if key is None:
+        summary["checkpoint"] = None  # so with --debug
+    else:
+        summary["checkpoint"][key] += "0"
+    path.write_text(json.dumps(summary))
     card = _card(export(run, tmp_path / "model"))
     assert card.data.eval_results is None
     assert "Not measured for these weights" in card.text
+
+
+@pytest.mark.parametrize("sums", [True, False])
+@pytest.mark.parametrize("name", ["CKPT.yaml", "separator.ckpt"])
+def test_of_a_damaged_best_checkpoint_the_next_best_is_taken(
+    name, sums, run, tmp_path, caplog
+):
+    best = run / "save" / "CKPT+2"
+    if not sums:
+        (best / "SHA256SUMS").unlink()
+    (best / name).write_bytes((best / name).read_bytes()[:40])
+    folder = export(run, tmp_path / "model")
+    taken = load_file(folder / "separator.safetensors")
+    wanted = torch.load(run / "save/CKPT+1/separator.ckpt", weights_only=True)
+    assert all(torch.equal(taken[key], wanted[key]) for key in wanted)
+    assert f"{best} is left out" in caplog.text
+    assert "Not measured for these weights" in _card(folder).text
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "[1]"])

@@ -1,5 +1,6 @@
-"""A killed run ends with the weights of an uninterrupted one, bit for bit."""
+"""A run that was ended goes on to the same weights, bit for bit."""
 
+import os
 import signal
 
 import pytest
@@ -107,15 +108,73 @@ def test_a_killed_run_ends_with_the_same_weights(
     code = training.run(_train_until_killed, tmp_path, place, options)
     assert code == -signal.SIGKILL
     assert training.run(training.train, tmp_path, *options) == 0
-    whole = uninterrupted(options)
-    meta, states = training.last_checkpoint(tmp_path)
+    _assert_same(tmp_path, uninterrupted(options))
+
+
+def _assert_same(folder, whole):
+    """The same run, to the last bit."""
+    meta, states = training.last_checkpoint(folder)
     whole_meta, whole_states = training.last_checkpoint(whole)
     assert meta["epoch"] == whole_meta["epoch"] == 3
     assert meta["loss"] == whole_meta["loss"]
     _assert_equal(states, whole_states)
     for name in ("history.csv", "test/results.csv"):
-        one, other = (f / "results/tiny/1234" / name for f in (tmp_path, whole))
+        one, other = (f / "results/tiny/1234" / name for f in (folder, whole))
         assert one.read_bytes() == other.read_bytes()
+
+
+# Where a signal comes: call and condition as above; the signal, the batch of
+# the epoch behind which the checkpoint stands, and options.
+TRAIN, VALID = _in_stage(sb.Stage.TRAIN), _in_stage(sb.Stage.VALID)
+STOPS = {
+    "within a gradient accumulation": (
+        3,
+        TRAIN,
+        signal.SIGINT,
+        4,
+        ["--grad_accumulation_factor=2"],
+    ),
+    "in validation": (3, VALID, signal.SIGTERM, 5, []),
+    "in the first epoch": (4, TRAIN, signal.SIGTERM, 4, []),
+    "in the last step of an epoch": (5, TRAIN, signal.SIGTERM, 5, []),
+    "in the last validation": (6, VALID, signal.SIGINT, 0, []),
+    "with worker processes": (7, TRAIN, signal.SIGINT, 2, ["--num_workers=2"]),
+}
+SLOW_STOPS = list(STOPS)[2:]
+
+
+def _train_until_stopped(folder, place, options):
+    os.setsid()
+    call, when, signum, *_ = STOPS[place]
+    training.kill_at(SeparationBrain, "compute_forward", call, when, signum)
+    with open(folder / "stderr", "w") as file:
+        os.dup2(file.fileno(), 2)
+        training.train(folder, *options)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(
+            place, marks=pytest.mark.slow if place in SLOW_STOPS else ()
+        )
+        for place in STOPS
+    ],
+)
+def test_a_stopped_run_loses_no_step(place, tmp_path, uninterrupted):
+    _, _, signum, step, options = STOPS[place]
+    code = training.run(_train_until_stopped, tmp_path, place, options)
+    assert code == 128 + signum
+    text = (tmp_path / "stderr").read_text()
+    assert "Traceback" not in text
+    line = text.splitlines()[-1]
+    assert line.startswith(
+        f"stopped by {signum.name}; the same command goes on"
+    )
+    assert line.count("CKPT+") == 1
+    assert training.last_step(tmp_path) == step
+    assert training.run(training.train, tmp_path, *options) == 0
+    _assert_same(tmp_path, uninterrupted(options))
 
 
 def test_a_finished_run_is_only_tested_again(tmp_path):

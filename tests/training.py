@@ -69,15 +69,22 @@ def train(folder, *options):
     program.main([*SETTINGS, *options])
 
 
-def kill_at(owner, name, call, when=lambda *args, **kwargs: True):
-    """Makes this process die at a certain call of a method."""
+def kill_at(
+    owner, name, call, when=lambda *args, **kwargs: True, signum=signal.SIGKILL
+):
+    """Sends this process a signal, of which it dies or not, at a certain call.
+
+    A process that leads a group, as one that a terminal or a cluster started
+    does, gets it with its workers.
+    """
     method, seen = getattr(owner, name), []
 
     def dies(*args, **kwargs):
         if when(*args, **kwargs):
             seen.append(None)
-        if len(seen) == call:
-            os.kill(os.getpid(), signal.SIGKILL)
+            if len(seen) == call:
+                leads = os.getpgrp() == os.getpid()
+                (os.killpg if leads else os.kill)(os.getpid(), signum)
         return method(*args, **kwargs)
 
     setattr(owner, name, dies)
@@ -93,3 +100,12 @@ def last_checkpoint(folder):
         for name in ("separator", "average", "optimizer")
     }
     return found.meta, states
+
+
+def last_step(folder):
+    """The batch of its epoch behind which the newest checkpoint stands."""
+    from speechbrain.utils.checkpoints import Checkpointer
+
+    found = Checkpointer(folder / "results/tiny/1234/save").find_checkpoint()
+    text = found.paramfiles["brain"].read_text()
+    return int(text.partition("\nstep: ")[2])

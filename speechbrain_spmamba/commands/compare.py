@@ -1,7 +1,6 @@
 """``spmamba compare``: systems on the same data with the same budget."""
 
 import shlex
-import signal
 import sys
 
 from speechbrain_spmamba.commands.trust import add_trust, trusted
@@ -102,8 +101,6 @@ def _compare(arguments):
     """Runs what has to be run."""
     from speechbrain_spmamba.comparison.compare import compare
 
-    # A comparison that is told to end takes its training with it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     loaded = {}
     for text in arguments.load:
         system, equals, folder = text.partition("=")

@@ -34,12 +34,15 @@ def run(arguments):
         The options.
     """
     from functools import partial
+    from pathlib import Path
 
     from tqdm import tqdm
 
     from speechbrain_spmamba.evaluate import Evaluation, summary_lines
+    from speechbrain_spmamba.inference import WEIGHTS_FILE
     from speechbrain_spmamba.loader import make_dataset
     from speechbrain_spmamba.loss import pairwise_neg_si_snr_or_level, pit
+    from speechbrain_spmamba.sums import file_sum
 
     model = load_model(arguments.model, arguments.device, trusted(arguments))
     rate = model.hparams.sample_rate
@@ -53,5 +56,9 @@ def run(arguments):
         pairwise = partial(pairwise_neg_si_snr_or_level, mix=mix)
         _, order = pit(pairwise, est, src)
         evaluation.add([item["id"]], mix, est, src, order)
-    print("\n".join(summary_lines(evaluation.finish())))
+    weights = Path(arguments.model) / WEIGHTS_FILE
+    tested = {"name": arguments.model}  # of the Hub, or a folder
+    if weights.is_file():
+        tested["sha256"] = file_sum(weights)
+    print("\n".join(summary_lines(evaluation.finish(tested))))
     print(f"  scores: {evaluation.folder}")

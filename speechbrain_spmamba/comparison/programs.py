@@ -5,6 +5,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from speechbrain_spmamba.lock import this_process
+
 
 @contextlib.contextmanager
 def locked(folder):
@@ -30,17 +32,21 @@ def locked(folder):
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "a", encoding="utf-8") as file:
+    with open(folder / "lock", "a+", encoding="utf-8") as file:
         with contextlib.suppress(ImportError):  # no such locks on Windows
             import fcntl
 
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
+                file.seek(0)
                 raise ValueError(
-                    f"{folder} is in use by another process; wait for it, or "
-                    "stop it"
+                    f"{folder} is in use by {file.read()}, or by a program "
+                    "that it started; wait for it, or stop it"
                 ) from None
+        file.truncate(0)
+        file.write(this_process())
+        file.flush()
         yield file
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from hyperpyyaml import resolve_references
 from ruamel.yaml import YAML
-from speechbrain.utils.checkpoints import Checkpointer
 
 from speechbrain_spmamba import complexity
 from speechbrain_spmamba.audio import replacing
+from speechbrain_spmamba.checkpoint import AtomicCheckpointer
 from speechbrain_spmamba.comparison.machine import versions
 from speechbrain_spmamba.comparison.programs import locked, run_logged
 from speechbrain_spmamba.manifest import read_manifest
@@ -256,10 +256,8 @@ def training_minutes(save_folder):
     float or None
         None without checkpoints.
     """
-    if not Path(save_folder).is_dir():
-        return None
-    found = Checkpointer(save_folder).find_checkpoint()
-    return None if found is None else found.meta.get("minutes")
+    last = next(AtomicCheckpointer(save_folder).sound_checkpoints(), None)
+    return None if last is None else last.meta.get("minutes")
 
 
 def hash_of(path):

@@ -1,0 +1,106 @@
+"""A Brain that a signal ends without loss.
+
+Ctrl-C and SIGTERM are looked at where a state can be saved that training goes
+on from as if nothing had been: behind a step of the optimizer, and while
+validating. All processes of a job stop there together.
+"""
+
+from contextlib import ExitStack
+
+import speechbrain as sb
+import torch
+from speechbrain.utils.distributed import (
+    ddp_all_reduce,
+    is_distributed_initialized,
+)
+
+from speechbrain_spmamba import signals
+
+
+class StoppableBrain(sb.Brain):
+    """Saves and raises ``signals.Stopped`` when it is told to end.
+
+    Arguments are those of ``speechbrain.Brain``.
+
+    Arguments
+    ---------
+    before_training : callable, optional
+        Called once, when everything has been built and the last checkpoint
+        has been loaded into it, if there is something left to train.
+    """
+
+    def __init__(self, *args, before_training=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.before_training = before_training
+        self._training = False
+        self._notice = signals.Notice()
+        self._while_fitting = ExitStack()
+
+    def make_dataloader(self, dataset, stage, *args, **kwargs):
+        """Makes loaders whose workers leave signals to this process."""
+        kwargs.setdefault("worker_init_fn", signals.leave_to_parent)
+        return super().make_dataloader(dataset, stage, *args, **kwargs)
+
+    def fit(self, *args, **kwargs):
+        """Trains; arguments are those of ``speechbrain.Brain.fit``."""
+        with self._while_fitting:
+            super().fit(*args, **kwargs)
+            # Told so at the very end, when all that was to save is saved.
+            if signum := self._told_to_end():
+                self._stop(signum)
+
+    def on_stage_start(self, stage, epoch=None):
+        """From the first epoch on, signals are noted."""
+        if stage != sb.Stage.TRAIN or self._training:
+            return
+        self._training = True
+        if self.before_training is not None:
+            self.before_training()
+        self._while_fitting.enter_context(signals.handled(self._notice.take))
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        """Remembers where training stood, for a stop while validating."""
+        if stage == sb.Stage.TRAIN:
+            self._trained = self.step, self.avg_train_loss
+
+    def evaluate_batch(self, batch, stage):
+        """As in the toolkit; a stop while validating repeats the validation."""
+        if stage == sb.Stage.VALID and (signum := self._told_to_end()):
+            self.step, self.avg_train_loss = self._trained
+            self._stop(signum, save=not self._optimizer_step_limit_exceeded)
+        return super().evaluate_batch(batch, stage)
+
+    def _should_save_intra_epoch_ckpt(self, last_ckpt_time, steps_since_ckpt):
+        """Waits for the end of an accumulation: gradients are not saved.
+
+        Nor is a state saved that is about to be validated, because time is
+        over: a run that went on from it would take one more step.
+        """
+        if self.step % self.grad_accumulation_factor:
+            return False
+        if self._optimizer_step_limit_exceeded:
+            return False
+        if signum := self._told_to_end():
+            self._stop(signum, save=True)
+        return super()._should_save_intra_epoch_ckpt(
+            last_ckpt_time, steps_since_ckpt
+        )
+
+    def _told_to_end(self):
+        """The signal that came to any process of the job, 0 if none did."""
+        if not is_distributed_initialized():
+            return self._notice.signum
+        # They wait for each other once a step, as they do for its gradients.
+        signum = torch.tensor(self._notice.signum, device=self.device)
+        return int(ddp_all_reduce(signum, torch.distributed.ReduceOp.MAX))
+
+    def _stop(self, signum, save=False):
+        """Ends training, with a checkpoint of this very step if wanted."""
+        advice = "nothing was kept"
+        if self.checkpointer is not None:
+            if save:
+                self._save_intra_epoch_ckpt()
+            last = self.checkpointer.find_checkpoint()
+            if last is not None and not self.debug:
+                advice = f"the same command goes on from {last.path}"
+        raise signals.Stopped(signum, advice)
