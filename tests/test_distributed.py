@@ -1,9 +1,11 @@
 """Two ranks train as one process with the joined batch."""
 
 import os
+import signal
 import socket
 
 import pytest
+import speechbrain as sb
 import torch
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.distributed import ddp_init_group
@@ -54,7 +56,8 @@ def _steps(path, distributed, take):
     torch.save(kept, path)
 
 
-def _rank(folder, rank, port):
+def _join(rank, port):
+    """Becomes a rank, as torchrun would make it."""
     os.environ.update(
         RANK=str(rank),
         LOCAL_RANK=str(rank),
@@ -62,21 +65,30 @@ def _rank(folder, rank, port):
         MASTER_ADDR="127.0.0.1",
         MASTER_PORT=str(port),
     )
+
+
+def _rank(folder, rank, port):
+    _join(rank, port)
     ddp_init_group({"distributed_backend": "gloo"})
     _steps(folder / f"rank{rank}", True, slice(rank, rank + 1))
+
+
+def _both(function, folder):
+    """Runs both ranks; their exit codes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ranks = [training.start(function, folder, r, port) for r in range(2)]
+    for process in ranks:
+        process.join(120)
+    return [process.exitcode for process in ranks]
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     """Weights after each step: of rank 0, of rank 1, of one process."""
     folder = tmp_path_factory.mktemp("ddp")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    ranks = [training.start(_rank, folder, r, port) for r in range(2)]
-    for process in ranks:
-        process.join(120)
-        assert process.exitcode == 0
+    assert _both(_rank, folder) == [0, 0]
     assert training.run(_steps, folder / "one", False, slice(None)) == 0
     names = ("rank0", "rank1", "one")
     return [torch.load(folder / n, weights_only=True) for n in names]
@@ -103,3 +115,36 @@ def test_weights_move(weights):
         for name in weights[0][0]
     ]
     assert sum(m > 0 for m in moved) > 0.9 * len(moved)
+
+
+def _train(folder, rank, port):
+    _join(rank, port)
+    training.train(folder, "--distributed_backend=gloo", "--max_epochs=1")
+
+
+def _train_until_one_is_stopped(folder, rank, port):
+    def training_only(brain, batch, stage):
+        return stage == sb.Stage.TRAIN
+
+    if rank == 1:
+        training.kill_at(
+            SeparationBrain, "compute_forward", 2, training_only, signal.SIGTERM
+        )
+    _train(folder, rank, port)
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_rank_stops_both_at_one_step(tmp_path):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    for folder in (whole, stopped):
+        folder.mkdir()
+    assert _both(_train, whole) == [0, 0]
+    codes = _both(_train_until_one_is_stopped, stopped)
+    assert codes == [128 + signal.SIGTERM] * 2
+    assert training.last_step(stopped) == 2
+    assert _both(_train, stopped) == [0, 0]
+    _, states = training.last_checkpoint(stopped)
+    _, wanted = training.last_checkpoint(whole)
+    for name in ("separator", "average"):
+        for key, weight in wanted[name].items():
+            assert torch.equal(states[name][key], weight), key

@@ -138,7 +138,7 @@ STOPS = {
     "in the first epoch": (4, TRAIN, signal.SIGTERM, 4, []),
     "in the last step of an epoch": (5, TRAIN, signal.SIGTERM, 5, []),
     "in the last validation": (6, VALID, signal.SIGINT, 0, []),
-    "with worker processes": (7, TRAIN, signal.SIGINT, 2, ["--num_workers=2"]),
+    "with worker processes": (7, TRAIN, signal.SIGTERM, 2, ["--num_workers=2"]),
 }
 SLOW_STOPS = list(STOPS)[2:]
 
