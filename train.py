@@ -21,7 +21,7 @@ import speechbrain as sb
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from speechbrain_spmamba.brain import SeparationBrain
-from speechbrain_spmamba.cli import one_line_errors
+from speechbrain_spmamba.errors import one_line_errors
 from speechbrain_spmamba.evaluate import summary_lines
 from speechbrain_spmamba.inference import strict_load
 from speechbrain_spmamba.lock import locked

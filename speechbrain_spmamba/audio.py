@@ -204,9 +204,12 @@ def replacing_all(paths):
         for name, path in zip(temporary, paths, strict=True):
             name.replace(path)
             renamed.append(path)
-    except BaseException:
+    except BaseException as error:
         for path in renamed:
             path.unlink(missing_ok=True)
+        # A write to a full disk fails without saying where.
+        if isinstance(error, OSError) and not error.filename:
+            error.filename = str(paths[0])
         raise
     finally:
         for name in temporary:

@@ -1,17 +1,13 @@
 """The program ``spmamba``: its commands stand in ``commands/``."""
 
 import argparse
-import functools
 import importlib
 import logging
-import os
-import signal
 import sys
 
-from speechbrain_spmamba import __version__, signals
+from speechbrain_spmamba import __version__
+from speechbrain_spmamba.errors import one_line_errors
 from speechbrain_spmamba.suggest import did_you_mean
-
-logger = logging.getLogger(__name__)
 
 # In the order of the work; each is a module of `commands`.
 COMMANDS = (
@@ -24,76 +20,6 @@ COMMANDS = (
     "complexity",
     "compare",
 )
-
-
-def one_line_errors(main):
-    """Turns errors that a user can cause into one line and exit status 2.
-
-    Ctrl-C and SIGTERM become one line and status 130 and 143. The whole
-    traceback goes to the log of the run, where there is one.
-
-    Arguments
-    ---------
-    main : callable
-        Program; a ValueError, OSError or signal in it ends the process.
-
-    Returns
-    -------
-    callable
-        The program with its errors caught.
-
-    Example
-    -------
-    >>> def main():
-    ...     raise ValueError("x.wav does not exist")
-    >>> one_line_errors(main)()
-    Traceback (most recent call last):
-        ...
-    SystemExit: 2
-    """
-
-    @functools.wraps(main)
-    def wrapper(*args, **kwargs):
-        try:
-            with signals.handled(signals.stop):
-                return main(*args, **kwargs)
-        except KeyboardInterrupt as error:
-            logger.debug("stopped by a signal", exc_info=True)
-            stopped = error
-            if not isinstance(error, signals.Stopped):  # a library's own
-                stopped = signals.Stopped(signal.SIGINT)
-            if os.environ.get("RANK", "0") == "0":  # one for all of a job
-                print(stopped, file=sys.stderr)
-            sys.exit(stopped.status)
-        except (ValueError, OSError) as error:
-            logger.debug("stopped by an error", exc_info=True)
-            print(f"error: {last_line(error)}", file=sys.stderr)
-            sys.exit(2)
-
-    return wrapper
-
-
-def last_line(error):
-    """The message of an error; of one from a loader's worker, its own.
-
-    Arguments
-    ---------
-    error : Exception
-        What was raised.
-
-    Returns
-    -------
-    str
-        One line.
-
-    Example
-    -------
-    >>> last_line(RuntimeError("Traceback ...\\nValueError: x.wav is empty"))
-    'x.wav is empty'
-    """
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    message = lines[-1] if lines else type(error).__name__
-    return message.removeprefix("ValueError: ")
 
 
 @one_line_errors

@@ -12,9 +12,8 @@ import socket
 import sys
 import tempfile
 
-from torch import OutOfMemoryError
-
 from speechbrain_spmamba.demo import separate_upload
+from speechbrain_spmamba.errors import explain
 
 TITLE = "Separate voices"
 INTRODUCTION = f"""\
@@ -220,8 +219,11 @@ def _separate(gr, model, path, folder, progress, **options):
     try:
         own = tempfile.mkdtemp(dir=folder)
         found = separate_upload(model, path, own, report, **options)
-    except (ValueError, OSError, MemoryError, OutOfMemoryError) as error:
-        raise _notice(gr, str(error) or type(error).__name__) from None
+    except Exception as error:
+        reason = explain(error)
+        if reason is None:
+            raise
+        raise _notice(gr, reason) from None
     if found.cancelled:
         gr.Warning(CANCELLED)
     players = [

@@ -1,24 +1,30 @@
 """Reads an experiment: command line and YAML, with mistakes named."""
 
+import contextlib
+import io
 import logging
 import re
 from pathlib import Path
 
 import speechbrain as sb
+import torch
 from hyperpyyaml import load_hyperpyyaml, resolve_references
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-from speechbrain.utils.distributed import ddp_init_group
+from speechbrain.utils.distributed import ddp_init_group, infer_device
 from speechbrain.utils.run_opts import RunOptions
 
+from speechbrain_spmamba.device import check_device
+from speechbrain_spmamba.inference import WEIGHTS_FILE
+from speechbrain_spmamba.kinds import check_values
 from speechbrain_spmamba.suggest import did_you_mean
 from speechbrain_spmamba.texts import read_text
 
 # Keys that train.py and SeparationBrain read; all others must be run options
 # of the toolkit or be referred to within the YAML file.
-KEYS_READ = {
-    "__set_seed",
+KEYS_NEEDED = {
     "output_folder",
+    "sample_rate",
     "prepare",
     "train_set",
     "valid_set",
@@ -26,7 +32,6 @@ KEYS_READ = {
     "train_loader",
     "valid_loader",
     "test_loader",
-    "start_from",
     "modules",
     "optimizer",
     "train_loss",
@@ -39,6 +44,7 @@ KEYS_READ = {
     "results_folder",
     "num_examples",
 }
+KEYS_READ = KEYS_NEEDED | {"__set_seed", "start_from"}
 # Where a run writes.
 FOLDERS = ("output_folder", "save_folder", "results_folder")
 
@@ -66,35 +72,70 @@ def load_settings(argv):
     Raises
     ------
     ValueError
-        No such file, no YAML, a key that nothing reads, or a key on the
-        command line that the file does not have.
+        No such file, no YAML, a key that nothing reads, that is missing or
+        that the file does not have, a value that is none, a device that is
+        not there, or objects that cannot be built.
     """
     check_words(argv)
     # Said once at import, of figures that nothing here draws with it.
     logging.getLogger("speechbrain.utils.train_logger").addFilter(
         lambda record: "torchvision" not in record.getMessage()
     )
-    hparams_file, run_opts, overrides = sb.parse_arguments(argv)
+    hparams_file, run_opts, overrides = _parse(argv)
     path = Path(hparams_file)
-    if not path.is_file():
-        raise ValueError(
-            f"settings {path} do not exist; give a YAML file, for example "
-            "hparams/spmamba.yaml"
-        )
-    text = read_text(path)
-    check_keys(path, text, overrides)
+    text = read_settings(path)
+    device = run_opts.device
+    check_device(infer_device() if device is None else device)
+    check_keys(path, text, overrides, KEYS_NEEDED)
     # Before the YAML builds anything: seeds and devices depend on the rank.
     ddp_init_group(run_opts)
-    try:
+    with _naming(path):
         if run_opts["debug"] or YAML(typ="rt").load(text).get("debug"):
             overrides = beside(text, overrides)
         hparams = load_hyperpyyaml(text, overrides)
-    except (TypeError, YAMLError, ImportError) as error:
-        reason = " ".join(str(error).split())[:300]
-        if getattr(error, "name", None) == "tensorboard":
-            reason += "; pip install 'speechbrain_spmamba[tensorboard]'"
-        raise ValueError(f"settings {path} cannot be built: {reason}") from None
+    check_device(hparams.get("device"))
+    if "separator" not in hparams["modules"]:
+        raise ValueError(
+            f"{path}: modules have no 'separator', which is what is trained"
+        )
+    with _naming(path, "optimizer"):
+        # What it says of its settings must not come after hours of preparing.
+        hparams["optimizer"]([torch.nn.Parameter(torch.zeros(1))])
+    start = hparams.get("start_from")
+    if start and not (Path(start) / WEIGHTS_FILE).is_file():
+        raise ValueError(
+            f"start_from: {start} is no model folder, for it has no "
+            f"{WEIGHTS_FILE}; make one with `spmamba export RESULTS OUT`"
+        )
     return hparams_file, hparams, run_opts, overrides
+
+
+def read_settings(path):
+    """The text of an experiment's YAML file.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    str
+        Its text.
+
+    Raises
+    ------
+    ValueError
+        There is no such file, or it is no text.
+    """
+    path = Path(path)
+    if not path.is_file():
+        found = "are a folder" if path.is_dir() else "do not exist"
+        raise ValueError(
+            f"settings {path} {found}; give a YAML file, for example "
+            "hparams/spmamba.yaml"
+        )
+    return read_text(path)
 
 
 def check_words(words):
@@ -175,8 +216,44 @@ def beside(text, overrides=""):
     return given
 
 
-def check_keys(path, text, overrides=""):
+def _parse(argv):
+    """The toolkit's reading of a command line, in one line where it fails."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return sb.parse_arguments(argv)
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        *_, reason = said.getvalue().strip().rpartition("error: ")
+        raise ValueError(f"{reason}; see `train.py --help`") from None
+
+
+@contextlib.contextmanager
+def _naming(path, part=None):
+    """Says of an error in what settings build where the settings stand.
+
+    Whatever it is: the classes of torch do not check what they are given, and
+    fail with errors of all types.
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        if getattr(error, "name", None) == "tensorboard":
+            reason += "; pip install 'speechbrain_spmamba[tensorboard]'"
+        part = f" ({part})" if part else ""
+        raise ValueError(
+            f"settings {path} cannot be built{part}: {reason}"
+        ) from error
+
+
+def check_keys(path, text, overrides="", needed=()):
     """Finds keys that nothing would read, most often misspelt ones.
+
+    And values of another kind than the file's or the toolkit's own.
 
     Arguments
     ---------
@@ -186,11 +263,15 @@ def check_keys(path, text, overrides=""):
         Its content.
     overrides : str
         YAML text of the keys set on the command line.
+    needed : iterable of str
+        Keys that must be there.
 
     Raises
     ------
     ValueError
-        Such a key, a placeholder without a value, or text that is no YAML.
+        Such a key, one that is missing, a placeholder without a value, a
+        value that is no number where one is expected, or text that is no
+        YAML.
 
     Example
     -------
@@ -205,6 +286,8 @@ def check_keys(path, text, overrides=""):
     except YAMLError as error:
         reason = " ".join(str(error).split())[:300]
         raise ValueError(f"{path} is no valid YAML: {reason}") from None
+    if not isinstance(keys, dict) or not isinstance(given, dict):
+        raise ValueError(f"{path} is no YAML of `key: value` lines")
     run_options = RunOptions().as_dict()
     for key in given:
         if key not in keys:
@@ -222,3 +305,11 @@ def check_keys(path, text, overrides=""):
         tag = getattr(getattr(value, "tag", None), "value", None)
         if tag == "!PLACEHOLDER" and key not in given:
             raise ValueError(f"{path} needs --{key}: give it a value")
+    missing = sorted(set(needed) - set(keys))
+    if missing:
+        raise ValueError(
+            f"{path} has no key '{missing[0]}', which training reads; "
+            "hparams/spmamba.yaml has all"
+        )
+    check_values(f"{path}: ", keys, run_options, whole=False)
+    check_values("--", given, keys)

@@ -82,3 +82,13 @@ def test_nothing_half_written_stays(tmp_path):
         raise RuntimeError
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_names_the_file_that_was_to_be(tmp_path):
+    with (
+        pytest.raises(OSError, match="note.txt") as raised,
+        replacing(tmp_path / "note.txt"),
+    ):
+        raise OSError(28, "No space left on device")
+    assert raised.value.filename == str(tmp_path / "note.txt")
+    assert not list(tmp_path.iterdir())

@@ -139,13 +139,11 @@ def test_a_missing_file_is_named():
 
 
 def test_an_unknown_argument_of_a_model_is_named(tmp_path):
+    text = (ROOT / "hparams" / "tiny.yaml").read_text()
     path = tmp_path / "a.yaml"
-    path.write_text(
-        "modules:\n    separator: !new:speechbrain_spmamba.models.spmamba."
-        "SPMamba\n        n_blocks: 3\n"
-    )
+    path.write_text(text.replace("num_blocks: ", "n_blocks: "))
     with pytest.raises(ValueError, match="a.yaml cannot be built.*n_blocks"):
-        load_settings([str(path)])
+        load_settings([str(path), f"--output_folder={tmp_path}"])
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,9 @@ def run(arguments):
 def _compare(arguments):
     """Runs what has to be run."""
     from speechbrain_spmamba.comparison.compare import compare
+    from speechbrain_spmamba.device import check_device
 
+    check_device(arguments.device)
     loaded = {}
     for text in arguments.load:
         system, equals, folder = text.partition("=")

@@ -74,8 +74,10 @@ def run(arguments):
         count_model,
         measure_models,
     )
+    from speechbrain_spmamba.device import check_device
     from speechbrain_spmamba.models import MODELS
 
+    check_device(arguments.device)
     lengths = {
         "forward": read_lengths(arguments.lengths, "--lengths"),
         "step": read_lengths(arguments.step_lengths, "--step_lengths"),

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import speechbrain_spmamba
 from speechbrain_spmamba.audio import shown
-from speechbrain_spmamba.cli import last_line
 from speechbrain_spmamba.comparison.experiments import (
     differences,
     experiment_text,
@@ -37,9 +36,10 @@ from speechbrain_spmamba.comparison.systems import (
     loaded_block,
     model_block,
 )
+from speechbrain_spmamba.errors import last_line
 from speechbrain_spmamba.models import MODELS
 from speechbrain_spmamba.names import file_name
-from speechbrain_spmamba.texts import read_text
+from speechbrain_spmamba.settings import read_settings
 
 SMOKE_EXPERIMENT, SMOKE_EPOCHS = "hparams/tiny.yaml", 3
 # Where two systems of one comparison may differ.
@@ -190,12 +190,7 @@ def plan(
         An experiment, a system or a setting that is not there.
     """
     path, folder = Path(experiment), Path(output_folder)
-    if not path.is_file():
-        raise ValueError(
-            f"experiment {path} does not exist; give a YAML file, for example "
-            "hparams/spmamba.yaml"
-        )
-    text = read_text(path)
+    text = read_settings(path)
     settings, options = split_words(words, path, text)
     settings["patience"] = 0  # all get the same
     if budget.get("epochs"):

@@ -15,6 +15,7 @@ from importlib import import_module
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from speechbrain_spmamba.kinds import check_values
 from speechbrain_spmamba.suggest import did_you_mean
 
 PACKAGE = "speechbrain_spmamba.prepare"
@@ -31,6 +32,8 @@ SETS = {
     "lrs2-2mix": ("released", {"name": "lrs2-2mix"}),
     "synthetic": ("synthetic", {}),
 }
+# Of what kind options are that have no default, or none of that kind.
+KINDS = {"splits": {"test": "tt"}, "sample_rate": 8000, "num_spks": 2}
 # Functions that hand their other arguments on.
 HANDED_ON = {"synthetic": ["mixtures"]}
 
@@ -111,6 +114,7 @@ def prepare_set(name, words):
                 f"{name} has no option --{key}{hint} It has "
                 + ", ".join(options)
             )
+    check_values("--", given, {**known, **KINDS}, whole=False)
     missing = [
         f"--{key}"
         for key, default in known.items()

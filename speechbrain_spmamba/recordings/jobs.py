@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from torch import OutOfMemoryError
 from tqdm import tqdm
 
 from speechbrain_spmamba.audio import open_audio, shown
 from speechbrain_spmamba.commands.device import load_model
+from speechbrain_spmamba.errors import explain
 from speechbrain_spmamba.model_folder import HPARAMS_FILE
 from speechbrain_spmamba.recordings.marks import (
     digest_of_model,
@@ -94,10 +94,12 @@ def separate_one(target, settings):
         if settings.to_stdout:
             return True, _to_stdout(target, settings, model), []
         return _to_files(target, settings, model, digest)
-    except (ValueError, OSError, MemoryError, OutOfMemoryError) as error:
-        reason = error.strerror if isinstance(error, OSError) else None
-        text = shown(error) if error.args else type(error).__name__
-        if reason and target.source not in text:
+    except Exception as error:
+        reason = explain(error)
+        if reason is None:
+            raise
+        text = shown(reason)
+        if shown(target.source) not in text:
             text = f"{shown(target.source)}: {text}"
         return False, f"error: {text}", []
 

@@ -1,0 +1,54 @@
+"""Values of the kind that is expected, said before they are worked with."""
+
+
+def check_values(where, values, models, whole=True):
+    """Says no to a value that is of another kind than its model.
+
+    Arguments
+    ---------
+    where : str
+        What comes before the key in the message.
+    values : dict
+        Key -> value, from a command line or a file.
+    models : dict
+        Key -> a value that would do, such as the default. Only numbers,
+        switches and mappings with keys are compared.
+    whole : bool
+        Whether only whole numbers may stand where the model is one.
+
+    Raises
+    ------
+    ValueError
+        A value of another kind. None, which turns many things off, and what
+        has a YAML tag, such as a reference, pass.
+
+    Example
+    -------
+    >>> check_values("--", {"lr": 1}, {"lr": 0.001})
+    >>> check_values("--", {"lr": "abc"}, {"lr": 0.001})
+    Traceback (most recent call last):
+        ...
+    ValueError: --lr is 'abc'; expected a number, for example 0.001
+    """
+    for key, value in values.items():
+        model = models.get(key)
+        if isinstance(model, dict) and isinstance(value, dict):
+            check_values(f"{where}{key}.", value, model, whole)
+            continue
+        if isinstance(model, bool):
+            fits, kind = isinstance(value, bool), "True or False"
+        elif isinstance(model, int) and whole:
+            fits = isinstance(value, int) and not isinstance(value, bool)
+            kind = "a whole number"
+        elif isinstance(model, (int, float)):
+            fits, kind = isinstance(value, (int, float)), "a number"
+        elif isinstance(model, dict) and model:
+            fits, kind = False, "a mapping"
+        else:
+            continue
+        if not fits and value is not None and not hasattr(value, "tag"):
+            shown = dict(model) if isinstance(model, dict) else model
+            raise ValueError(
+                f"{where}{key} is {value!r}; expected {kind}, for example "
+                f"{str(shown)[:60]}"
+            )

@@ -1,0 +1,153 @@
+"""What a user can get wrong ends in one line, status 2 and nothing written."""
+
+import importlib
+import logging
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speechbrain_spmamba import cli
+from speechbrain_spmamba.audio import write_audio
+from speechbrain_spmamba.export import model_yaml, write_model
+from speechbrain_spmamba.models import build_model
+from tests.small_models import SMALL
+
+ROOT = Path(__file__).parent.parent
+TINY = ROOT / "hparams" / "tiny.yaml"
+
+# Command -> words that its line must have. In a folder with tone.wav (audio),
+# noise.bin (anything but text), notes.txt (a file), empty (a folder), model (a
+# model folder), m.csv (a manifest without its files) and some YAML files.
+TRAINING = {
+    "nope.yaml": "settings nope.yaml do not exist; give a YAML file",
+    "empty": "settings empty are a folder; give a YAML file",
+    "noise.bin": "settings noise.bin are no text; give a YAML file",
+    "list.yaml": "list.yaml is no YAML of `key: value` lines",
+    "no_loss.yaml": "no_loss.yaml has no key 'train_loss', which training rea",
+    "no_separator.yaml": "no_separator.yaml: modules have no 'separator'",
+    "word.yaml": "word.yaml: max_grad_norm is 'abc'; expected a number, for",
+    "device.yaml": "there is no device 'gpu'; here there is cpu",
+    "odd.yaml": "settings odd.yaml cannot be built (optimizer): ",
+    "tiny.yaml --device gpu": "there is no device 'gpu'; here there is cpu",
+    "tiny.yaml --device cuda:77": "no device 'cuda:77'; here there is cpu",
+    "tiny.yaml --device=": "there is no device ''; here there is cpu",
+    "tiny.yaml --precision fp17": "invalid choice: 'fp17' (choose from ",
+    "tiny.yaml --lr abc": "--lr is 'abc'; expected a number, for example 0.0",
+    "tiny.yaml --lr=-1": "cannot be built (optimizer): Invalid learning rate",
+    "tiny.yaml --max_epochs x": "--max_epochs is 'x'; expected a whole number",
+    "tiny.yaml --num_workers 1.5": "--num_workers is 1.5; expected a whole nu",
+    "tiny.yaml --train_loader '{shuffle: 7}'": "--train_loader.shuffle is 7; ",
+    "tiny.yaml --separator '{emb_dim: abc}'": "--separator.emb_dim is 'abc'; ",
+    "tiny.yaml --separator '{num_heads: 0}'": "tiny.yaml cannot be built: ",
+    "tiny.yaml --splits 5": "--splits is 5; expected a mapping, for example",
+    "tiny.yaml --start_from nope": "nope is no model folder, for it has no",
+    "tiny.yaml --start_from tone.wav": "tone.wav is no model folder",
+    "tiny.yaml --output_folder notes.txt": "notes.txt/save: Not a directory;",
+    "tiny.yaml --output_folder notes.txt/x": "notes.txt/x: Not a directory; ",
+}
+COMMANDS = {
+    "evaluate nope m.csv --data_root . -o out": "nope is no model folder",
+    "evaluate model tone.wav --data_root . -o out": "tone.wav is no text; exp",
+    "evaluate model empty --data_root . -o out": "manifest empty is a folder",
+    "evaluate model m.csv --data_root . -o out": "./x.wav of manifest m.csv",
+    "evaluate model m.csv --data_root . -o out --device gpu": "no device 'gpu'",
+    "separate tone.wav -m model -o out --device gpu": "there is no device 'gp",
+    "separate tone.wav -m model -o out --device cuda:77": "no device 'cuda:77",
+    "separate tone.wav -m notes.txt -o out": "notes.txt is no model folder",
+    "export empty out": "empty is no training run: it has no hyperparams.yaml",
+    "convert spmamba nope out": "nope",
+    "convert spmamba empty out": "empty",
+    "complexity nope": "nope",
+    "complexity conv_tasnet --device gpu": "there is no device 'gpu'",
+    "compare noise.bin out": "noise.bin",
+    "compare empty out": "empty",
+    "compare tiny.yaml out --device gpu": "there is no device 'gpu'",
+    "compare tiny.yaml notes.txt": "notes.txt: File exists; a folder was expe",
+    "prepare noise.bin out": "there is no data set noise.bin",
+    "prepare noise.yaml": "settings noise.yaml are no text",
+    "prepare custom out --folder notes.txt": "notes.txt",
+    "prepare custom notes.txt --folder parts --splits '{test: tt}'": "notes.",
+    "prepare wham out --folder empty": "empty",
+    "prepare wham out --folder empty --jobs x": "--jobs is 'x'; expected a n",
+    "prepare wham out --folder empty --splits 5": "--splits is 5; expected a",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with all that mistakes can be made with."""
+    folder = tmp_path_factory.mktemp("mistakes")
+    rng = np.random.default_rng(0)
+    write_audio(folder / "tone.wav", rng.normal(0, 0.1, 800), 8000)
+    for part in ("mix", "s1"):
+        write_audio(folder / "parts/tt" / part / "a.wav", [0.1] * 800, 8000)
+    (folder / "noise.bin").write_bytes(bytes(range(256)))
+    (folder / "noise.yaml").write_bytes(bytes(range(256)))
+    (folder / "notes.txt").write_text("notes")
+    (folder / "empty").mkdir()
+    separator = build_model("spmamba", **SMALL["spmamba"])
+    text = model_yaml(separator, SMALL["spmamba"])
+    write_model(folder / "model", separator, text)
+    (folder / "m.csv").write_text(
+        "ID,duration,mix_wav,s1_wav,s2_wav\n"
+        "a,0.1,$data_root/x.wav,$data_root/x.wav,$data_root/x.wav\n"
+    )
+    text = TINY.read_text()
+    changes = {
+        "tiny": ("", ""),
+        "no_loss": ("\ntrain_loss: !name:", "\n# "),
+        "no_separator": ("    separator: !ref", "    separater: !ref"),
+        "word": ("max_grad_norm: 5.0", "max_grad_norm: abc"),
+        "device": ("precision: fp32", "device: gpu"),
+        "odd": ("lr: 0.00", "lr: minus 0.00"),
+    }
+    for name, change in changes.items():
+        (folder / f"{name}.yaml").write_text(text.replace(*change))
+    (folder / "list.yaml").write_text("- a\n- b\n")
+    return folder
+
+
+@pytest.fixture
+def run(folder, monkeypatch, capfd):
+    """Runs a program in the folder; gives its status, output and errors."""
+
+    def call(main, line):
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main(shlex.split(line))
+        return stopped.value.code, *capfd.readouterr()
+
+    yield call
+    logging.getLogger().handlers.clear()
+
+
+def _tree(folder):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path: path.stat().st_size for path in files}
+
+
+def _check(run, folder, main, line, words):
+    before = _tree(folder)
+    status, _, errors = run(main, line)
+    assert status == 2, errors
+    lines = [line for line in errors.splitlines() if "it/s]" not in line]
+    (line,) = filter(None, lines)
+    assert line.startswith("error: ") and words in line
+    assert _tree(folder) == before
+
+
+@pytest.mark.parametrize("line", TRAINING)
+def test_a_mistake_in_training_is_one_line(run, folder, line, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    main = importlib.import_module("train").main
+    _check(run, folder, main, line, TRAINING[line])
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_mistake_in_a_command_is_one_line(run, folder, line):
+    _check(run, folder, cli.main, line, COMMANDS[line])
