@@ -3,9 +3,11 @@
 Only the hooks that say what to compute are overridden. The optimisation step
 is the toolkit's, so that gradient accumulation, mixed precision, clipping,
 skipping of non-finite gradients, DDP, --compile and --debug work as they do
-in any SpeechBrain recipe.
+in any SpeechBrain recipe; its two checks for numbers that are not finite are
+called as they are, and then say which items were met.
 """
 
+import math
 import sys
 from functools import partial
 
@@ -14,14 +16,22 @@ import torch
 from speechbrain.nnet.schedulers import update_learning_rate
 from speechbrain.utils.distributed import ddp_broadcast, if_main_process
 
+from speechbrain_spmamba.bad_audio import LeftOut
 from speechbrain_spmamba.checkpoint import (
     RandomState,
     identity,
     moving_average,
 )
+from speechbrain_spmamba.divergence import (
+    PATIENCE,
+    NonFinite,
+    toolkit_silenced,
+    way_back,
+)
 from speechbrain_spmamba.evaluate import Evaluation, each_item
 from speechbrain_spmamba.loss import pairwise_neg_si_snr_or_level, pit
 from speechbrain_spmamba.metrics import score
+from speechbrain_spmamba.schedule import check_accumulation
 from speechbrain_spmamba.stoppable import StoppableBrain
 
 
@@ -65,6 +75,8 @@ class SeparationBrain(StoppableBrain):
         # A log in a file is read, not watched.
         self.noprogressbar |= not sys.stderr.isatty()
         self.average = None
+        self.nonfinite = NonFinite()
+        self.left_out = LeftOut(math.inf, "the training set")
         if self.hparams.ema_decay:
             self.average = moving_average(
                 self.modules.separator, self.hparams.ema_decay
@@ -202,10 +214,68 @@ class SeparationBrain(StoppableBrain):
         name = "separator" if self.average is None else "average"
         self.tested = None if self.debug else identity(found, name)
 
+    def make_dataloader(self, dataset, stage, *args, **kwargs):
+        """Makes a loader as the toolkit does; training must lead to steps."""
+        loader = super().make_dataloader(dataset, stage, *args, **kwargs)
+        if stage == sb.Stage.TRAIN:
+            self.left_out = LeftOut(len(dataset), "the training set")
+            check_accumulation(self.grad_accumulation_factor, len(loader))
+        return loader
+
+    def on_fit_batch_start(self, batch, should_step):
+        """Notes which items come, and which were left out for them."""
+        self.nonfinite.begin(getattr(batch, "id", []))
+        for text in getattr(batch, "left_out", []):
+            for line in text.splitlines():
+                self.left_out.add(*line.split("\t", 1))
+
+    def check_loss_isfinite(self, loss):
+        """The toolkit's check, which then names the items.
+
+        Arguments
+        ---------
+        loss : torch.Tensor
+            Scaled loss of the batch.
+
+        Raises
+        ------
+        ValueError
+            Too many of an epoch were not finite.
+        """
+        self.scaled_loss = loss.detach()
+        before = getattr(self, "nonfinite_count", 0)
+        try:
+            with toolkit_silenced():
+                super().check_loss_isfinite(loss)
+        except ValueError:
+            self.nonfinite.note(self.step, "the loss is")
+            self._diverge()
+        if getattr(self, "nonfinite_count", 0) > before:
+            self.nonfinite.note(self.step, "the loss is")
+
+    def check_gradients(self):
+        """The toolkit's check, which then names the items.
+
+        Raises
+        ------
+        ValueError
+            No finite gradients in a long row of steps.
+        """
+        given = [p for p in self.modules.parameters() if p.grad is not None]
+        with toolkit_silenced():
+            super().check_gradients()
+        # It has taken away those that were not finite. To ask that needs no
+        # waiting for a device.
+        if any(parameter.grad is None for parameter in given):
+            self.nonfinite.note(self.step, "gradients are")
+            if self.nonfinite.in_a_row >= PATIENCE:
+                self._diverge()
+
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Lets the average of the weights follow a step, and counts time."""
         if not should_step:
             return
+        self.nonfinite.end()
         if self.average is not None:
             self.average.update_parameters(self.modules.separator)
         # A batch may be fitted without a loop around it, and so no counter.
@@ -218,6 +288,18 @@ class SeparationBrain(StoppableBrain):
             # The toolkit's own way out: the epoch ends here, is validated and
             # saved as usual, and is the last.
             self.optimizer_step_limit = self.optimizer_step
+
+    def _diverge(self):
+        """Ends a training that has nothing to go on with."""
+        loss = float(self.scaled_loss) * self.grad_accumulation_factor
+        rate = self.optimizer.param_groups[0]["lr"]
+        counter = getattr(self.hparams, "epoch_counter", None)
+        raise ValueError(
+            f"training diverged in epoch {counter.current if counter else 1}, "
+            f"step {self.step}: loss {loss / self.scaler.get_scale():.4g} at "
+            f"learning rate {rate:.3g}; the last steps that were not finite: "
+            f"{self.nonfinite}; {way_back(self.checkpointer, rate)}"
+        )
 
     def _end_epoch(self, epoch, valid_loss, si_snri):
         """What a validation leads to."""

@@ -30,6 +30,7 @@ from speechbrain.utils.distributed import ddp_broadcast, if_main_process
 from speechbrain.utils.logger import get_logger
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from speechbrain_spmamba.errors import explain
 from speechbrain_spmamba.sums import SUMS_FILE, check_sums, file_sum, write_sums
 
 logger = get_logger(__name__)
@@ -64,16 +65,32 @@ class AtomicCheckpointer(Checkpointer):
     def save_checkpoint(
         self, meta=None, end_of_epoch=True, name=None, verbosity=logging.INFO
     ):
-        """Saves under a temporary name, then renames; as in the toolkit."""
+        """Saves under a temporary name, then renames; as in the toolkit.
+
+        Raises
+        ------
+        ValueError
+            It could not be written.
+        """
         if if_main_process():
-            for left_over in self.checkpoints_dir.glob(f"{UNFINISHED}*"):
-                shutil.rmtree(left_over)
-        saved = super().save_checkpoint(
-            meta or {}, end_of_epoch, name, verbosity=logging.DEBUG
-        )
-        if saved is None:  # not the main process
-            return None
-        write_sums(saved.path, [file.name for file in saved.path.iterdir()])
+            self._remove_unfinished()
+        try:
+            saved = super().save_checkpoint(
+                meta or {}, end_of_epoch, name, verbosity=logging.DEBUG
+            )
+            if saved is None:  # not the main process
+                return None
+            write_sums(saved.path, [f.name for f in saved.path.iterdir()])
+        except (OSError, RuntimeError) as error:
+            self._remove_unfinished()  # on a full disk, room is wanted
+            reason = explain(error)
+            if reason is None:
+                raise
+            raise ValueError(
+                f"no checkpoint could be written into {self.checkpoints_dir} "
+                f"({reason}); then give the same command again: it goes on "
+                "from the one before"
+            ) from error
         path = saved.path.with_name(saved.path.name.removeprefix(UNFINISHED))
         saved.path.rename(path)
         logger.log(verbosity, f"Saved checkpoint {path}")
@@ -181,6 +198,10 @@ class AtomicCheckpointer(Checkpointer):
             else:
                 return checkpoint
         return None
+
+    def _remove_unfinished(self):
+        for left_over in self.checkpoints_dir.glob(f"{UNFINISHED}*"):
+            shutil.rmtree(left_over)
 
     def _new_checkpoint_dirpath(self):
         path = super()._new_checkpoint_dirpath()

@@ -6,6 +6,7 @@ number of workers, ranks or restarts.
 """
 
 import zlib
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from speechbrain.dataio.dataset import DynamicItemDataset
 
 from speechbrain_spmamba.audio import check_rate, open_audio, read_audio
 from speechbrain_spmamba.augment import make_draw
+from speechbrain_spmamba.bad_audio import good_rows
 from speechbrain_spmamba.manifest import read_manifest, source_keys
+
+TRIES = 10  # items that are drawn in search of one that can be read
 
 
 def make_dataset(
@@ -27,6 +31,7 @@ def make_dataset(
     seed=0,
     epoch_counter=None,
     dynamic_mixing=None,
+    bad_audio=None,
 ):
     """Makes a dataset that SpeechBrain's loaders batch and pad.
 
@@ -52,6 +57,11 @@ def make_dataset(
         ``augment.DynamicMixing``, ``{"scenes": folder}``, or any
         ``draw(seed, epoch, item)`` that returns mixture and sources
         (``augment.py``). False, None and ``{}`` are off.
+    bad_audio : str, optional
+        Read all files now, and ``stop`` at bad ones or ``skip`` their items
+        (``bad_audio.py``). In training, which has an ``epoch_counter``, skip
+        also replaces items that turn bad later. Without it, files are looked
+        at when they are read.
 
     Returns
     -------
@@ -63,19 +73,28 @@ def make_dataset(
     ValueError
         Here for a bad manifest or a wrong ``data_root``; at reading, for bad
         audio (``audio.py``) and for a source whose length differs from that
-        of its mixture.
+        of its mixture; for a segment that is no length of time.
     """
+    if segment is not None and segment <= 0:
+        raise ValueError(f"segment is {segment}; give seconds, or null")
     rows = read_manifest(manifest, data_root, num_spks)
-    first = next(iter(rows.values()))["mix_wav"]
-    if not Path(first).is_file():
+    if not any(Path(row["mix_wav"]).is_file() for row in rows.values()):
+        first = next(iter(rows.values()))["mix_wav"]
         raise ValueError(
             f"{first} of manifest {manifest} does not exist; data_root is "
             f"{data_root}: give the folder that $data_root stands for"
         )
     sources = source_keys(next(iter(rows.values())))
+    keys = _files_read(dynamic_mixing, sources)
+    if bad_audio is not None and keys:
+        read = partial(_read_whole, keys=keys, sample_rate=sample_rate)
+        rows = good_rows(rows, keys, read, bad_audio, manifest)
     draw = make_draw(dynamic_mixing, rows, sample_rate, segment)
     reader = ExampleReader(sample_rate, segment, seed, epoch_counter, draw)
-    dataset = DynamicItemDataset(rows)
+    if bad_audio == "skip" and epoch_counter is not None:
+        dataset = ReplacingDataset(rows, seed, epoch_counter)
+    else:
+        dataset = DynamicItemDataset(rows)
     dataset.add_dynamic_item(
         reader, takes=["id", "mix_wav", *sources], provides="signals"
     )
@@ -83,6 +102,44 @@ def make_dataset(
     dataset.add_dynamic_item(itemgetter(1), "signals", "src_sig")
     dataset.set_output_keys(["id", "mix_sig", "src_sig"])
     return dataset
+
+
+class ReplacingDataset(DynamicItemDataset):
+    """Gives another item in the place of one that cannot be read.
+
+    That has its own ``id``; ``left_out`` tells for what it stands, in lines of
+    an ID, a tab and a reason.
+
+    Arguments
+    ---------
+    rows : dict
+        ID -> row.
+    seed : int
+        With epoch and ID of the bad item, it decides which item that is.
+    epoch_counter : object
+        Its ``current`` is the epoch.
+    """
+
+    def __init__(self, rows, seed, epoch_counter):
+        super().__init__(rows)
+        self.seed = seed
+        self.epoch_counter = epoch_counter
+
+    def __getitem__(self, index):
+        number = zlib.crc32(self.data_ids[index].encode())
+        epoch = self.epoch_counter.current
+        rng = np.random.default_rng([self.seed, epoch, number])
+        left_out = []
+        while True:
+            try:
+                found = super().__getitem__(index)
+                return {**found, "left_out": "\n".join(left_out)}
+            except ValueError as error:
+                if len(left_out) == TRIES:
+                    raise
+                reason = " ".join(str(error).split())
+                left_out.append(f"{self.data_ids[index]}\t{reason}")
+                index = int(rng.integers(len(self)))
 
 
 class ExampleReader:
@@ -123,6 +180,23 @@ class ExampleReader:
         return read_example(
             mix_wav, source_wavs, self.sample_rate, self.frames, rng
         )
+
+
+def _files_read(dynamic_mixing, sources):
+    """Columns of the files that are read; none if all is drawn elsewhere."""
+    if callable(dynamic_mixing):
+        return []
+    if isinstance(dynamic_mixing, dict) and "scenes" in dynamic_mixing:
+        return []
+    return ["mix_wav", *sources] + ["noise_wav"] * bool(dynamic_mixing)
+
+
+def _read_whole(row, keys, sample_rate):
+    """Reads all files of a row; raises ValueError if one is bad."""
+    mix, *sources = (row[key] for key in keys if key != "noise_wav")
+    read_example(mix, sources, sample_rate)
+    if "noise_wav" in keys and row.get("noise_wav"):
+        read_audio(row["noise_wav"], sample_rate)
 
 
 def read_example(mix_wav, source_wavs, sample_rate, frames=None, rng=None):

@@ -15,8 +15,11 @@ from speechbrain.utils.checkpoints import (
 )
 from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.epoch_loop import EpochCounter
+from speechbrain.utils.logger import get_logger
 
 from speechbrain_spmamba.audio import replacing
+
+logger = get_logger(__name__)
 
 
 @register_checkpoint_hooks
@@ -165,3 +168,44 @@ class History:
         """Takes the rows from a checkpoint file."""
         with open(path, encoding="utf-8") as file:
             self.rows = json.load(file)
+
+
+def check_accumulation(factor, batches):
+    """Says no to an accumulation of gradients that no step would end.
+
+    Arguments
+    ---------
+    factor : int
+        Batches whose gradients are added up for one step.
+    batches : int
+        Those of an epoch.
+
+    Raises
+    ------
+    ValueError
+        The factor is no number of batches, or more than there are.
+
+    Example
+    -------
+    >>> check_accumulation(4, batches=8)
+    >>> check_accumulation(4, batches=3)
+    Traceback (most recent call last):
+        ...
+    ValueError: grad_accumulation_factor is 4, but an epoch has 3 batches: ...
+    """
+    if not isinstance(factor, int) or factor < 1:
+        raise ValueError(
+            f"grad_accumulation_factor is {factor}; give a whole number from 1"
+        )
+    if factor > batches:
+        raise ValueError(
+            f"grad_accumulation_factor is {factor}, but an epoch has {batches} "
+            "batches: no step would be taken; lower it, or the batch_size"
+        )
+    # The toolkit drops gradients at the end of an epoch.
+    if batches % factor:
+        logger.warning(
+            "the last %d of the %d batches of an epoch lead to no step, for "
+            "grad_accumulation_factor is %d",
+            batches % factor, batches, factor,
+        )  # fmt: skip

@@ -9,13 +9,24 @@ import torch.nn.functional as F
 from speechbrain.dataio.batch import PaddedBatch
 
 from speechbrain_spmamba.brain import SeparationBrain
+from speechbrain_spmamba.checkpoint import AtomicCheckpointer
+from speechbrain_spmamba.divergence import PATIENCE
 from speechbrain_spmamba.loss import pairwise_neg_snr, pit
 from speechbrain_spmamba.metrics import score
 
 
-def _batch(*lengths, dtype=torch.float32):
+def _batch(*lengths, dtype=torch.float32, **more):
     sources = [torch.randn(n, 2, dtype=dtype) for n in lengths]
-    return PaddedBatch([{"mix_sig": s.sum(1), "src_sig": s} for s in sources])
+    return PaddedBatch(
+        [{"mix_sig": s.sum(1), "src_sig": s, **more} for s in sources]
+    )
+
+
+def _bad(item):
+    """A batch of one item, of which the gradients are not finite."""
+    batch = _batch(800, id=item)
+    batch.src_sig.data[0, 3, 0] = float("nan")
+    return batch
 
 
 @pytest.fixture
@@ -74,6 +85,115 @@ def test_a_batch_with_a_bad_loss_leaves_the_weights_alone(make_brain):
         assert torch.equal(old, new)
     brain.fit_batch(_batch(800))
     assert not torch.equal(before[0], next(brain.modules.parameters()))
+
+
+def test_an_item_without_finite_gradients_is_named_once(make_brain, caplog):
+    caplog.set_level("WARNING")
+    brain = make_brain(skip_nonfinite_grads=True)
+    brain.fit_batch(_batch(800, id="good"))
+    assert not caplog.records
+    brain.step = 2
+    brain.fit_batch(_bad("bad-7"))
+    (record,) = caplog.records
+    assert "step 2" in record.getMessage() and "bad-7" in record.getMessage()
+    assert "good" not in record.getMessage()
+
+
+def test_gradients_alone_that_are_not_finite_are_named_too(make_brain, caplog):
+    caplog.set_level("WARNING")
+    brain = make_brain(skip_nonfinite_grads=True)
+    first = next(brain.modules.parameters())
+    first.register_hook(lambda grad: grad * float("inf"))
+    brain.fit_batch(_batch(800, 800, id="a"))
+    (record,) = caplog.records
+    assert "gradients are not finite; items: a, a" in record.getMessage()
+
+
+def test_the_items_of_a_whole_accumulation_are_named(make_brain, caplog):
+    caplog.set_level("WARNING")
+    brain = make_brain(grad_accumulation_factor=2, skip_nonfinite_grads=True)
+    first = next(brain.modules.parameters())
+    first.register_hook(lambda grad: grad * float("nan"))
+    for brain.step, item in enumerate("abcd", start=1):
+        brain.fit_batch(_batch(800, id=item))
+    said = [record.getMessage() for record in caplog.records]
+    assert [line.partition("items: ")[2] for line in said] == ["a, b", "c, d"]
+
+
+def test_divergence_ends_with_what_is_known_and_a_way_back(
+    make_brain, tmp_path
+):
+    saved = AtomicCheckpointer(tmp_path / "run" / "save").save_checkpoint
+    saved({"epoch": 3, "loss": -2.0}, name="best")
+    saved({"epoch": 4, "loss": 9.0}, name="last")
+    brain = make_brain(nonfinite_patience=2)
+    brain.checkpointer = AtomicCheckpointer(tmp_path / "run" / "save")
+    with pytest.raises(ValueError) as raised:
+        for brain.step, item in enumerate("xyz", start=5):
+            brain.fit_batch(_bad(item))
+    said = str(raised.value)
+    assert "step 7: loss nan at learning rate 0.001;" in said
+    assert "step 5 (x), step 6 (y), step 7 (z)" in said
+    assert "CKPT+best (epoch 3, validation loss -2.00 dB)" in said
+    assert f"spmamba export {tmp_path / 'run'} MODEL" in said
+    assert "--lr 0.0005" in said and "\n" not in said
+
+
+def test_a_long_row_without_finite_gradients_is_a_divergence(make_brain):
+    brain = make_brain(skip_nonfinite_grads=True)
+    first = next(brain.modules.parameters())
+    first.register_hook(lambda grad: grad * float("nan"))
+    batch = _batch(400, id="a")
+    brain.fit_batch(batch)
+    assert brain.nonfinite.in_a_row == 1
+    brain.nonfinite.in_a_row = PATIENCE
+    with pytest.raises(ValueError, match="diverged.*no epoch was finished"):
+        brain.fit_batch(batch)
+
+
+def test_checks_wait_for_no_device_more_than_the_toolkit(
+    make_brain, monkeypatch
+):
+    brain, asked = make_brain(skip_nonfinite_grads=True), []
+    isfinite = torch.isfinite
+    monkeypatch.setattr(
+        torch, "isfinite", lambda x: asked.append(None) or isfinite(x)
+    )
+    counts, batch = [], _batch(800, id="a")
+    for kind in (SeparationBrain, sb.Brain):
+        for name in ("check_loss_isfinite", "check_gradients"):
+            monkeypatch.setattr(SeparationBrain, name, getattr(kind, name))
+        asked.clear()
+        brain.fit_batch(batch)
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("factor", [11, 0, -1, 1.5])
+def test_an_accumulation_that_never_steps_is_refused(make_brain, factor):
+    brain = make_brain(grad_accumulation_factor=factor)
+    with pytest.raises(ValueError, match="grad_accumulation_factor is"):
+        brain.make_dataloader(list(range(10)), sb.Stage.TRAIN)
+
+
+def test_batches_that_lead_to_no_step_are_said(make_brain, caplog):
+    caplog.set_level("WARNING")
+    brain = make_brain(grad_accumulation_factor=4)
+    brain.make_dataloader(list(range(8)), sb.Stage.TRAIN)
+    assert not caplog.records
+    brain.make_dataloader(list(range(10)), sb.Stage.TRAIN)
+    assert "the last 2 of the 10 batches" in caplog.text
+
+
+def test_items_left_out_in_an_epoch_are_named_and_counted(make_brain, caplog):
+    brain = make_brain()
+    brain.make_dataloader(list(range(100)), sb.Stage.TRAIN)
+    first = _batch(800, id="b", left_out="a\ta.wav is truncated")
+    for _ in range(2):
+        brain.fit_batch(first)
+    assert caplog.text.count("left out a, 1 so far: a.wav is truncated") == 1
+    with pytest.raises(ValueError, match="2 of 100 items have bad files"):
+        brain.fit_batch(_batch(800, id="b", left_out="c\tc.wav does not"))
 
 
 def test_accumulated_gradients_are_those_of_the_joined_batch(make_brain):

@@ -1,5 +1,6 @@
 """A checkpoint is whole or it is none."""
 
+import errno
 import random
 
 import numpy as np
@@ -12,6 +13,8 @@ from speechbrain_spmamba.checkpoint import (
     identity,
     moving_average,
 )
+
+FULL = "[enforce fail] PytorchStreamWriter failed writing file data/0"
 
 
 class _Stop(Exception):
@@ -37,6 +40,31 @@ def test_a_save_that_is_cut_off_leaves_no_checkpoint(tmp_path):
     again.save_checkpoint(meta={"epoch": 2})
     names = [path.name[:5] for path in tmp_path.iterdir()]
     assert names == ["CKPT+", "CKPT+"]
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left"), RuntimeError(FULL)]
+)
+def test_a_full_disk_is_said_and_takes_no_more_room(
+    tmp_path, monkeypatch, error
+):
+    layer = torch.nn.Linear(2, 2)
+    checkpointer = AtomicCheckpointer(tmp_path, {"layer": layer})
+    whole = checkpointer.save_checkpoint(meta={"epoch": 1})
+    before = whole.paramfiles["layer"].read_bytes()
+
+    def fails(state, path):
+        path.write_bytes(b"half")
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", fails)
+        with pytest.raises(ValueError, match="free some.*the same command ag"):
+            checkpointer.save_checkpoint(meta={"epoch": 2})
+    assert list(tmp_path.iterdir()) == [whole.path]
+    assert whole.paramfiles["layer"].read_bytes() == before
+    again = AtomicCheckpointer(tmp_path, {"layer": layer})
+    assert again.recover_if_possible().meta["epoch"] == 1
 
 
 def test_a_deletion_that_is_cut_off_leaves_the_best_and_the_last(

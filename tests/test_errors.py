@@ -28,16 +28,22 @@ def _raise(error):
     [
         (_system(errno.ENOSPC, "a/b.wav"), "a/b.wav: No space left on device"),
         (_system(errno.EACCES, "a"), "a: Permission denied; change its perm"),
-        (_system(errno.EEXIST, "out"), "out: File exists; a folder was expec"),
+        (
+            _system(errno.EEXIST, "out"),
+            "out: File exists; a folder was",
+        ),
         (_system(errno.EISDIR, "out"), "out: Is a directory; a file was exp"),
-        (_system(errno.ENOENT, "two\nlines"), "two\\nlines: No such file or"),
+        (_system(errno.ENOENT, "two\nlines"), "two\\nlines: No such file"),
         (_system(errno.ENOSPC), "No space left on device; free some, or"),
         (RuntimeError(WORKER), "memory was full; lower num_workers or batch_"),
         (RuntimeError(SHARED), "enlarge /dev/shm"),
         (RuntimeError(CPU), "memory is full; in training lower batch_size"),
-        (RuntimeError(FULL), "no space is left; free some, or choose anothe"),
+        (RuntimeError(FULL), "no space is left; free some, or choose"),
         (torch.OutOfMemoryError(GPU), "memory is full; in training lower"),
-        (RuntimeError("... Connection closed by peer [::1]"), "another proces"),
+        (
+            RuntimeError("... Connection closed by peer [::1]"),
+            "another process",
+        ),
         (RuntimeError("NCCL ..., no GPUs found!"), "--distributed_backend gl"),
         (MemoryError(), "in separation lower --window, --batch or --jobs"),
         (

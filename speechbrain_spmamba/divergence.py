@@ -1,0 +1,111 @@
+"""What is known of steps without finite numbers, and what to do about them."""
+
+import logging
+from collections import deque
+from contextlib import contextmanager
+
+from speechbrain.utils.logger import get_logger
+
+logger = get_logger(__name__)
+
+KEPT = 4  # bad steps that the last message names
+PATIENCE = 20  # steps in a row without finite gradients: nothing is learnt
+
+
+class NonFinite:
+    """Names the items of steps whose loss or gradients are not finite.
+
+    Example
+    -------
+    >>> watch = NonFinite()
+    >>> watch.begin(["a", "b"])
+    >>> watch.note(7, "gradients are")
+    >>> str(watch)
+    'step 7 (a, b)'
+    """
+
+    def __init__(self):
+        self.steps = deque(maxlen=KEPT)
+        self.in_a_row = 0
+        self._items = []  # of the batches since the last optimizer step
+        self._noted = False  # whether they have been named
+
+    def begin(self, items):
+        """Takes in the items of a batch."""
+        self._items += items
+
+    def note(self, step, what):
+        """Names the items once for each step of the optimizer.
+
+        Arguments
+        ---------
+        step : int
+            Batch of the epoch.
+        what : str
+            "the loss is" or "gradients are".
+        """
+        if self._noted:
+            return
+        self._noted = True
+        items = ", ".join(self._items) or "unnamed"
+        self.steps.append(f"step {step} ({items})")
+        # Each rank names its own items: any may hold the cause.
+        logger.warning(
+            "step %d: %s not finite; items: %s",
+            step, what, items, main_process_only=False,
+        )  # fmt: skip
+
+    def end(self):
+        """Forgets the items: the optimizer has made its step."""
+        self.in_a_row = self.in_a_row + 1 if self._noted else 0
+        self._items, self._noted = [], False
+
+    def __str__(self):
+        return ", ".join(self.steps)
+
+
+def way_back(checkpointer, rate):
+    """What to do after a training that diverged.
+
+    Arguments
+    ---------
+    checkpointer : speechbrain.utils.checkpoints.Checkpointer or None
+        That of the run.
+    rate : float
+        Its learning rate.
+
+    Returns
+    -------
+    str
+        Which checkpoint to go back to, and how.
+    """
+    lower = f"a lower learning rate, for example --lr {rate / 2:.3g}"
+    # The best one: the last may have been saved on the way down.
+    best = checkpointer and checkpointer.find_checkpoint(min_key="loss")
+    if not best:
+        return (
+            "no epoch was finished; begin again with another --output_folder "
+            f"and {lower}"
+        )
+    # The same command would go on at the rate that is in the checkpoint.
+    return (
+        f"go back to {best.path} (epoch {best.meta.get('epoch')}, validation "
+        f"loss {best.meta['loss']:.2f} dB): `spmamba export "
+        f"{checkpointer.checkpoints_dir.parent} MODEL`, then train with "
+        f"--start_from MODEL, another --output_folder and {lower}"
+    )
+
+
+@contextmanager
+def toolkit_silenced():
+    """Keeps back what the toolkit says of each parameter by itself."""
+    core = logging.getLogger("speechbrain.core")
+
+    def nothing(record):
+        return False
+
+    core.addFilter(nothing)
+    try:
+        yield
+    finally:
+        core.removeFilter(nothing)
