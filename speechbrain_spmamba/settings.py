@@ -15,8 +15,8 @@ from speechbrain.utils.distributed import ddp_init_group, infer_device
 from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_spmamba.device import check_device
-from speechbrain_spmamba.inference import WEIGHTS_FILE
 from speechbrain_spmamba.kinds import check_values
+from speechbrain_spmamba.model_folder import WEIGHTS_FILE
 from speechbrain_spmamba.suggest import did_you_mean
 from speechbrain_spmamba.texts import read_text
 

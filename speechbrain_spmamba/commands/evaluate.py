@@ -39,9 +39,9 @@ def run(arguments):
     from tqdm import tqdm
 
     from speechbrain_spmamba.evaluate import Evaluation, summary_lines
-    from speechbrain_spmamba.inference import WEIGHTS_FILE
     from speechbrain_spmamba.loader import make_dataset
     from speechbrain_spmamba.loss import pairwise_neg_si_snr_or_level, pit
+    from speechbrain_spmamba.model_folder import WEIGHTS_FILE
     from speechbrain_spmamba.sums import file_sum
 
     model = load_model(arguments.model, arguments.device, trusted(arguments))
