@@ -20,10 +20,10 @@ from speechbrain_spmamba import signals
 class StoppableBrain(sb.Brain):
     """Saves and raises ``signals.Stopped`` when it is told to end.
 
-    Arguments are those of ``speechbrain.Brain``.
-
     Arguments
     ---------
+    *args, **kwargs
+        Those of ``speechbrain.Brain``.
     before_training : callable, optional
         Called once, when everything has been built and the last checkpoint
         has been loaded into it, if there is something left to train.

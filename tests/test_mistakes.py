@@ -24,7 +24,7 @@ TINY = ROOT / "hparams" / "tiny.yaml"
 TRAINING = {
     "nope.yaml": "settings nope.yaml do not exist; give a YAML file",
     "empty": "settings empty are a folder; give a YAML file",
-    "noise.bin": "settings noise.bin are no text; give a YAML file",
+    "noise.bin": "noise.bin is no text but binary data",
     "list.yaml": "list.yaml is no YAML of `key: value` lines",
     "no_loss.yaml": "no_loss.yaml has no key 'train_loss', which training rea",
     "no_separator.yaml": "no_separator.yaml: modules have no 'separator'",
@@ -50,7 +50,7 @@ TRAINING = {
 }
 COMMANDS = {
     "evaluate nope m.csv --data_root . -o out": "nope is no model folder",
-    "evaluate model tone.wav --data_root . -o out": "tone.wav is no text; exp",
+    "evaluate model tone.wav --data_root . -o out": "tone.wav is no text but",
     "evaluate model empty --data_root . -o out": "manifest empty is a folder",
     "evaluate model m.csv --data_root . -o out": "./x.wav of manifest m.csv",
     "evaluate model m.csv --data_root . -o out --device gpu": "no device 'gpu'",
@@ -67,7 +67,7 @@ COMMANDS = {
     "compare tiny.yaml out --device gpu": "there is no device 'gpu'",
     "compare tiny.yaml notes.txt": "notes.txt: File exists; a folder was expe",
     "prepare noise.bin out": "there is no data set noise.bin",
-    "prepare noise.yaml": "settings noise.yaml are no text",
+    "prepare noise.yaml": "noise.yaml is no text but binary data",
     "prepare custom out --folder notes.txt": "notes.txt",
     "prepare custom notes.txt --folder parts --splits '{test: tt}'": "notes.",
     "prepare wham out --folder empty": "empty",

@@ -175,11 +175,3 @@ def test_a_stopped_run_loses_no_step(place, tmp_path, uninterrupted):
     assert training.last_step(tmp_path) == step
     assert training.run(training.train, tmp_path, *options) == 0
     _assert_same(tmp_path, uninterrupted(options))
-
-
-def test_a_finished_run_is_only_tested_again(tmp_path):
-    assert training.run(training.train, tmp_path, "--max_epochs=1") == 0
-    before = training.last_checkpoint(tmp_path)
-    assert training.run(training.train, tmp_path, "--max_epochs=1") == 0
-    _assert_equal(training.last_checkpoint(tmp_path)[1], before[1])
-    assert training.last_checkpoint(tmp_path)[0] == before[0]

@@ -101,7 +101,7 @@ def _card(folder):
 
 
 @pytest.mark.parametrize("options", [["--test_only"], ["--max_epochs=1"]])
-def test_without_an_epoch_to_train_only_the_scores_change(options, run):
+def test_a_finished_run_is_only_tested_again(options, run):
     before = _tree()
     run(*options, "--batch_size=1", "--lr=0.1")
     after = _tree()

@@ -1,6 +1,7 @@
 """Text and tables of others: read as they are meant, or one line of why not."""
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from speechbrain_spmamba.prepare.librispeech import read_speakers
 from speechbrain_spmamba.settings import load_settings
 from speechbrain_spmamba.texts import read_columns, read_csv, read_text
 
+ROOT = Path(__file__).parent.parent
 MARK = b"\xef\xbb\xbf"
 ROWS = "ID,duration,mix_wav,s1_wav\nä,1.5,m.wav,s.wav\n"
 
@@ -56,11 +58,18 @@ def test_a_mark_is_skipped_wherever_text_of_others_is_read(tmp_path):
 
 
 def test_a_mark_before_an_experiment_changes_nothing(tmp_path):
-    path = write(tmp_path, MARK + b"num_examples: 3\r\n", "a.yaml")
-    assert load_settings([str(path)])[1] == {"num_examples": 3}
-    path = write(tmp_path, "num_examples: 3".encode("utf-16"), "a.yaml")
+    text = (ROOT / "hparams/tiny.yaml").read_text(encoding="utf-8")
+    text = text.replace("num_examples: ", "num_examples: 3")
+    marked = MARK + text.replace("\n", "\r\n").encode()
+    words = [str(write(tmp_path, marked, "a.yaml"))]
+    words += ["--output_folder", str(tmp_path / "run")]
+    found, plain = load_settings(words)[1], write(tmp_path, text, "b.yaml")
+    expected = load_settings([str(plain), *words[1:]])[1]
+    assert found.keys() == expected.keys()
+    assert found["num_examples"] == expected["num_examples"] > 30
+    write(tmp_path, text.encode("utf-16"), "a.yaml")
     with pytest.raises(ValueError, match="a.yaml is UTF-16 text"):
-        load_settings([str(path)])
+        load_settings(words)
 
 
 @pytest.mark.parametrize(
