@@ -21,6 +21,7 @@ channels, is contiguous (stride 1): results land in the columns of a larger
 matrix without a copy.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -94,3 +95,26 @@ def state_dtype(*tensors):
     """
     wide = any(t is not None and t.dtype == torch.float64 for t in tensors)
     return torch.float64 if wide else torch.float32
+
+
+def base_two(rates):
+    """Rates log2(e), with which exp(step rate) is 2^(step result).
+
+    Arguments
+    ---------
+    rates : torch.Tensor
+        Decay rates of any size.
+
+    Returns
+    -------
+    torch.Tensor
+        Finite where ``rates`` is, since a step of zero must leave a state as
+        it is: 0 times infinity is no number.
+
+    Example
+    -------
+    >>> base_two(torch.tensor([-1.0, -3e38])).tolist()
+    [-1.4426950216293335, -3.4028234663852886e+38]
+    """
+    limit = torch.finfo(rates.dtype).max
+    return (rates * math.log2(math.e)).clamp(-limit, limit)

@@ -13,12 +13,10 @@ Axes: K steps of a tile or of a part of it, R rows of a block, N states,
 D channels.
 """
 
-import math
-
 import torch
 from torch.nn import functional as F
 
-from speechbrain_spmamba.ops.passes import ScanInputs, state_dtype
+from speechbrain_spmamba.ops.passes import ScanInputs, base_two, state_dtype
 from speechbrain_spmamba.ops.tiling import Tiling
 from speechbrain_spmamba.ops.torch_conv import conv_backward, conv_forward
 
@@ -115,7 +113,7 @@ class _Passes(Tiling):
         self.A = A.t().to(dtype).contiguous()  # [N, D]
         # exp2 takes a third of the time of exp on a CPU, and much less when
         # the result underflows; the change of base is paid once, on A.
-        self.A2 = self.A * math.log2(math.e)
+        self.A2 = base_two(self.A)
         self.D = None if D is None else D.to(dtype)
         self.bias = None if bias is None else bias.to(dtype)
 

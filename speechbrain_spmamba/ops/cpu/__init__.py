@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from speechbrain_spmamba.ops.cpu import library
+from speechbrain_spmamba.ops.passes import base_two
 
 _LANES, _TILE = 16, 32
 
@@ -196,7 +197,7 @@ class _Call:
             arguments.rank = inputs.delta_weight.shape[1]
             self.read("delta", inputs.delta.float())
             self.channels_last("delta_weight", inputs.delta_weight.t())
-        self.channels_last("A2", inputs.A.t().float() * math.log2(math.e))
+        self.channels_last("A2", base_two(inputs.A.t().float()))
         self.channels_last("D", inputs.D)
         self.channels_last("bias", inputs.delta_bias)
         assert inputs.A.shape[0] == channels

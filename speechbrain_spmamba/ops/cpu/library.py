@@ -3,7 +3,9 @@
 The install builds one library for each instruction set of the processor's
 family (see setup.py), from the same sources and without any header of torch or
 Python, so that a library outlives updates of both. torch tells which
-instruction set this processor has; the best library that fits is loaded.
+instruction set this processor has; the best library that fits is loaded. With
+ATEN_CPU_CAPABILITY=avx2 (or default) in the environment torch, and with it the
+choice made here, keeps to what an older processor has.
 """
 
 import ctypes

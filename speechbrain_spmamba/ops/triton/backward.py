@@ -20,7 +20,7 @@ import triton.language as tl
 from speechbrain_spmamba.ops.triton.forward import scan_forward
 from speechbrain_spmamba.ops.triton.functions import (
     LN_2,
-    LOG2_E,
+    base_two,
     low_rank_step,
     position,
     sigmoid,
@@ -113,7 +113,7 @@ def scan_backward_kernel(
     # all that they add to sums over channels
     column = tl.minimum(d, channels - 1)
 
-    A2 = LOG2_E * tl.load(A + n * channels + d, exists[None, :], -1.0)
+    A2 = base_two(tl.load(A + n * channels + d, exists[None, :], -1.0))
     skip = tl.load(D + column)
     step_bias = tl.load(bias + column)
     if weight is not None:

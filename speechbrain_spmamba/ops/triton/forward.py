@@ -11,7 +11,7 @@ import triton
 import triton.language as tl
 
 from speechbrain_spmamba.ops.triton.functions import (
-    LOG2_E,
+    base_two,
     low_rank_step,
     position,
     sigmoid,
@@ -73,7 +73,7 @@ def scan_forward_kernel(
     # lanes beyond the last channel repeat it; what they find is not stored
     column = tl.minimum(d, channels - 1)
 
-    A2 = LOG2_E * tl.load(A + n * channels + d, exists[None, :], -1.0)
+    A2 = base_two(tl.load(A + n * channels + d, exists[None, :], -1.0))
     skip = tl.load(D + column)
     step_bias = tl.load(bias + column)
     if weight is not None:

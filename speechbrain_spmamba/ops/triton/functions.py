@@ -12,6 +12,15 @@ import triton.language as tl
 
 LOG2_E = tl.constexpr(1.4426950408889634)
 LN_2 = tl.constexpr(0.6931471805599453)
+LARGEST = tl.constexpr(3.4028234663852886e38)
+
+
+@triton.jit
+def base_two(rates):
+    """rates log2(e), finite where rates is: as ``ops.passes.base_two``."""
+    rates = LOG2_E * rates
+    rates = tl.where(rates < -LARGEST, -LARGEST, rates)
+    return tl.where(rates > LARGEST, LARGEST, rates)
 
 
 @triton.jit

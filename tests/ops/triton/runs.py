@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from speechbrain_spmamba.ops import reference
 from speechbrain_spmamba.ops import triton as backend
 from speechbrain_spmamba.ops.passes import ScanInputs
+from tests.ops import test_extremes
 from tests.ops.test_selective_scan import make_inputs
 
 OPTIONAL = ("D", "z", "delta_bias")
@@ -81,6 +82,9 @@ CONVOLUTIONS = {
     "channels first": {"length": 9, "layout": "channels first"},
     "bfloat16": {"length": 9, "dtype": torch.bfloat16},
 }
+
+# of the arguments of any size
+SIZES = (0.0, 1.0, 1e15, 3e38)
 
 # step sizes before the softplus
 STEPS = torch.linspace(-60, 60, 241).view(1, 1, -1)
@@ -287,6 +291,8 @@ def main(path):
     found["only B"] = run_scan(inputs, names={"B"})
     found["only D"] = run_scan(inputs, names={"D"})
     found["softplus"] = run_softplus(STEPS)
+    found["extreme scan"] = test_extremes.run_scan("triton", SIZES)
+    found["extreme conv"] = test_extremes.run_convolution("triton", SIZES)
     torch.save(found, path)
 
 

@@ -9,6 +9,7 @@ import numpy
 import pytest
 import torch
 
+from tests.ops import test_extremes
 from tests.ops.test_selective_scan import assert_close
 from tests.ops.triton import runs
 
@@ -87,3 +88,8 @@ def test_softplus_keeps_its_relative_accuracy_for_steps_of_any_size(found):
     error = ((found["softplus"].double() - expected) / expected).abs().max()
     # rounding of the exponent of exp(-60)
     assert error < 5e-6
+
+
+def test_arguments_of_any_size_are_finite_where_the_reference_is(found):
+    test_extremes.assert_scan(found["extreme scan"], runs.SIZES)
+    test_extremes.assert_convolution(found["extreme conv"], runs.SIZES)
