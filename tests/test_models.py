@@ -198,6 +198,17 @@ def test_the_output_is_float32_under_autocast(name):
         assert (low - full).norm() / full.norm() < 0.05
 
 
+@of_all_models
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_gradients_are_finite_under_autocast(name, precision):
+    model, mix = build_small(name).train(), torch.randn(2, 400)
+    with torch.autocast("cpu", precision):
+        est = model(mix, torch.tensor([1.0, 0.6]))
+    est.square().mean().backward()
+    grads = [p.grad for p in model.parameters() if p.requires_grad]
+    assert all(torch.isfinite(grad).all() for grad in grads)
+
+
 @pytest.mark.parametrize(
     "name",
     [

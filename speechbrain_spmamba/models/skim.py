@@ -16,6 +16,7 @@ from speechbrain.lobes.models.resepformer import (
     SegLSTM,
 )
 
+from speechbrain_spmamba.nnet.recurrent import full_precision_if_needed
 from speechbrain_spmamba.nnet.toolkit_masks import ToolkitSeparator
 
 
@@ -80,3 +81,7 @@ class SkiM(ToolkitSeparator):
             ),
         )
         super().__init__(masknet, num_spks, n_filters, kernel_size, sample_rate)
+
+    def estimate_masks(self, features, count=None):
+        """See ``ToolkitSeparator``; the network consists of LSTMs."""
+        return full_precision_if_needed(super().estimate_masks, features, count)

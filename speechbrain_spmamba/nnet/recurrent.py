@@ -1,10 +1,21 @@
-"""Bidirectional LSTMs that never read padding."""
+"""Bidirectional LSTMs that never read padding, in the precision there is.
 
+On a CPU, autocast hands an LSTM to oneDNN, whose bfloat16 LSTM needs AVX-512
+and whose float16 LSTM exists nowhere; instead of taking another way, torch
+raises an error. `full_precision_if_needed` asks for the primitive once.
+"""
+
+import functools
+
+import torch
 import torch.nn as nn
+from speechbrain.utils.logger import get_logger
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from speechbrain_spmamba.nnet.norms import GlobalLayerNorm
 from speechbrain_spmamba.nnet.waveform import before
+
+logger = get_logger(__name__)
 
 
 class BLSTM(nn.Module):
@@ -54,6 +65,9 @@ class BLSTM(nn.Module):
             Shape ``[N, L, output_size]``: forward, then backward features;
             zero behind a sequence's end.
         """
+        return full_precision_if_needed(self._read, x, count)
+
+    def _read(self, x, count=None):
         if count is not None:
             # Read on the host, which waits for an accelerator once.
             count = count.cpu()
@@ -106,3 +120,59 @@ class ResidualRNN(nn.Module):
             valid = before(count, x.shape[2]).unsqueeze(-1)
         out = self.rnn(self.norm(flat, valid), count)
         return x + self.linear(out).unflatten(0, (batch, rows))
+
+
+def full_precision_if_needed(network, x, *args):
+    """Calls a network with LSTMs, without autocast where that cannot run them.
+
+    Arguments
+    ---------
+    network : callable
+        Takes ``x`` and ``args``.
+    x : torch.Tensor
+        Its input; its device matters.
+    *args
+        Further arguments.
+
+    Returns
+    -------
+    object
+        What the network returns.
+
+    Example
+    -------
+    >>> lstm = nn.LSTM(3, 2)
+    >>> with torch.autocast("cpu", torch.float16):
+    ...     full_precision_if_needed(lstm, torch.randn(5, 1, 3))[0].dtype
+    torch.float32
+    """
+    if (
+        x.device.type != "cpu"
+        or not torch.is_autocast_enabled("cpu")
+        or _autocast_runs_lstms(torch.get_autocast_dtype("cpu"))
+    ):
+        return network(x, *args)
+    with torch.autocast("cpu", enabled=False):
+        return network(x.to(torch.promote_types(x.dtype, torch.float32)), *args)
+
+
+@functools.cache
+def _autocast_runs_lstms(dtype):
+    """Tries a tiny LSTM in both directions; says once what follows if not."""
+    with (
+        torch.random.fork_rng(devices=()),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autocast("cpu", dtype),
+    ):
+        lstm = nn.LSTM(1, 1, bidirectional=True)
+        try:
+            lstm(torch.zeros(1, 1, 1))[0].sum().backward()
+        except RuntimeError:
+            logger.warning(
+                "This processor has no LSTM in %s: under autocast, recurrent "
+                "layers run in float32",
+                str(dtype).removeprefix("torch."),
+            )
+            return False
+    return True
