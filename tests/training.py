@@ -11,11 +11,17 @@ import sys
 from pathlib import Path
 
 import torch
+from speechbrain.utils import logger
 
 ROOT = Path(__file__).parent.parent
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
-    ["speechbrain_spmamba.brain", "speechbrain_spmamba.settings"]
+    [
+        "speechbrain_spmamba.brain",
+        "speechbrain_spmamba.inference",
+        "speechbrain_spmamba.settings",
+        "torch.distributed.fsdp",
+    ]
 )
 
 # hparams/tiny.yaml, cut down to a second: 3 epochs of 5 steps.
@@ -63,6 +69,7 @@ def _quiet(function, *args):
 def train(folder, *options):
     """What ``python train.py`` does, in ``folder``."""
     os.chdir(folder)
+    logger.get_environment_description = str  # else a second in each process
     sys.path.insert(0, str(ROOT))
     import train as program
 

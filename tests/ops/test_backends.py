@@ -151,10 +151,15 @@ def test_a_broken_mamba_ssm_is_reported_in_one_line(broken_package, error):
     assert reason.endswith("libcudart.so.12: cannot open")
 
 
-def test_our_package_works_beside_a_broken_mamba_ssm(broken_package):
+def test_without_triton_and_beside_a_broken_mamba_ssm_our_package_works(
+    broken_package,
+):
     program = """
 import sys, torch
-from speechbrain_spmamba.ops import selective_scan
+sys.modules["triton"] = None
+from speechbrain_spmamba.ops import selective_scan, triton
+assert not torch.cuda.is_initialized()
+assert triton.why_not() == "triton is not installed"
 u, A, B = torch.ones(1, 3, 2), -torch.ones(2, 4), torch.ones(1, 3, 4)
 assert selective_scan(u, u, A, B, B).shape == u.shape
 assert "mamba_ssm" not in sys.modules

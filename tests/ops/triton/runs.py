@@ -16,16 +16,20 @@ from torch.nn import functional as F
 from speechbrain_spmamba.ops import reference
 from speechbrain_spmamba.ops import triton as backend
 from speechbrain_spmamba.ops.passes import ScanInputs
+from speechbrain_spmamba.ops.triton import layout
 from tests.ops import test_extremes
 from tests.ops.test_selective_scan import make_inputs
 
 OPTIONAL = ("D", "z", "delta_bias")
 
-# Of the sizes, 48 steps are an interval, 3 a segment, 32 channels a block of
-# up to 16 states.
+# For the interpreter, which takes a millisecond for each instruction: an eighth
+# of the steps of an interval and of a tile.
+INTERVAL, TILE = 6, 8
+
+# Of the sizes, 3 steps are a segment, 32 channels a block of up to 16 states.
 SCANS = {
-    "two intervals": {"length": 50, "channels": 20, "states": 8},
-    "two intervals, reverse": {"length": 49, "channels": 9, "reverse": True},
+    "two intervals": {"length": 8, "channels": 20, "states": 8},
+    "two intervals, reverse": {"length": 7, "channels": 9, "reverse": True},
     "a single step": {"length": 1, "channels": 3},
     "no optional argument": {
         "length": 5,
@@ -72,8 +76,8 @@ SCANS = {
 }
 
 CONVOLUTIONS = {
-    "two tiles": {"length": 67},
-    "two tiles, reverse": {"length": 66, "reverse": True},
+    "two tiles": {"length": 11},
+    "two tiles, reverse": {"length": 10, "reverse": True},
     "two sequences of two blocks": {"batch": 2, "length": 5, "channels": 140},
     "shorter than the taps": {"length": 2, "reverse": True},
     "one tap": {"length": 6, "taps": 1},
@@ -278,6 +282,10 @@ def layout_of(case):
 
 def main(path):
     """Runs all small cases and some of them again, and saves the results."""
+    layout.INTERVAL = INTERVAL  # before the kernels are imported and read it
+    from speechbrain_spmamba.ops.triton import convolution
+
+    convolution.TILE = TILE
     found = {
         ("scan", name): run_scan(scan_inputs(**case), layout_of(case))
         for name, case in SCANS.items()
