@@ -33,7 +33,7 @@ def separate_standardized(model, separate, mix, lengths=None):
     >>> from speechbrain_spmamba.models import build_model
     >>> model = build_model("sudormrf", num_blocks=1)
     >>> def copy(mix, lengths):
-    ...     print(f"{mix.mean():.2f} {mix.std():.2f}")
+    ...     print(f"{mix.mean().abs():.2f} {mix.std():.2f}")
     ...     return mix.unsqueeze(-1)
     >>> mix = 3 * torch.randn(1, 1000) + 5
     >>> est = separate_standardized(model, copy, mix)
