@@ -70,6 +70,13 @@ def main(argv):
             checkpointer=hparams["checkpointer"],
             before_training=open_folder,
         )
+        # Made before training, which a mistake in it would come after.
+        test_loader = brain.make_dataloader(
+            test_set,
+            sb.Stage.TEST,
+            ckpt_prefix=None,
+            **hparams["test_loader"],
+        )
         brain.fit(
             hparams["epoch_counter"],
             train_set,
@@ -79,11 +86,7 @@ def main(argv):
         )
 
         # 4. The test: best checkpoint, one pass.
-        brain.evaluate(
-            test_set,
-            min_key="loss",
-            test_loader_kwargs=dict(hparams["test_loader"]),
-        )
+        brain.evaluate(test_loader, min_key="loss")
         if if_main_process():
             report(brain, hparams)
 

@@ -287,7 +287,7 @@ def make_draw(wanted, rows, sample_rate, segment=None):
     Raises
     ------
     ValueError
-        An argument that ``DynamicMixing`` does not have.
+        An argument that ``DynamicMixing`` does not have, or none.
 
     Example
     -------
@@ -298,6 +298,11 @@ def make_draw(wanted, rows, sample_rate, segment=None):
     """
     if not wanted or callable(wanted):
         return wanted or None
+    if wanted is not True and not isinstance(wanted, dict):
+        raise ValueError(
+            f"dynamic_mixing is {wanted!r}; expected True, False or settings, "
+            "for example {sir: [-5, 5]}"
+        )
     settings = {} if wanted is True else dict(wanted)
     known = list(inspect.signature(DynamicMixing).parameters)[3:]
     scenes = settings.pop("scenes", None)

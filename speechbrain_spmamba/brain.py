@@ -72,6 +72,12 @@ class SeparationBrain(StoppableBrain):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        # The toolkit would climb with a negative norm, and stay with none.
+        if not self.max_grad_norm > 0:
+            raise ValueError(
+                f"max_grad_norm is {self.max_grad_norm}; give a number above "
+                "0 (1e9 is no limit)"
+            )
         # A log in a file is read, not watched.
         self.noprogressbar |= not sys.stderr.isatty()
         self.average = None

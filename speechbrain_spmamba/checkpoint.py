@@ -19,7 +19,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from speechbrain.utils.checkpoints import (
+    CKPT_PREFIX,
     METAFNAME,
+    PARAMFILE_EXT,
     Checkpoint,
     Checkpointer,
     mark_as_loader,
@@ -107,7 +109,8 @@ class AtomicCheckpointer(Checkpointer):
         """
         if not self.checkpoints_dir.is_dir():
             return []
-        paths = set(self._list_checkpoint_dirs()) - self.damaged
+        paths = {p for p in self._list_checkpoint_dirs() if not p.is_symlink()}
+        paths -= self.damaged
         return self._construct_checkpoint_objects(sorted(paths))
 
     def sound_checkpoints(self, **wanted):
@@ -135,7 +138,10 @@ class AtomicCheckpointer(Checkpointer):
                 "was expected"
             )
         if if_main_process() and self.checkpoints_dir.is_dir():
-            for path in self._list_checkpoint_dirs():
+            # All that have a name: one may have lost its description.
+            for path in sorted(self.checkpoints_dir.glob(f"{CKPT_PREFIX}+*")):
+                if path.is_symlink() or not path.is_dir():
+                    continue
                 try:
                     check_checkpoint(path)
                 except ValueError as error:
@@ -226,8 +232,9 @@ def check_checkpoint(path):
     ValueError
         A file is not what was written.
     """
-    names = {file.name for file in path.iterdir()} - {SUMS_FILE}
-    check_sums(path, needed=names)
+    # What the toolkit would read. A .DS_Store beside it is no damage.
+    read = {file.name for file in path.glob(f"*{PARAMFILE_EXT}")} | {METAFNAME}
+    check_sums(path, needed=read)
     try:
         (found,) = Checkpointer._construct_checkpoint_objects([path])
         complete = {"unixtime", "end-of-epoch"} <= set(found.meta)

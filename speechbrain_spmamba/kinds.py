@@ -1,5 +1,7 @@
 """Values of the kind that is expected, said before they are worked with."""
 
+import math
+
 
 def check_values(where, values, models, whole=True):
     """Says no to a value that is of another kind than its model.
@@ -41,7 +43,8 @@ def check_values(where, values, models, whole=True):
             fits = isinstance(value, int) and not isinstance(value, bool)
             kind = "a whole number"
         elif isinstance(model, (int, float)):
-            fits, kind = isinstance(value, (int, float)), "a number"
+            fits = isinstance(value, (int, float)) and math.isfinite(value)
+            kind = "a number"
         elif isinstance(model, dict) and model:
             fits, kind = False, "a mapping"
         else:

@@ -5,6 +5,7 @@ Where a training crop starts, or what a freshly mixed item holds, depends on
 number of workers, ranks or restarts.
 """
 
+import math
 import zlib
 from functools import partial
 from operator import itemgetter
@@ -75,8 +76,10 @@ def make_dataset(
         audio (``audio.py``) and for a source whose length differs from that
         of its mixture; for a segment that is no length of time.
     """
-    if segment is not None and segment <= 0:
-        raise ValueError(f"segment is {segment}; give seconds, or null")
+    if segment is not None and not 1 <= segment * sample_rate < math.inf:
+        raise ValueError(
+            f"segment is {segment}; give seconds, at least one sample, or null"
+        )
     rows = read_manifest(manifest, data_root, num_spks)
     if not any(Path(row["mix_wav"]).is_file() for row in rows.values()):
         first = next(iter(rows.values()))["mix_wav"]

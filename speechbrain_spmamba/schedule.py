@@ -43,7 +43,7 @@ class PatientEpochCounter(EpochCounter):
     Raises
     ------
     ValueError
-        A negative number of minutes.
+        A negative number of epochs or minutes.
 
     Example
     -------
@@ -56,6 +56,13 @@ class PatientEpochCounter(EpochCounter):
 
     def __init__(self, limit, patience=0, max_minutes=0):
         super().__init__(limit)
+        if limit < 0:
+            raise ValueError(f"max_epochs is {limit}; give a number from 0")
+        if patience < 0:
+            raise ValueError(
+                f"patience is {patience}; give a number of epochs, or 0 to "
+                "never stop for it"
+            )
         if max_minutes < 0:
             raise ValueError(
                 f"max_minutes is {max_minutes}; give minutes of training, or 0 "

@@ -1,12 +1,11 @@
 """Reads an experiment: command line and YAML, with mistakes named."""
 
 import contextlib
-import io
 import logging
+import os
 import re
 from pathlib import Path
 
-import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml, resolve_references
 from ruamel.yaml import YAML
@@ -14,37 +13,51 @@ from ruamel.yaml.error import YAMLError
 from speechbrain.utils.distributed import ddp_init_group, infer_device
 from speechbrain.utils.run_opts import RunOptions
 
+from speechbrain_spmamba.command_line import check_words, parse_words
 from speechbrain_spmamba.device import check_device
 from speechbrain_spmamba.kinds import check_values
 from speechbrain_spmamba.model_folder import WEIGHTS_FILE
 from speechbrain_spmamba.suggest import did_you_mean
 from speechbrain_spmamba.texts import read_text
 
-# Keys that train.py and SeparationBrain read; all others must be run options
-# of the toolkit or be referred to within the YAML file.
-KEYS_NEEDED = {
-    "output_folder",
-    "sample_rate",
-    "prepare",
-    "train_set",
-    "valid_set",
-    "test_set",
-    "train_loader",
-    "valid_loader",
-    "test_loader",
-    "modules",
-    "optimizer",
-    "train_loss",
-    "ema_decay",
-    "lr_annealing",
-    "epoch_counter",
-    "train_logger",
-    "history",
-    "checkpointer",
-    "results_folder",
-    "num_examples",
+# Keys that train.py and SeparationBrain read, and what they must be; all others
+# must be run options of the toolkit or be referred to within the YAML file.
+CALLED = ("what is called, such as !name: makes", callable)
+FOLDER = ("a path, for example ./results", lambda value: isinstance(value, str))
+MAPPING = ("a mapping", lambda value: isinstance(value, dict))
+NUMBER = (
+    "a number from 0",
+    lambda value: isinstance(value, (int, float)) and value >= 0,
+)
+
+
+def _with(method):
+    return f"an object with {method}()", lambda value: hasattr(value, method)
+
+
+KINDS_NEEDED = {
+    "output_folder": FOLDER,
+    "sample_rate": NUMBER,
+    "prepare": CALLED,
+    "train_set": CALLED,
+    "valid_set": CALLED,
+    "test_set": CALLED,
+    "train_loader": MAPPING,
+    "valid_loader": MAPPING,
+    "test_loader": MAPPING,
+    "modules": MAPPING,
+    "optimizer": CALLED,
+    "train_loss": CALLED,
+    "ema_decay": NUMBER,
+    "lr_annealing": CALLED,
+    "epoch_counter": _with("update"),
+    "train_logger": _with("log_stats"),
+    "history": _with("write"),
+    "checkpointer": _with("save_and_keep_only"),
+    "results_folder": FOLDER,
+    "num_examples": NUMBER,
 }
-KEYS_READ = KEYS_NEEDED | {"__set_seed", "start_from"}
+KEYS_READ = {*KINDS_NEEDED, "__set_seed", "start_from"}
 # Where a run writes.
 FOLDERS = ("output_folder", "save_folder", "results_folder")
 
@@ -81,20 +94,27 @@ def load_settings(argv):
     logging.getLogger("speechbrain.utils.train_logger").addFilter(
         lambda record: "torchvision" not in record.getMessage()
     )
-    hparams_file, run_opts, overrides = _parse(argv)
+    hparams_file, run_opts, overrides = parse_words(argv)
     path = Path(hparams_file)
     text = read_settings(path)
     device = run_opts.device
     check_device(infer_device() if device is None else device)
-    check_keys(path, text, overrides, KEYS_NEEDED)
+    check_keys(path, text, overrides, KINDS_NEEDED)
     # Before the YAML builds anything: seeds and devices depend on the rank.
     ddp_init_group(run_opts)
     with _naming(path):
-        if run_opts["debug"] or YAML(typ="rt").load(text).get("debug"):
+        debug = run_opts["debug"] or YAML(typ="rt").load(text).get("debug")
+        if debug:
             overrides = beside(text, overrides)
         hparams = load_hyperpyyaml(text, overrides)
+    if debug and (run_opts["test_only"] or hparams.get("test_only")):
+        raise ValueError(
+            "--debug begins anew beside the run, so that --test_only finds no "
+            "checkpoint there; give one of them"
+        )
+    check_kinds(path, hparams)
     check_device(hparams.get("device"))
-    if "separator" not in hparams["modules"]:
+    if not isinstance(hparams["modules"].get("separator"), torch.nn.Module):
         raise ValueError(
             f"{path}: modules have no 'separator', which is what is trained"
         )
@@ -102,7 +122,7 @@ def load_settings(argv):
         # What it says of its settings must not come after hours of preparing.
         hparams["optimizer"]([torch.nn.Parameter(torch.zeros(1))])
     start = hparams.get("start_from")
-    if start and not (Path(start) / WEIGHTS_FILE).is_file():
+    if start and not Path(str(start), WEIGHTS_FILE).is_file():
         raise ValueError(
             f"start_from: {start} is no model folder, for it has no "
             f"{WEIGHTS_FILE}; make one with `spmamba export RESULTS OUT`"
@@ -138,49 +158,6 @@ def read_settings(path):
     return read_text(path)
 
 
-def check_words(words):
-    """Finds options without a value, given twice, or with a dot.
-
-    Arguments
-    ---------
-    words : list of str
-        The command line behind the program.
-
-    Raises
-    ------
-    ValueError
-        Such an option.
-
-    Example
-    -------
-    >>> check_words(["a.yaml", "--lr", "0.1", "--debug"])
-    >>> check_words(["a.yaml", "--lr", "--debug"])
-    Traceback (most recent call last):
-        ...
-    ValueError: --lr has no value; expected --lr VALUE
-    """
-    run_options, seen = RunOptions().as_dict(), set()
-    for place, word in enumerate(words):
-        if not word.startswith("--"):
-            continue
-        key, equals, _ = word[2:].partition("=")
-        if key in seen:
-            raise ValueError(f"--{key} is given twice; give it once")
-        seen.add(key)
-        if key in run_options:  # some of them are switches
-            continue
-        following = words[place + 1 : place + 2]
-        if not equals and (not following or following[0].startswith("--")):
-            raise ValueError(f"--{key} has no value; expected --{key} VALUE")
-        if "." in key:
-            top, _, inner = key.partition(".")
-            value = word.partition("=")[2] or following[0]
-            raise ValueError(
-                f"--{key}: keys within a key are set together; write "
-                f'--{top} "{{{inner}: {value}}}"'
-            )
-
-
 def beside(text, overrides=""):
     """Sends what a run writes to folders beside its own.
 
@@ -207,26 +184,62 @@ def beside(text, overrides=""):
         found = YAML(typ="rt").load(resolve_references(text, given))
         return {name: str(found[name]) for name in FOLDERS if name in found}
 
+    def moved(folder):
+        # Also "." has a name, and a folder in the run's must leave it.
+        inner = os.path.relpath(folder, own["output_folder"])
+        if inner == "." or inner.startswith(".."):
+            return f"{_named(folder)}-debug"
+        return os.path.join(f"{_named(own['output_folder'])}-debug", inner)
+
     given = YAML(typ="rt").load(overrides or "") or {}
     own = folders()
     for name, folder in own.items():
         # One that hangs on another has moved with it.
         if folders()[name] == folder:
-            given[name] = f"{Path(folder)}-debug"
+            given[name] = moved(folder)
     return given
 
 
-def _parse(argv):
-    """The toolkit's reading of a command line, in one line where it fails."""
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            return sb.parse_arguments(argv)
-    except SystemExit as stop:
-        if not stop.code:
-            raise
-        *_, reason = said.getvalue().strip().rpartition("error: ")
-        raise ValueError(f"{reason}; see `train.py --help`") from None
+def _named(folder):
+    """The same folder, by a path that ends in its name."""
+    path = Path(folder)
+    return path if path.name not in ("", "..") else os.path.abspath(path)
+
+
+def check_kinds(path, hparams):
+    """Says no to what an experiment could not train with, or write to.
+
+    Before it trains: some of it is asked for after hours.
+
+    Arguments
+    ---------
+    path : str or Path
+        The YAML file, for the message.
+    hparams : dict
+        What it builds.
+
+    Raises
+    ------
+    ValueError
+        An object of another kind than training needs, or a folder that is
+        none.
+    """
+    for key, (kind, fits) in KINDS_NEEDED.items():
+        value = hparams[key]
+        if not fits(value) and not (value is None and key == "ema_decay"):
+            raise ValueError(
+                f"{path}: {key} is {repr(value)[:60]}; expected {kind}"
+            )
+    for key in FOLDERS:
+        folder = Path(hparams.get(key) or ".").absolute()
+        there = next(p for p in (folder, *folder.parents) if p.exists())
+        if not there.is_dir():
+            raise ValueError(f"{key}: {there} is no folder; give another path")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise ValueError(
+                f"{key}: {there} cannot be written to; change its permissions, "
+                "or give another path"
+            )
 
 
 @contextlib.contextmanager
@@ -305,6 +318,11 @@ def check_keys(path, text, overrides="", needed=()):
         tag = getattr(getattr(value, "tag", None), "value", None)
         if tag == "!PLACEHOLDER" and key not in given:
             raise ValueError(f"{path} needs --{key}: give it a value")
+    for key, value in {**keys, **given}.items():
+        # What paths begin with; None would become a folder of this name.
+        if f"<{key}>/" in text and isinstance(value, (dict, list, type(None))):
+            where = "--" if key in given else f"{path}: "
+            raise ValueError(f"{where}{key} is {value}; expected a path")
     missing = sorted(set(needed) - set(keys))
     if missing:
         raise ValueError(

@@ -37,9 +37,22 @@ class StoppableBrain(sb.Brain):
         self._while_fitting = ExitStack()
 
     def make_dataloader(self, dataset, stage, *args, **kwargs):
-        """Makes loaders whose workers leave signals to this process."""
+        """Makes loaders whose workers leave signals to this process.
+
+        Raises
+        ------
+        ValueError
+            An option of loaders that there is not, or no value for it.
+        """
         kwargs.setdefault("worker_init_fn", signals.leave_to_parent)
-        return super().make_dataloader(dataset, stage, *args, **kwargs)
+        try:
+            return super().make_dataloader(dataset, stage, *args, **kwargs)
+        except (TypeError, ValueError) as error:
+            key = f"{stage.name.lower()}_loader"
+            raise ValueError(
+                f"the loader cannot be built ({error}); see {key} in the "
+                "settings"
+            ) from error
 
     def fit(self, *args, **kwargs):
         """Trains; arguments are those of ``speechbrain.Brain.fit``."""

@@ -200,6 +200,29 @@ def test_without_sums_damage_is_found_by_trying(damage, two, caplog):
         (last / name).write_bytes(whole)
 
 
+def test_a_checkpoint_without_its_description_is_named(two, caplog):
+    checkpointer, _, last = two
+    for name in ("CKPT.yaml", "SHA256SUMS"):
+        (last / name).unlink()
+        checkpointer.damaged.clear()
+        caplog.clear()
+        assert checkpointer.recover_if_possible().meta["epoch"] == 1
+        assert f"{last} is left out" in caplog.text
+
+
+def test_what_others_put_beside_checkpoints_is_no_damage(two, caplog):
+    checkpointer, _, last = two
+    for folder in (last, last.parent):
+        (folder / ".DS_Store").touch()
+        (folder / "notes").mkdir()
+    (last.parent / "CKPT+best").symlink_to(last.name)
+    (last.parent / "CKPT+notes.txt").touch()
+    assert checkpointer.recover_if_possible().meta["epoch"] == 2
+    assert "left out" not in caplog.text
+    checkpointer.save_and_keep_only({"epoch": 3, "loss": 0}, min_keys=["loss"])
+    assert len(checkpointer.list_checkpoints()) == 2
+
+
 def test_if_all_are_damaged_nothing_begins_anew(two):
     checkpointer, _, last = two
     for path in last.parent.glob("CKPT*/separator.ckpt"):

@@ -1,6 +1,7 @@
 """Every experiment in the repository can be built, and typing errors show."""
 
 import io
+import os
 import re
 import sys
 from pathlib import Path
@@ -9,9 +10,11 @@ import pytest
 import torch
 from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
+from speechbrain.utils.run_opts import RunOptions
 
+from speechbrain_spmamba.command_line import check_words, parse_words
 from speechbrain_spmamba.models import MODELS, TOOLKIT_MODELS, build_model
-from speechbrain_spmamba.settings import check_keys, check_words, load_settings
+from speechbrain_spmamba.settings import beside, check_keys, load_settings
 
 ROOT = Path(__file__).parent.parent
 SKIPPED = {".venv", ".github", "results", "data", "build"}
@@ -161,6 +164,41 @@ def test_options_that_are_no_pair_are_named(words, message):
     path = str(ROOT / "hparams/tiny.yaml")
     with pytest.raises(ValueError, match=re.escape(message)):
         load_settings([path, *words])
+
+
+def test_a_key_is_never_taken_for_the_short_form_of_an_option():
+    text, options = (ROOT / "hparams/tiny.yaml").read_text(), RunOptions()
+    for key in YAML(typ="rt").load(text):
+        if key not in options.as_dict():
+            _, _, overrides = parse_words(["a.yaml", f"--{key}=7"])
+            assert overrides == f"{key}: 7"
+    _, options, _ = parse_words(["a.yaml", "--optimizer_step_limit=7"])
+    assert options["optimizer_step_limit"] == 7
+
+
+@pytest.mark.parametrize(
+    "folder, expected",
+    [
+        ("run", "run-debug"),
+        ("run/", "run-debug"),
+        (".", "{here}-debug"),
+        ("run/..", "{here}-debug"),
+    ],
+)
+def test_debug_goes_beside_whatever_the_folder_is_called(
+    folder, expected, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    text = (
+        f"output_folder: {folder}\n"
+        f"save_folder: {os.path.join(folder, 'save')}\n"
+        "results_folder: !ref <output_folder>/test"
+    )
+    found = beside(text)
+    expected = expected.format(here=tmp_path)
+    assert found["output_folder"] == expected
+    assert found["save_folder"] == f"{expected}/save"
+    assert "results_folder" not in found
 
 
 def test_switches_and_negative_numbers_are_options():
