@@ -148,9 +148,16 @@ class SeparationBrain(StoppableBrain):
         loss, order = pit(pairwise, est, src, lengths)
         if stage == sb.Stage.VALID:
             ids = getattr(batch, "id", range(len(mix)))
-            for _, *signals in each_item(ids, mix, est, src, order, lengths):
-                scores = score(*signals, metrics=["si_snr"])
-                self.si_snri.append(scores["si_snri"])
+            try:
+                for _, *item in each_item(ids, mix, est, src, order, lengths):
+                    scores = score(*item, metrics=["si_snr"])
+                    self.si_snri.append(scores["si_snri"])
+            except ValueError as error:
+                if est.isfinite().all():
+                    raise
+                # In validation there is a training to say more of.
+                what = str(error).partition(";")[0]
+                self._diverge(f"validation: {what}")
         elif if_main_process():
             self.evaluation.add(batch.id, mix, est, src, order, lengths)
         return loss.mean()
@@ -255,7 +262,7 @@ class SeparationBrain(StoppableBrain):
                 super().check_loss_isfinite(loss)
         except ValueError:
             self.nonfinite.note(self.step, "the loss is")
-            self._diverge()
+            self._diverge(self._last_loss())
         if getattr(self, "nonfinite_count", 0) > before:
             self.nonfinite.note(self.step, "the loss is")
 
@@ -275,7 +282,7 @@ class SeparationBrain(StoppableBrain):
         if any(parameter.grad is None for parameter in given):
             self.nonfinite.note(self.step, "gradients are")
             if self.nonfinite.in_a_row >= PATIENCE:
-                self._diverge()
+                self._diverge(self._last_loss())
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Lets the average of the weights follow a step, and counts time."""
@@ -295,16 +302,19 @@ class SeparationBrain(StoppableBrain):
             # saved as usual, and is the last.
             self.optimizer_step_limit = self.optimizer_step
 
-    def _diverge(self):
-        """Ends a training that has nothing to go on with."""
+    def _last_loss(self):
+        """Where a step was the last."""
         loss = float(self.scaled_loss) * self.grad_accumulation_factor
+        return f"step {self.step}: loss {loss / self.scaler.get_scale():.4g}"
+
+    def _diverge(self, where):
+        """Ends a training that has nothing to go on with."""
         rate = self.optimizer.param_groups[0]["lr"]
         counter = getattr(self.hparams, "epoch_counter", None)
         raise ValueError(
             f"training diverged in epoch {counter.current if counter else 1}, "
-            f"step {self.step}: loss {loss / self.scaler.get_scale():.4g} at "
-            f"learning rate {rate:.3g}; the last steps that were not finite: "
-            f"{self.nonfinite}; {way_back(self.checkpointer, rate)}"
+            f"{where} at learning rate {rate:.3g}; the last steps that were "
+            f"not finite: {self.nonfinite}; {way_back(self.checkpointer, rate)}"
         )
 
     def _end_epoch(self, epoch, valid_loss, si_snri):

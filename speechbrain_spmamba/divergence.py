@@ -61,7 +61,7 @@ class NonFinite:
         self._items, self._noted = [], False
 
     def __str__(self):
-        return ", ".join(self.steps)
+        return ", ".join(self.steps) or "none"
 
 
 def way_back(checkpointer, rate):

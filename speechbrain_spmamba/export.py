@@ -22,6 +22,7 @@ from speechbrain_spmamba.checkpoint import AtomicCheckpointer, weights_file
 from speechbrain_spmamba.lock import locked
 from speechbrain_spmamba.model_card import known_license, model_card
 from speechbrain_spmamba.model_folder import HPARAMS_FILE, WEIGHTS_FILE
+from speechbrain_spmamba.run_facts import check_no_run
 from speechbrain_spmamba.sums import SUMS_FILE, sums_text
 from speechbrain_spmamba.weights import check_finite, fill, read_weights
 
@@ -108,6 +109,7 @@ def export(
 
 def check_output(folder, overwrite=False):
     """Raises ValueError where a model would replace what is in a folder."""
+    check_no_run(folder)  # it has files of the same names
     folder = Path(folder)
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         raise ValueError(

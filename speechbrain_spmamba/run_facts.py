@@ -39,6 +39,26 @@ def read_settings(path):
     return plain(tree)
 
 
+def check_no_run(folder):
+    """Says no to writing what is no run into the folder of one.
+
+    Arguments
+    ---------
+    folder : str or Path
+        The folder to be written to; it need not be there.
+
+    Raises
+    ------
+    ValueError
+        It holds checkpoints.
+    """
+    if any(Path(folder).glob("save/CKPT*")):
+        raise ValueError(
+            f"{folder} is the folder of a training run; choose another one, "
+            "or one within it"
+        )
+
+
 def _size(node, known):
     """Nodes of a tree; an alias counts as often as it stands there."""
     if id(node) not in known:

@@ -62,6 +62,15 @@ class StoppableBrain(sb.Brain):
             if signum := self._told_to_end():
                 self._stop(signum)
 
+    def evaluate(self, *args, **kwargs):
+        """Tests; arguments are those of ``speechbrain.Brain.evaluate``."""
+
+        def stop(signum, frame=None):
+            raise signals.Stopped(signum, "the same command tests again")
+
+        with signals.handled(stop):
+            return super().evaluate(*args, **kwargs)
+
     def on_stage_start(self, stage, epoch=None):
         """From the first epoch on, signals are noted."""
         if stage != sb.Stage.TRAIN or self._training:

@@ -139,6 +139,35 @@ def test_a_signal_before_training_leaves_nothing(signum, run, capsys):
     assert _tree() == before
 
 
+def test_a_signal_in_the_test_says_how_to_go_on(run, capsys, monkeypatch):
+    monkeypatch.setattr(
+        "speechbrain_spmamba.evaluate.Evaluation.finish",
+        lambda *_: signal.raise_signal(signal.SIGTERM),
+    )
+    with pytest.raises(SystemExit) as stop:
+        run("--max_epochs=1")
+    assert stop.value.code == 143
+    line = "stopped by SIGTERM; the same command tests again\n"
+    assert capsys.readouterr().err == line
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["export", "--overwrite", str(RUN), str(RUN)],
+        ["convert", "spmamba", "none.pth", str(RUN), "--overwrite", "True"],
+        ["compare", str(training.ROOT / "hparams/tiny.yaml"), str(RUN)],
+    ],
+)
+def test_other_commands_do_not_write_over_a_run(words, run, capsys):
+    before = _tree()
+    with pytest.raises(SystemExit) as stop:
+        cli.main(words)
+    assert stop.value.code == 2
+    assert "is the folder of a training run; choose" in capsys.readouterr().err
+    assert _tree() == before
+
+
 def test_a_second_training_is_told_who_has_the_folder(run, capsys):
     with locked(RUN), pytest.raises(SystemExit) as stop:
         run("--max_epochs=9")

@@ -39,6 +39,7 @@ from speechbrain_spmamba.comparison.systems import (
 from speechbrain_spmamba.errors import last_line
 from speechbrain_spmamba.models import MODELS
 from speechbrain_spmamba.names import file_name
+from speechbrain_spmamba.run_facts import check_no_run
 from speechbrain_spmamba.settings import read_settings
 
 SMOKE_EXPERIMENT, SMOKE_EPOCHS = "hparams/tiny.yaml", 3
@@ -114,6 +115,7 @@ def compare(
         epochs = epochs or SMOKE_EPOCHS
     budget = {"epochs": epochs, "minutes": minutes}
     folder = Path(output_folder)
+    check_no_run(folder)
     entries, options = plan(
         experiment, folder, systems, budget, smoke, loaded or {}, words, trust
     )
