@@ -76,7 +76,10 @@ def make_dataset(
         audio (``audio.py``) and for a source whose length differs from that
         of its mixture; for a segment that is no length of time.
     """
-    if segment is not None and not 1 <= segment * sample_rate < math.inf:
+    number = isinstance(segment, (int, float))
+    if segment is not None and not (
+        number and 1 <= segment * sample_rate < math.inf
+    ):
         raise ValueError(
             f"segment is {segment}; give seconds, at least one sample, or null"
         )

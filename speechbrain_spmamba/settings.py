@@ -1,6 +1,8 @@
 """Reads an experiment: command line and YAML, with mistakes named."""
 
 import contextlib
+import functools
+import inspect
 import logging
 import os
 import re
@@ -31,13 +33,16 @@ NUMBER = (
 )
 
 
+WHOLE = ("a whole number from 0", lambda v: isinstance(v, int) and v >= 0)
+
+
 def _with(method):
     return f"an object with {method}()", lambda value: hasattr(value, method)
 
 
 KINDS_NEEDED = {
     "output_folder": FOLDER,
-    "sample_rate": NUMBER,
+    "sample_rate": WHOLE,
     "prepare": CALLED,
     "train_set": CALLED,
     "valid_set": CALLED,
@@ -55,7 +60,7 @@ KINDS_NEEDED = {
     "history": _with("write"),
     "checkpointer": _with("save_and_keep_only"),
     "results_folder": FOLDER,
-    "num_examples": NUMBER,
+    "num_examples": WHOLE,
 }
 KEYS_READ = {*KINDS_NEEDED, "__set_seed", "start_from"}
 # Where a run writes.
@@ -112,12 +117,8 @@ def load_settings(argv):
             "--debug begins anew beside the run, so that --test_only finds no "
             "checkpoint there; give one of them"
         )
-    check_kinds(path, hparams)
     check_device(hparams.get("device"))
-    if not isinstance(hparams["modules"].get("separator"), torch.nn.Module):
-        raise ValueError(
-            f"{path}: modules have no 'separator', which is what is trained"
-        )
+    check_kinds(path, hparams)
     with _naming(path, "optimizer"):
         # What it says of its settings must not come after hours of preparing.
         hparams["optimizer"]([torch.nn.Parameter(torch.zeros(1))])
@@ -229,6 +230,23 @@ def check_kinds(path, hparams):
         if not fits(value) and not (value is None and key == "ema_decay"):
             raise ValueError(
                 f"{path}: {key} is {repr(value)[:60]}; expected {kind}"
+            )
+        if isinstance(value, functools.partial):
+            with _naming(path, key):
+                # As it would say itself when it is called, hours later.
+                known = inspect.signature(value.func)
+                known.bind_partial(*value.args, **value.keywords)
+    if not isinstance(hparams["modules"].get("separator"), torch.nn.Module):
+        raise ValueError(
+            f"{path}: modules have no 'separator', which is what is trained"
+        )
+    saved = hparams["checkpointer"].recoverables
+    for key in ("separator", "lr_annealing", "epoch_counter", "history"):
+        # A run that went on without it would begin anew in part.
+        if saved.get(key) is not {**hparams, **hparams["modules"]}[key]:
+            raise ValueError(
+                f"{path}: the checkpointer's recoverables lack {key}; write "
+                f"`{key}: !ref <{key}>` there"
             )
     for key in FOLDERS:
         folder = Path(hparams.get(key) or ".").absolute()

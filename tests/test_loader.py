@@ -143,3 +143,11 @@ def test_samples_that_are_not_finite_are_named(folder):
     soundfile.write(folder / "s11.wav", wave, RATE, "FLOAT")
     with pytest.raises(ValueError, match="s11.wav has NaN or infinite"):
         _dataset(folder)[1]
+
+
+@pytest.mark.parametrize(
+    "segment", [0, -1.0, 1e-5, "one", [1.0], float("nan"), float("inf")]
+)
+def test_a_segment_without_a_sample_is_refused(segment, folder):
+    with pytest.raises(ValueError, match="give seconds, at least one sample"):
+        _dataset(folder, segment=segment)

@@ -35,6 +35,9 @@ TRAINING = {
     "tiny.yaml --device cuda:77": "no device 'cuda:77'; here there is cpu",
     "tiny.yaml --device=": "there is no device ''; here there is cpu",
     "tiny.yaml --precision fp17": "invalid choice: 'fp17' (choose from ",
+    "set.yaml": "cannot be built (train_set): got an unexpected keyword argu",
+    "whole.yaml": "whole.yaml: sample_rate is 8000.0; expected a whole number",
+    "saved.yaml": "saved.yaml: the checkpointer's recoverables lack separator",
     "tiny.yaml --lr abc": "--lr is 'abc'; expected a number, for example 0.0",
     "tiny.yaml --lr=-1": "cannot be built (optimizer): Invalid learning rate",
     "tiny.yaml --max_epochs x": "--max_epochs is 'x'; expected a whole number",
@@ -59,7 +62,7 @@ TRAINING = {
     "tiny.yaml --lr .inf": "--lr is inf; expected a number, for example 0.00",
     "tiny.yaml --patience -2": "patience is -2; give a number of epochs, or 0",
     "tiny.yaml --max_epochs -1": "max_epochs is -1; give a number from 0",
-    "tiny.yaml --num_examples -1": "num_examples is -1; expected a number from",
+    "tiny.yaml --num_examples -1": "is -1; expected a whole number from 0",
     "tiny.yaml --train_set null": "train_set is None; expected what is called",
     "tiny.yaml --train_loss x": "train_loss is 'x'; expected what is called",
     "tiny.yaml --train_logger null": "is None; expected an object with log_st",
@@ -121,6 +124,12 @@ def folder(tmp_path_factory):
         "no_separator": ("    separator: !ref", "    network: !ref"),
         "word": ("max_grad_norm: 5.0", "max_grad_norm: abc"),
         "device": ("precision: fp32", "device: gpu"),
+        "set": ("    segment: !ref", "    sgement: !ref"),
+        "whole": ("sample_rate: 8000", "sample_rate: 8000.0"),
+        "saved": (
+            "        separator: !ref <separator>\n        lr",
+            "        lr",
+        ),
         "odd": ("lr: 0.00", "lr: minus 0.00"),
     }
     for name, change in changes.items():
