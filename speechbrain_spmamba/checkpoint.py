@@ -28,7 +28,11 @@ from speechbrain.utils.checkpoints import (
     mark_as_saver,
     register_checkpoint_hooks,
 )
-from speechbrain.utils.distributed import ddp_broadcast, if_main_process
+from speechbrain.utils.distributed import (
+    ddp_barrier,
+    ddp_broadcast,
+    if_main_process,
+)
 from speechbrain.utils.logger import get_logger
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -80,9 +84,8 @@ class AtomicCheckpointer(Checkpointer):
             saved = super().save_checkpoint(
                 meta or {}, end_of_epoch, name, verbosity=logging.DEBUG
             )
-            if saved is None:  # not the main process
-                return None
-            write_sums(saved.path, [f.name for f in saved.path.iterdir()])
+            if saved is not None:
+                write_sums(saved.path, [f.name for f in saved.path.iterdir()])
         except (OSError, RuntimeError) as error:
             self._remove_unfinished()  # on a full disk, room is wanted
             reason = explain(error)
@@ -93,8 +96,14 @@ class AtomicCheckpointer(Checkpointer):
                 f"({reason}); then give the same command again: it goes on "
                 "from the one before"
             ) from error
+        if saved is None:  # not the main process
+            ddp_barrier()
+            return None
         path = saved.path.with_name(saved.path.name.removeprefix(UNFINISHED))
         saved.path.rename(path)
+        # All must see it: ranks that count other checkpoints to be deleted
+        # would wait for each other for ever.
+        ddp_barrier()
         logger.log(verbosity, f"Saved checkpoint {path}")
         files = {name: path / f.name for name, f in saved.paramfiles.items()}
         return Checkpoint(path, saved.meta, files)

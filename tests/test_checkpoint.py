@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from speechbrain.utils.checkpoints import Checkpointer
 
 from speechbrain_spmamba.checkpoint import (
     AtomicCheckpointer,
@@ -96,6 +97,22 @@ def test_best_and_last_are_kept(tmp_path):
     kept = {c.meta["epoch"] for c in checkpointer.list_checkpoints()}
     assert kept == {2, 4}
     assert checkpointer.find_checkpoint(min_key="loss").meta["epoch"] == 2
+
+
+def test_all_ranks_wait_until_a_checkpoint_has_its_name(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "speechbrain_spmamba.checkpoint.ddp_barrier",
+        lambda: seen.append([path.name for path in tmp_path.iterdir()]),
+    )
+    checkpointer = AtomicCheckpointer(tmp_path, {"l": torch.nn.Linear(1, 1)})
+    checkpointer.save_checkpoint(name="first")
+    assert seen == [["CKPT+first"]]
+    monkeypatch.setattr(  # as on other ranks
+        Checkpointer, "save_checkpoint", lambda *args, **kwargs: None
+    )
+    assert checkpointer.save_checkpoint(name="second") is None
+    assert len(seen) == 2
 
 
 def test_saved_files_are_where_the_checkpoint_says(tmp_path):

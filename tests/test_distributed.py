@@ -119,7 +119,7 @@ def test_weights_move(weights):
 
 def _train(folder, rank, port):
     _join(rank, port)
-    training.train(folder, "--distributed_backend=gloo", "--max_epochs=1")
+    training.train(folder, "--distributed_backend=gloo", "--max_epochs=4")
 
 
 def _train_until_one_is_stopped(folder, rank, port):
