@@ -87,6 +87,7 @@ def uninterrupted(tmp_path_factory):
 
 # Places whose like is tested by another; run with -m slow.
 SLOW = (
+    "in the first epoch",
     "in a later epoch, without checkpoints between",
     "with worker processes",
     "in validation",
