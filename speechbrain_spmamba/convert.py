@@ -12,11 +12,12 @@ or beside it; what is nowhere is assumed to be as published, and said.
 import inspect
 from pathlib import Path
 
-import torch
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from speechbrain_spmamba.audio import shown
 from speechbrain_spmamba.export import check_output, model_yaml, write_model
+from speechbrain_spmamba.model_arguments import check_argument
 from speechbrain_spmamba.models import MODELS
 from speechbrain_spmamba.published.checkpoint import (
     find_weights,
@@ -32,6 +33,7 @@ from speechbrain_spmamba.published.network import (
 )
 from speechbrain_spmamba.published.source import Source
 from speechbrain_spmamba.texts import read_text
+from speechbrain_spmamba.weights import check_finite, check_tensors, fill
 
 ANY_SYSTEM = "look2hear"
 
@@ -59,6 +61,7 @@ def convert_state_dict(model_name, state_dict):
 
     Example
     -------
+    >>> import torch
     >>> convert_state_dict("spmamba", {"conv.0.weight": torch.zeros(1)})
     Traceback (most recent call last):
         ...
@@ -139,6 +142,8 @@ def convert_checkpoint(
     wanted = None if system == ANY_SYSTEM else system
     try:
         every = find_weights(content)
+        # Asteroid's files name one tensor twice.
+        check_tensors(every, most=2 * Path(path).stat().st_size)
         system, weights = find_network(every, wanted, prefix)
         layout = find_layout(system, weights)
         if _model_name(content) in getattr(layout, "OTHER_NETWORKS", ()):
@@ -150,8 +155,11 @@ def convert_checkpoint(
         state = convert_state_dict(system, weights)
         separator = _build(system, arguments, state)
     except ValueError as error:
-        called = f" ({name})" if (name := _model_name(content)) else ""
-        raise ValueError(f"{path}{called}: {error}") from None
+        called = (
+            f" ({shown(name[:60])})" if (name := _model_name(content)) else ""
+        )
+        # Names in a file may be of any length and hold any character.
+        raise ValueError(f"{path}{called}: {shown(error)[:500]}") from None
     write_model(output_folder, separator, model_yaml(separator, arguments))
     if len(weights) < len(every):
         notes.append(f"left out: {len(every) - len(weights)} other tensors")
@@ -168,7 +176,7 @@ def _read_config(path):
     """Settings of a published run."""
     try:
         settings = YAML(typ="safe", pure=True).load(read_text(path))
-    except YAMLError:
+    except (YAMLError, RecursionError):
         settings = None
     if not isinstance(settings, dict):
         raise ValueError(f"{path} is no YAML file of settings")
@@ -185,15 +193,26 @@ def _arguments(system, weights, settings, options):
                 f"{system} has no argument --{key}; it has "
                 + ", ".join(f"--{name}" for name in known)
             )
-        number = isinstance(known[key].default, (int, float))
-        if number and not isinstance(options[key], (int, float)):
-            raise ValueError(f"--{key} is '{options[key]}', expected a number")
-    names = {**layout.NAMES, **{name: name for name in known}}
+    # Settings of other programs are numbers where they are called as ours.
+    own = {
+        name: name
+        for name, argument in known.items()
+        if not isinstance(argument.default, (bool, str))
+    }
+    names = {**layout.NAMES, **own}
     given, notes = {}, []
     for tree in settings:
         given.update(find_arguments(tree, names))
         given.update(find_words(tree, getattr(layout, "WORDS", {})))
     given.update(options)
+    for key in [key for key in given if key in known]:
+        try:
+            check_argument(key, given[key], known[key].default)
+        except ValueError as error:
+            fault = str(error).removeprefix(f"'{key}' ")
+            if key in options:
+                raise ValueError(f"--{key} {fault}") from None
+            raise ValueError(f"its {key} {fault}; set --{key}") from None
     try:
         told, assumed = layout.measure(Source(system, weights), given)
     except (IndexError, ArithmeticError) as error:
@@ -242,7 +261,9 @@ def _build(system, arguments, state):
                 f"{list(ours[key].shape)}; is this another version of the "
                 "network?"
             )
-    if not all(torch.isfinite(tensor).all() for tensor in state.values()):
-        raise ValueError("weights are not finite, and so of no use")
-    separator.load_state_dict(state, strict=True)
+    fill(separator, state)
+    try:
+        check_finite(separator.state_dict())
+    except ValueError as error:
+        raise ValueError(f"{error}, and so is of no use") from None
     return separator

@@ -16,6 +16,8 @@ from pathlib import Path
 import torch
 from torch.nn.modules import module as torch_modules
 
+from speechbrain_spmamba.audio import shown
+
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 # What a module may register before it is built: the toolkit copies modules,
 # and throws away what it copied.
@@ -50,9 +52,10 @@ def read_weights(path):
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"{path} does not exist; weights were expected")
+        found = "is a folder" if path.is_dir() else "does not exist"
+        raise ValueError(f"{path} {found}; a file of weights was expected")
     size = path.stat().st_size
-    _check_archive(path, size)
+    check_archive(path, size)
     try:
         state = torch.load(
             path, map_location="cpu", weights_only=True, mmap=True
@@ -62,27 +65,67 @@ def read_weights(path):
         raise _no_weights(path, error) from None
     if not isinstance(state, dict) or not state:
         raise ValueError(f"{path} holds no weights with names")
-    for name, tensor in state.items():
-        if not isinstance(name, str):
-            raise ValueError(
-                f"{path} has a weight with the name {str(name)[:40]!r}, which "
-                "is no text"
-            )
-        if not _is_dense(tensor):
-            raise ValueError(f"{path}: '{name[:80]}' is no plain tensor")
-    total = sum(t.numel() * t.element_size() for t in state.values())
-    if total > size:
-        raise ValueError(
-            f"{path} has {size} bytes and claims to hold {total} bytes of "
-            "weights; it was not loaded"
-        )
+    try:
+        check_tensors(state, size)
+    except ValueError as error:
+        raise ValueError(f"{path} {error}; it was not loaded") from None
     # Without what an OrderedDict may carry, which can tell a module to take
     # tensors as they are.
     return dict(state)
 
 
-def _check_archive(path, size):
-    """Refuses an archive that would unpack to more than its size."""
+def check_tensors(state, most):
+    """Refuses a state dict of other things than plain tensors with names.
+
+    Arguments
+    ---------
+    state : dict
+        What a file holds.
+    most : int
+        Bytes that the tensors may have together.
+
+    Raises
+    ------
+    ValueError
+        What is wrong with the file, as the rest of a sentence.
+
+    Example
+    -------
+    >>> check_tensors({"w": torch.zeros(1).expand(9)}, most=8)
+    Traceback (most recent call last):
+        ...
+    ValueError: claims to hold 36 bytes of weights, more than there are
+    """
+    for name, tensor in state.items():
+        if not isinstance(name, str):
+            raise ValueError(
+                f"has a weight with the name {str(name)[:40]!r}, which is no "
+                "text"
+            )
+        if not _is_dense(tensor):
+            raise ValueError(f"has '{shown(name[:80])}', no plain tensor")
+    total = sum(t.numel() * t.element_size() for t in state.values())
+    if total > most:
+        raise ValueError(
+            f"claims to hold {total} bytes of weights, more than there are"
+        )
+
+
+def check_archive(path, size):
+    """Refuses an archive that would unpack to more than its size.
+
+    Arguments
+    ---------
+    path : str or Path
+        A file of weights.
+    size : int
+        Its bytes.
+
+    Raises
+    ------
+    ValueError
+        It is compressed, lists its bytes several times, or is none.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -114,6 +157,7 @@ def _is_dense(tensor):
     """Whether it is a tensor whose numbers stand in memory one by one."""
     return (
         type(tensor) in (torch.Tensor, torch.nn.Parameter)
+        and not tensor.is_nested
         and tensor.layout == torch.strided
         and tensor.device.type == "cpu"
         and not tensor.is_quantized
@@ -151,7 +195,7 @@ def check_fit(state, wanted):
         odd = [name for name in there if name not in other]
         if odd:
             raise ValueError(
-                f"'{odd[0][:80]}' {kind} ({len(odd)} of {len(there)})"
+                f"'{shown(odd[0][:80])}' {kind} ({len(odd)} of {len(there)})"
             )
     for name, tensor in state.items():
         if tensor.shape != wanted[name].shape:

@@ -251,3 +251,63 @@ SMALL_GRID = {
     "num_heads": 2,
     "attn_qk_dim": 128,
 }
+
+
+KEY = "separation.conv1d.weight"
+ODD = {
+    "sparse": ({KEY: lambda w: w.to_sparse()}, f"'{KEY}', no plain tensor"),
+    "meta": ({KEY: lambda w: w.to("meta")}, "no plain tensor"),
+    "nested": (
+        {KEY: lambda w: torch.nested.nested_tensor([w[0], w[1]])},
+        "no plain tensor",
+    ),
+    "bool": ({KEY: lambda w: w > 0}, "torch.bool, expected torch.float32"),
+    "small floats": ({KEY: lambda w: w.to(torch.float8_e5m2)}, "float8_e5m2"),
+    "repeated": (
+        {KEY: lambda w: torch.zeros(()).expand(10**5, 10**5, 1)},
+        "claims to hold",
+    ),
+    "number": ({5: lambda _: torch.zeros(1)}, "which is no text"),
+    "bytes": ({b"a": lambda _: torch.zeros(1)}, "which is no text"),
+    "lines": ({"a\nb": lambda _: torch.zeros(1)}, r"keys, e.g. 'a\\nb'"),
+    "long": ({"x" * 10**5: lambda _: torch.zeros(1)}, "1 unknown keys"),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ODD)
+def test_what_is_no_weight_is_one_short_line(tmp_path, kind):
+    changes, message = ODD[kind]
+    weights = dict(load_case("dprnn_odd")[1])
+    for key, change in changes.items():
+        weights[key] = change(weights.get(key))
+    torch.save(weights, tmp_path / "net.pth")
+    with pytest.raises(ValueError, match=message) as error:
+        convert_checkpoint("dprnn", tmp_path / "net.pth", tmp_path / "out")
+    assert len(str(error.value)) < 1000 and str(error.value).isprintable()
+    assert not (tmp_path / "out").exists()
+
+
+RATES = [0, -8000, 8000.5, float("nan"), 10**400, 1e300]
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_a_rate_that_no_model_has_is_refused_wherever_it_stands(tmp_path, rate):
+    path = tmp_path / "net.pth"
+    state = load_case("dprnn_odd")[1]
+    torch.save({"state_dict": state, "model_args": {"sample_rate": rate}}, path)
+    with pytest.raises(ValueError, match="its sample_rate .* set --sample_"):
+        convert_checkpoint("dprnn", path, tmp_path / "out")
+    with pytest.raises(ValueError, match="--sample_rate is .* whole number"):
+        convert_checkpoint("dprnn", path, tmp_path / "out", sample_rate=rate)
+    options = {**UNTOLD["dprnn"], "sample_rate": 8000}
+    convert_checkpoint("dprnn", path, tmp_path / "out", **options)
+
+
+def test_settings_that_hold_themselves_are_refused(tmp_path):
+    path, settings = tmp_path / "net.pth", {}
+    settings["model"] = settings
+    state = load_case("dprnn_odd")[1]
+    torch.save({"state_dict": state, "model_args": settings}, path)
+    with pytest.raises(ValueError, match="net.pth: its settings .* end"):
+        convert_checkpoint("dprnn", path, tmp_path / "out")

@@ -57,6 +57,10 @@ CHANGES = {
         "no plain tensor",
     ),
     "sparse": (lambda t: t.to_sparse(), "no plain tensor"),
+    "nested": (
+        lambda t: torch.nested.nested_tensor([t[0], t[1]]),
+        "no plain tensor",
+    ),
     "without numbers": (lambda t: t.to("meta"), "no plain tensor"),
     "no tensor": (lambda t: 3, "no plain tensor"),
     "transposed": (lambda t: t.t(), r"shape \[3, 2\], expected \[2, 3\]"),

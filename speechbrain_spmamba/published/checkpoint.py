@@ -8,12 +8,13 @@ taken and nothing else. No code of a file is ever run; what it may hold beside
 plain values and tensors is listed in ``safe_types``.
 """
 
-import pickle
+import zipfile
 from pathlib import Path
 
 import torch
 
 from speechbrain_spmamba.published.safe_types import SAFE_TYPES
+from speechbrain_spmamba.weights import check_archive
 
 # Where a file keeps its weights, if not at the top.
 HOLDERS = ("state_dict", "model_state_dict", "model", "net", "weights")
@@ -64,9 +65,12 @@ def read_file(path, skip_objects=False):
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"{path} does not exist; a checkpoint was expected")
+        found = "is a folder" if path.is_dir() else "does not exist"
+        raise ValueError(f"{path} {found}; a checkpoint was expected")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
+    if zipfile.is_zipfile(path):
+        check_archive(path, path.stat().st_size)
     objects = foreign_objects(path)
     # Each gets a class of its own, which is called as the published one.
     known = [
@@ -75,15 +79,21 @@ def read_file(path, skip_objects=False):
     try:
         with torch.serialization.safe_globals([*SAFE_TYPES, *known]):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError):
+    # Whatever a damaged or made-up pickle leads to: dozens of kinds.
+    except Exception:
         reason = f" ({', '.join(objects[:3])})" if objects else ""
         raise ValueError(
             f"{path} is no file of weights, or holds more than weights"
             f"{reason}; it was not read. Where it was made, torch.save("
             "torch.load(FILE).state_dict(), NEW) makes one of a whole network"
         ) from None
-    if is_module(content):
-        return read_module(content)
+    held = content.values() if isinstance(content, dict) else ()
+    modules = [thing for thing in (content, *held) if is_module(thing)]
+    if len(modules) == 1:
+        try:
+            return read_module(modules[0])
+        except ValueError as error:
+            raise ValueError(f"{path} {error}; it was not read") from None
     if objects and not skip_objects:
         raise ValueError(
             f"{path} holds objects besides weights ({', '.join(objects[:3])})"
@@ -130,13 +140,15 @@ def read_module(module):
         prefix, part = left.pop(0)
         seen += 1
         if seen > MOST_MODULES or prefix.count(".") > DEEPEST_MODULE:
-            raise ValueError("the file holds a network without end")
+            raise ValueError("holds a network without end")
+        passing = part.state.get("_non_persistent_buffers_set")
+        passing = passing if isinstance(passing, set) else ()
         for kind in ("_parameters", "_buffers"):
             weights.update(
                 {
                     f"{prefix}{name}": tensor
                     for name, tensor in part.state[kind].items()
-                    if torch.is_tensor(tensor)
+                    if torch.is_tensor(tensor) and name not in passing
                 }
             )
         left += [
@@ -171,7 +183,7 @@ def foreign_objects(path):
     """
     try:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError):
+    except Exception:  # as above
         return []
     return sorted(set(names) - {name for _, name in SAFE_TYPES})
 

@@ -37,6 +37,7 @@ SYSTEMS = {
 # else: an optimizer has an eps, too.
 OF_NETWORKS = ("net", "model", "separator", "arch", "filterbank")
 OF_DATA = ("data",)  # which have a rate, too
+DEEPEST = 50  # of settings; what holds itself has no end
 
 
 def find_network(weights, system=None, prefix=None):
@@ -228,11 +229,13 @@ def _find_key(values, published, places):
     return min(keys, key=len, default=None)
 
 
-def _flatten(tree, path=""):
+def _flatten(tree, path="", depth=0):
     """Pairs of "a_b_c" and the value that is there."""
+    if depth > DEEPEST:
+        raise ValueError("its settings stand within each other without end")
     for key, value in tree.items():
         name = f"{path}{key}"
         if isinstance(value, dict):
-            yield from _flatten(value, f"{name}_")
+            yield from _flatten(value, f"{name}_", depth + 1)
         else:
             yield name, value

@@ -144,3 +144,29 @@ def test_a_file_that_does_not_exist_is_named(tmp_path):
 def test_a_file_without_weights_is_refused(content):
     with pytest.raises(ValueError, match="no weights"):
         find_weights(content)
+
+
+def test_no_damage_to_a_file_ends_in_anything_but_a_line(tmp_path):
+    """Of an archive and of the format before it."""
+    path = tmp_path / "net.pth"
+    for zipped in (True, False):
+        published_files.plain(path, "dprnn")
+        content = torch.load(path, weights_only=True)
+        torch.save(content, path, _use_new_zipfile_serialization=zipped)
+        good, refused = path.read_bytes(), 0
+        for seed in range(60):
+            rng, data = np.random.default_rng(seed), bytearray(good)
+            for place in rng.integers(6000, size=1 + seed % 4):
+                data[place] = rng.integers(256)
+            path.write_bytes(data)
+            try:
+                find_weights(read_file(path))
+            except ValueError as error:
+                refused += 1
+                assert "\n" not in str(error)
+        assert refused > 10
+    path.write_bytes(b"\x80\x02.")  # a pickle of nothing
+    with pytest.raises(ValueError, match="no file of weights"):
+        read_file(path)
+    with pytest.raises(ValueError, match="is a folder"):
+        read_file(tmp_path)

@@ -104,7 +104,7 @@ def test_a_module_that_holds_itself_is_refused(tmp_path, monkeypatch):
     root = nn.Sequential(nn.Linear(1, 1))
     root._modules["again"] = root
     torch.save(root, path)
-    with pytest.raises(ValueError, match="network without end"):
+    with pytest.raises(ValueError, match="net.pt holds a network without end"):
         read_file(path)
 
 
@@ -114,3 +114,23 @@ def test_a_file_of_before_is_refused_with_what_to_do(tmp_path):
     with pytest.raises(ValueError, match=r"state_dict\(\), NEW") as error:
         read_file(path)
     assert "\n" not in str(error.value)
+
+
+def test_a_module_is_found_beside_other_things(tmp_path):
+    path, network = tmp_path / "net.pt", torch.nn.Linear(1, 1)
+    torch.save({"epoch": 3, "net": network, "lr": torch.tensor(0.1)}, path)
+    found = read_file(path)
+    assert found["model_name"] == "Linear"
+    assert list(found["state_dict"]) == ["weight", "bias"]
+    torch.save({"one": network, "other": network.double()}, path)
+    with pytest.raises(ValueError, match="objects besides weights"):
+        read_file(path)
+
+
+def test_buffers_that_a_state_dict_lacks_are_no_weights(tmp_path):
+    network = torch.nn.Linear(1, 1)
+    network.register_buffer("window", torch.ones(2), persistent=False)
+    network.register_buffer("pe", torch.ones(2))
+    torch.save(network, tmp_path / "net.pt")
+    found = read_file(tmp_path / "net.pt")["state_dict"]
+    assert list(found) == list(network.state_dict())
