@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from speechbrain_spmamba.audio import open_audio, shown
+from speechbrain_spmamba.texts import read_text
 
 SUFFIX = ".json"
 
@@ -97,7 +98,7 @@ def read_lists(path, data_root):
     paths = {key: [root / name for name in lists[key]] for key in lists}
     with open_audio(paths["mix_wav"][0]) as file:
         rate = file.samplerate
-    names = _names(lists["mix_wav"])
+    names = _names(paths["mix_wav"])
     rows = [
         (
             place,
@@ -115,12 +116,12 @@ def read_lists(path, data_root):
 def _read(path):
     """Paths and numbers of samples of one list."""
     try:
-        items = json.loads(path.read_text(encoding="utf-8"))
+        items = json.loads(read_text(path))
         names = [name for name, _ in items]
         sizes = [size for _, size in items]
         fine = names and all(isinstance(name, str) for name in names)
         fine = fine and all(type(size) is int for size in sizes)
-    except (ValueError, TypeError, OSError):
+    except (ValueError, TypeError, OSError, RecursionError):
         fine = False
     if not fine:
         raise ValueError(
@@ -132,7 +133,7 @@ def _read(path):
 
 def _names(files):
     """An ID for each file: its path below what all have in common."""
-    folders = [os.path.dirname(name) for name in files]
-    common = os.path.commonpath(folders) if folders[0] else ""
+    files = [os.path.abspath(name) for name in files]
+    common = os.path.commonpath([os.path.dirname(name) for name in files])
     below = [Path(name).relative_to(common) for name in files]
     return ["_".join(path.with_suffix("").parts) for path in below]

@@ -13,6 +13,7 @@ from speechbrain_spmamba.audio import shown
 logger = logging.getLogger(__name__)
 
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
+MARK = "\ufeff"  # some programs put it before text, some twice
 HEAD = 1 << 16  # bytes that show whether a file is text
 DELIMITERS = (";", "\t", "|")  # what tables have in place of a comma
 
@@ -58,7 +59,7 @@ def read_text(path, errors="strict"):
             )
         content += file.read()
     try:
-        text = content.decode("utf-8-sig", errors)
+        text = content.decode("utf-8", errors).lstrip(MARK)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ValueError(
@@ -142,6 +143,7 @@ def read_csv(path, known=None):
             )
         # Programs leave out what is empty at the end.
         row = dict.fromkeys(columns, "")
+        fields = [field.strip() for field in fields]
         row.update(zip(columns, fields, strict=False))
         rows.append((number, row))
     return columns, rows

@@ -212,6 +212,18 @@ def test_a_model_that_gives_nan_has_no_scores(evaluate_files, tmp_path, capsys):
     assert not (tmp_path / "scores").exists()
 
 
+def test_a_mixture_that_the_model_does_not_take_is_named(
+    evaluate_files, tmp_path, capsys
+):
+    path = tmp_path / "b_mix.wav"
+    soundfile.write(path, np.ones((4000, 2)), RATE)
+    with pytest.raises(SystemExit) as stop:
+        evaluate_files()
+    assert stop.value.code == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("error: 'b': mixture has shape [1, 4000, 2]")
+
+
 def test_the_interval_holds_the_mean_nineteen_times_in_twenty():
     rng = np.random.default_rng(1)
     held = 0

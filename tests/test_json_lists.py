@@ -73,3 +73,20 @@ def test_mixtures_without_sources_are_refused(lists):
     (lists / "s1.json").unlink()
     with pytest.raises(ValueError, match="mix.json has no s1.json beside it"):
         read_manifest(lists, "nowhere")
+
+
+def test_a_mark_and_paths_of_both_kinds_are_no_hindrance(lists, tmp_path):
+    for path in lists.glob("*.json"):
+        first, second = json.loads(path.read_text())
+        first[0] = first[0].removeprefix(f"{tmp_path}/")
+        text = json.dumps([first, second])
+        path.write_text(text, encoding="utf-8-sig")
+    rows = read_manifest(lists, tmp_path, num_spks=2)
+    assert list(rows) == ["1_hall_1_2_mix", "2_room_3_4_mix"]
+
+
+@pytest.mark.parametrize("text", ["", "[" * 10**5, "{}", "[[3, 4]]", "\0"])
+def test_what_is_no_list_is_one_line(lists, text):
+    (lists / "s1.json").write_text(text)
+    with pytest.raises(ValueError, match="s1.json is no list of files"):
+        read_manifest(lists, "nowhere")

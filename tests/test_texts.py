@@ -29,11 +29,12 @@ def write(folder, content, name="a.csv"):
     "content",
     [
         MARK + ROWS.encode(),
+        MARK + MARK + ROWS.encode(),
         ROWS.replace("\n", "\r\n").encode(),
-        ROWS.replace(",", ", ").replace("mix_wav", "mix_wav ").encode(),
+        ROWS.replace(",", " , ").encode(),
         ROWS.encode().rstrip(b"\n") + b"\n\n",
     ],
-    ids=["mark", "crlf", "blanks", "empty lines"],
+    ids=["mark", "two marks", "crlf", "blanks", "empty lines"],
 )
 def test_what_programs_do_to_a_table_changes_nothing(tmp_path, content):
     plain = read_manifest(write(tmp_path, ROWS), "/d")

@@ -38,6 +38,7 @@ def run(arguments):
 
     from tqdm import tqdm
 
+    from speechbrain_spmamba.audio import shown
     from speechbrain_spmamba.evaluate import Evaluation, summary_lines
     from speechbrain_spmamba.loader import make_dataset
     from speechbrain_spmamba.loss import pairwise_neg_si_snr_or_level, pit
@@ -52,7 +53,10 @@ def run(arguments):
     evaluation = Evaluation(arguments.output, rate, arguments.examples)
     for item in tqdm(items, desc="evaluating", disable=None):
         mix, src = item["mix_sig"].unsqueeze(0), item["src_sig"].unsqueeze(0)
-        est = model.separate_batch(mix).cpu()
+        try:
+            est = model.separate_batch(mix).cpu()
+        except ValueError as error:
+            raise ValueError(f"'{shown(item['id'])}': {error}") from None
         pairwise = partial(pairwise_neg_si_snr_or_level, mix=mix)
         _, order = pit(pairwise, est, src)
         evaluation.add([item["id"]], mix, est, src, order)

@@ -12,6 +12,7 @@ from speechbrain_spmamba.lengths.layout import (
 
 FRAME = 1 << 16  # bytes of a frame, where the header does not tell the largest
 TAGS = 1024  # bytes of tags that may follow the last frame
+ID3V1 = 128  # bytes of a tag that begins with TAG, at the end of a file
 TOTAL = (1 << 36) - 1  # the bits of the number of samples
 
 
@@ -46,13 +47,16 @@ def find_layout(file, start, size):
     word = int.from_bytes(head[18:26], "big")
     total, others = word & TOTAL, word & ~TOTAL
     file.seek(max(start + 42, size - largest - TAGS))
-    if total and total in _ends(file.read(), block):
+    end = file.read()
+    if total and total in _ends(end, block):
         return AS_IT_IS
     place = start + 18
+    # The decoder takes a tag behind the last frame for a damaged one.
+    stop = size - ID3V1 if end[-ID3V1:].startswith(b"TAG") else None
 
     def with_total(samples):
         patch = (others | samples).to_bytes(8, "big")
-        return Layout(patches=((place, patch),), frames=samples)
+        return Layout(patches=((place, patch),), stop=stop, frames=samples)
 
     found = count_samples(file, with_total(0))
     if found < total:

@@ -69,7 +69,7 @@ def find_layout(file, start, size):
         )
     if told == found:
         return AS_IT_IS
-    if told:
+    if told is not None:
         return Layout(patches=((field, found.to_bytes(4, "big")),))
     pretended = Layout(stop=stop, size=PRETENDED)
     samples = count_samples(file, pretended)

@@ -47,6 +47,8 @@ def open_sound(source):
     except (soundfile.SoundFileError, OSError, TypeError) as error:
         reason = getattr(error, "error_string", "") or str(error)
         reason = getattr(error, "strerror", "") or reason
+        if reason.startswith("File does not exist"):  # so the MP3 decoder
+            reason = "Format not recognised"
         raise ValueError(
             f"cannot be read as audio ({reason.strip().rstrip('.')})"
         ) from None

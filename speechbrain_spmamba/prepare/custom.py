@@ -12,6 +12,9 @@ the table's folder or absolute, and an ``ID`` if the mixtures' file names do
 not differ.
 """
 
+import os
+from pathlib import Path
+
 from speechbrain_spmamba.prepare.roots import one_folder
 from speechbrain_spmamba.prepare.scan import (
     audio_files,
@@ -223,7 +226,8 @@ def read_table(path, parts):
         if empty:
             raise ValueError(f"{path} line {line}: '{empty[0]}' is empty")
         files = {
-            column: path.parent / row[part] for column, part in parts.items()
+            column: Path(os.path.abspath(path.parent / row[part]))
+            for column, part in parts.items()
         }
         item = row.get("ID") or files["mix_wav"].stem
         if item in items:

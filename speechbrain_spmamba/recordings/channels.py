@@ -1,8 +1,9 @@
 """Several channels become one: their mean, or one of them.
 
 Channels of opposite sign, from a cable or a microphone wired the wrong way
-round, cancel in the mean. Energies are added up while the blocks go by, so
-that it can be said at the end.
+round, cancel in the mean, all the time or where a part was joined to others.
+Energies are added up piece by piece while the blocks go by, so that it can be
+said at the end.
 """
 
 import logging
@@ -12,9 +13,11 @@ import numpy as np
 logger = logging.getLogger(__name__)
 
 CANCELLED = 100.0  # times softer (20 dB) than the mean of unrelated channels
+PIECE = 2048  # samples or more over which that is looked for
+LOST = 0.1  # share of all energy that has to lie in pieces that cancel
 ADVICE = (
-    "the channels cancel in their mean, so that little is left; --channel 1 "
-    "(channel=1) takes one of them"
+    "the channels cancel in their mean (%.0f %% of their energy), so that "
+    "little of it is left; --channel 1 (channel=1) takes one of them"
 )
 
 
@@ -46,7 +49,10 @@ class Mixdown:
                 f"channel is {channel}; channels are counted from 1"
             )
         self.channel, self.channels = channel, 1
-        self.own = self.mean = 0.0  # energies: of a channel, of the mean
+        # Of the present piece: samples, energies of a channel and the mean.
+        self.samples, self.own, self.mean = 0, 0.0, 0.0
+        # Of the pieces before: energies of a channel, and where all cancel.
+        self.total = self.lost = 0.0
 
     def __call__(self, block):
         """Takes ``[n, C]``, gives ``[n]``."""
@@ -61,14 +67,31 @@ class Mixdown:
         if self.channels == 1:
             return block[:, 0]
         mean = block.mean(1)
-        self.own += np.square(block, dtype=np.float64).mean(1).sum()
-        self.mean += np.square(mean, dtype=np.float64).sum()
+        for start in range(0, len(block), PIECE):
+            part = slice(start, start + PIECE)
+            self.samples += len(mean[part])
+            self.own += np.square(block[part], dtype=np.float64).mean(1).sum()
+            self.mean += np.square(mean[part], dtype=np.float64).sum()
+            if self.samples >= PIECE:
+                self.total, self.lost = self._energies()
+                self.samples, self.own, self.mean = 0, 0.0, 0.0
         return mean
+
+    def _energies(self):
+        """Energy of a channel, and how much of it lies where all cancel."""
+        cancelled = self.mean * self.channels * CANCELLED < self.own
+        return self.total + self.own, self.lost + self.own * cancelled
+
+    @property
+    def share(self):
+        """Share of the channels' energy that the mean has lost, 0 to 1."""
+        total, lost = self._energies()
+        return float(lost / total) if total else 0.0
 
     @property
     def cancels(self):
         """Whether the mean has lost what is in the channels."""
-        return bool(self.mean * self.channels * CANCELLED < self.own)
+        return self.share > LOST
 
     def warn(self, name):
         """Says so where the channels cancel.
@@ -79,4 +102,4 @@ class Mixdown:
             What they belong to.
         """
         if self.cancels:
-            logger.warning("%s: %s", name, ADVICE)
+            logger.warning("%s: " + ADVICE, name, 100 * self.share)

@@ -135,6 +135,11 @@ def test_flac_that_tells_too_little(tmp_path, total, tag):
     assert length_of(write(tmp_path, content)) == LENGTH
 
 
+def test_flac_of_unknown_length_may_have_a_tag_behind_it(tmp_path):
+    content = with_total(encoded("FLAC"), 0) + b"TAG" + bytes(125)
+    assert length_of(write(tmp_path, content)) == LENGTH
+
+
 def test_flac_that_tells_too_much_was_cut(tmp_path):
     path = write(tmp_path, with_total(encoded("FLAC"), LENGTH + 1))
     with pytest.raises(ValueError, match="24001 samples expected, 24000 found"):
@@ -179,10 +184,11 @@ def test_mp3_without_a_length(tmp_path, tag):
     assert found == 44 * 576 and estimated != found
 
 
-def test_mp3_whose_table_tells_half(tmp_path):
+@pytest.mark.parametrize("frames", [0, 20])
+def test_mp3_whose_table_tells_half_or_nothing(tmp_path, frames):
     content = variable_mp3()
     place = content.index(b"Xing") + 8
-    content[place : place + 4] = (20).to_bytes(4, "big")
+    content[place : place + 4] = frames.to_bytes(4, "big")
     assert length_of(write(tmp_path, content)) == LENGTH
 
 
@@ -271,6 +277,12 @@ def test_no_other_place_of_the_package_believes_a_header():
     # Files just written and read back, their comments, and bytes in memory.
     own = {"recordings/spool.py", "recordings/marks.py", "prepare/plans.py"}
     assert found == own
+
+
+def test_a_page_in_place_of_an_mp3_is_there_and_no_audio(tmp_path):
+    path = write(tmp_path, b"<html>404</html>", "mp3")
+    with pytest.raises(ValueError, match="as audio \\(Format not recognised"):
+        open_audio(path)
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="no shared cases")

@@ -151,3 +151,17 @@ def test_linked_folders_are_part_of_a_split(tmp_path):
         link.symlink_to(tmp_path / "elsewhere" / part)
         (tmp_path / "elsewhere" / part / "loop").symlink_to(link.parent)
     assert set(_rows(tmp_path)) == {"x", "more_y", "more_z"}
+
+
+def test_a_file_that_is_reached_from_below_but_is_not_below_is_named(
+    tmp_path,
+):
+    write_parts(tmp_path / "other", ["mix", "s1"], ["a"])
+    table = tmp_path / "data" / "test.csv"
+    table.parent.mkdir()
+    table.write_text("mix,s1\n../other/mix/a.wav,../other/s1/a.wav\n")
+    splits = {"test": "test.csv"}
+    with pytest.raises(ValueError, match="a.wav is not below .*data; give"):
+        prepare(table.parent, tmp_path / "out", splits)
+    made = prepare(tmp_path, tmp_path / "out", {"test": "data/test.csv"})
+    assert "$data_root/other/mix/a.wav" in made["test"].read_text()

@@ -154,3 +154,13 @@ def test_a_recording_that_cancels_exactly(call):
         "no one speaks, s2: no one speaks"
         not in call(path, "--channel", "1").err
     )
+
+
+@pytest.mark.parametrize("part", [slice(0, 9000), slice(30000, 40000)])
+def test_channels_may_cancel_for_a_while(part, caplog):
+    wave = np.stack([noise(40000)] * 2, 1)
+    assert not cancels(wave)
+    wave[part, 1] *= -1
+    assert cancels(wave)
+    parts_model().separate_array(wave, 8000)
+    assert "channels cancel in their mean (2" in caplog.text
