@@ -1,5 +1,6 @@
 """Separation with a trained model: batches in memory, files on disk."""
 
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,11 @@ from speechbrain_spmamba.checked_model import (
 )
 from speechbrain_spmamba.model_folder import HPARAMS_FILE, check_file, collect
 from speechbrain_spmamba.recordings.channels import Mixdown
-from speechbrain_spmamba.recordings.files import open_recording
+from speechbrain_spmamba.recordings.files import (
+    FASTEST,
+    SLOWEST,
+    open_recording,
+)
 from speechbrain_spmamba.recordings.separation import (
     as_mono,
     in_blocks,
@@ -26,8 +31,6 @@ from speechbrain_spmamba.recordings.separation import (
 from speechbrain_spmamba.recordings.spool import subtype_like
 from speechbrain_spmamba.recordings.streams import separate_blocks
 from speechbrain_spmamba.weights import fill, read_weights
-
-LOWEST_RATE = 1000  # Hz; less is kHz by mistake
 
 
 class WaveformSeparation(Pretrained):
@@ -253,7 +256,7 @@ class WaveformSeparation(Pretrained):
         """
         if order not in ("model", "activity"):
             raise ValueError(f"order is '{order}'; expected model or activity")
-        mixdown = Mixdown(channel)
+        rate, mixdown = _whole_rate(rate), Mixdown(channel)
         mono = as_mono(wave, mixdown)
         mixdown.warn("the samples")
         if not len(mono):
@@ -312,11 +315,7 @@ class WaveformSeparation(Pretrained):
         ValueError
             A wrong setting, or samples that are not finite.
         """
-        if rate < LOWEST_RATE:
-            raise ValueError(
-                f"the sample rate is {rate} Hz, less than any speech has; give "
-                "it in Hz: 16000, not 16"
-            )
+        rate = _whole_rate(rate)
         if batch is None:
             batch = 1 if torch.device(self.device).type == "cpu" else 4
         model_rate = self.hparams.sample_rate
@@ -337,6 +336,17 @@ class WaveformSeparation(Pretrained):
     def _separate_arrays(self, mixes):
         """``[B, T] -> [B, T, S]`` in numpy."""
         return self.separate_batch(torch.from_numpy(mixes)).cpu().numpy()
+
+
+def _whole_rate(rate):
+    """A sample rate as an int; ValueError for none, or kHz by mistake."""
+    number = isinstance(rate, Real) and not isinstance(rate, bool)
+    if not number or not SLOWEST <= rate <= FASTEST or rate % 1:
+        raise ValueError(
+            f"the sample rate is {rate!r} Hz; give it in Hz, as a whole number "
+            f"from {SLOWEST} to {FASTEST}: 16000, not 16"
+        )
+    return int(rate)
 
 
 def strict_load(module, path):

@@ -335,3 +335,14 @@ def test_an_unknown_order_is_refused(parts):
 def test_a_rate_in_kilohertz_is_refused(parts):
     with pytest.raises(ValueError, match="16 Hz.*give it in Hz"):
         parts.separate_array(_noise(100), 16)
+
+
+@pytest.mark.parametrize(
+    "rate", [0, -8000, 8000.5, float("nan"), float("inf"), "8000", None, True]
+)
+def test_a_rate_that_is_none_is_refused(parts, rate):
+    for separate in (parts.separate_array, parts.separate_stream):
+        with pytest.raises(
+            ValueError, match="give it in Hz, as a whole number"
+        ):
+            list(separate(_noise(100), rate))

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from speechbrain_spmamba.kinds import check_values
+from speechbrain_spmamba.prepare.numbers import check_numbers
 from speechbrain_spmamba.suggest import did_you_mean
 
 PACKAGE = "speechbrain_spmamba.prepare"
@@ -125,6 +126,7 @@ def prepare_set(name, words):
             f"{name} needs {', '.join(missing)}; see `spmamba prepare {name} "
             "--help`"
         )
+    check_numbers(given)
     return function(output_folder=output_folder, **fixed, **given)
 
 

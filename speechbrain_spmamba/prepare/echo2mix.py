@@ -21,6 +21,7 @@ from pathlib import Path
 from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.prepare import scale
 from speechbrain_spmamba.prepare.cuts import CutLaw
+from speechbrain_spmamba.prepare.numbers import check_numbers
 from speechbrain_spmamba.prepare.plans import (
     FORMATS,
     manifest_row,
@@ -136,6 +137,14 @@ def prepare(
     if protocol not in ("paper", "release"):
         raise ValueError(f"protocol is '{protocol}'; give paper or release")
     check_splits(splits, SPLIT_KEYS)
+    check_numbers(
+        {
+            "sample_rate": sample_rate,
+            "num_spks": num_spks,
+            "seed": seed,
+            "jobs": jobs,
+        }
+    )
     law, cut_law = _laws(protocol, num_spks, scene, room, cut)
     folders = {
         "speech_folder": speech_folder,

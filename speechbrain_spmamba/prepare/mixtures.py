@@ -20,6 +20,7 @@ from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.names import file_name
 from speechbrain_spmamba.prepare.librispeech import index_speech
 from speechbrain_spmamba.prepare.mixture_items import draw_mixture, draw_talkers
+from speechbrain_spmamba.prepare.numbers import check_numbers
 from speechbrain_spmamba.prepare.splits import check_splits
 from speechbrain_spmamba.prepare.stamp import Stamp
 from speechbrain_spmamba.prepare.wham_noise import index_noise
@@ -101,17 +102,24 @@ def prepare(
     check_splits(splits, SPLIT_KEYS)
     if not isinstance(join, bool):
         raise ValueError(f"join is {join!r}; expected True or False")
-    settings = {
-        "splits": {split: dict(wanted) for split, wanted in splits.items()},
+    numbers = {
         "sample_rate": sample_rate,
         "num_spks": num_spks,
         "seconds": seconds,
+        "level": level,
+        "sir": sir,
+        "snr": snr,
+        "seed": seed,
+    }
+    check_numbers({**numbers, "jobs": jobs})
+    settings = {
+        "splits": {split: dict(wanted) for split, wanted in splits.items()},
+        **numbers,
         "level": list(level),
         "sir": list(sir),
         "snr": list(snr),
         "sexes": sexes and list(sexes),
         "join": join or None,
-        "seed": seed,
     }
     manifests = {split: output_folder / f"{split}.csv" for split in splits}
     folders = {"speech_folder": speech_folder, "noise_folder": noise_folder}

@@ -1,5 +1,7 @@
 """What users ask of each split, checked before anything is looked for."""
 
+import re
+
 from speechbrain_spmamba.suggest import did_you_mean
 
 
@@ -29,6 +31,7 @@ def check_splits(splits, known):
     if not isinstance(splits, dict) or not splits:
         raise ValueError(f"splits is {splits!r}; {_example()}")
     known = ["mixtures", *known]
+    _check_names(splits)
     for split, wanted in splits.items():
         if not isinstance(wanted, dict):
             raise ValueError(f"split {split} is {wanted!r}; {_example()}")
@@ -95,7 +98,18 @@ def places_of(splits, default):
         raise ValueError(
             f"splits is {splits!r}; expected {{test: NAME}} or the like"
         )
+    _check_names(splits)
     return dict(splits)
+
+
+def _check_names(splits):
+    """Says no to names that cannot be those of folders and manifests."""
+    for split in splits:
+        if not re.fullmatch(r"\w[\w.+-]*", str(split)):
+            raise ValueError(
+                f"a split is called {split!r}; give it the name of a folder, "
+                "of letters, digits, _, . and -"
+            )
 
 
 def _example():

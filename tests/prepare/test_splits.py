@@ -62,3 +62,43 @@ def test_folders_that_are_none_are_told(tmp_path, capsys, name, folder):
     assert end.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "folder is" in line
+
+
+@pytest.mark.parametrize("name", ["mixtures", "echo2mix", "custom", "wham"])
+def test_a_split_stays_within_the_output_folder(tmp_path, capsys, name):
+    wish = "{mixtures: 2}" if name in ("mixtures", "echo2mix") else "data"
+    for split in ("../x", "/x", "..", "a/b", "''", "'a\\\\b'"):
+        words = [name, str(tmp_path / "out" / "y"), *SETS[name]]
+        with pytest.raises(SystemExit) as end:
+            cli.main(["prepare", *words, f"--splits={{{split}: {wish}}}"])
+        assert end.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "a split is called" in line and "name of a folder" in line
+    assert not (tmp_path / "out").exists()
+
+
+NUMBERS = {
+    "sample_rate": ["0", "16", "8000.5", ".nan", "-8000"],
+    "num_spks": ["0", "-1", "1.5", "101"],
+    "seconds": ["0", "-1", ".nan", ".inf", "1.0e-9"],
+    "seed": ["-1", "0.5"],
+    "jobs": ["0", "1.5"],
+    "level": ["3", "[1]", "[-20, -30]", "[1, 2, 3]"],
+    "sir": ["[a, b]", "word"],
+    "snr": ["[.nan, 3]", "{a: 1}"],
+}
+
+
+@pytest.mark.parametrize("option", NUMBERS)
+def test_numbers_that_no_mixtures_are_made_of_are_told(
+    tmp_path, capsys, option
+):
+    for value in NUMBERS[option]:
+        words = ["mixtures", str(tmp_path / "out"), *SETS["mixtures"]]
+        words += ["--splits", "{test: {mixtures: 2}}", f"--{option}={value}"]
+        with pytest.raises(SystemExit) as end:
+            cli.main(["prepare", *words])
+        assert end.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"{option} is " in line and "; expected" in line
+    assert not (tmp_path / "out").exists()
