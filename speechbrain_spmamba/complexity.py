@@ -32,6 +32,7 @@ from speechbrain_spmamba.checked_model import (
 from speechbrain_spmamba.checked_text import read_part
 from speechbrain_spmamba.cost.counting import count_operators
 from speechbrain_spmamba.cost.footprint import Case, measure_in_turns
+from speechbrain_spmamba.model_folder import HPARAMS_FILE, check_file
 from speechbrain_spmamba.models import build_model
 from speechbrain_spmamba.nnet.mamba import BiMamba
 
@@ -354,7 +355,7 @@ def load(source, num_spks=None, trust=False):
     3
     """
     path = Path(source)
-    path = path / "hyperparams.yaml" if path.is_dir() else path
+    path = path / HPARAMS_FILE if path.is_dir() else path
     overrides = {} if num_spks is None else {"num_spks": num_spks}
     if not path.is_file():
         if path.suffix in (".yaml", ".yml") or path != Path(source):
@@ -363,6 +364,7 @@ def load(source, num_spks=None, trust=False):
                 "experiment's YAML file or a model folder"
             )
         return build_model(str(source), **overrides)
+    check_file(path)
     text = _separator_part(path) if trust else read_part(path)
     if not re.search("^num_spks:", text, re.MULTILINE):
         overrides = {}

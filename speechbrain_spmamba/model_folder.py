@@ -79,6 +79,11 @@ def check_folder(folder, names=(HPARAMS_FILE, WEIGHTS_FILE)):
     names : iterable of str
         Files that it must have.
     """
+    if not Path(folder).exists():
+        raise ValueError(
+            f"{folder} is no model folder: there is no such folder; give one, "
+            "or the name of a model of the Hugging Face Hub: user/model"
+        )
     for name in names:
         if not (Path(folder) / name).is_file():
             raise ValueError(

@@ -342,7 +342,5 @@ def test_a_rate_in_kilohertz_is_refused(parts):
 )
 def test_a_rate_that_is_none_is_refused(parts, rate):
     for separate in (parts.separate_array, parts.separate_stream):
-        with pytest.raises(
-            ValueError, match="give it in Hz, as a whole number"
-        ):
+        with pytest.raises(ValueError, match="give it in Hz, as a whole"):
             list(separate(_noise(100), rate))

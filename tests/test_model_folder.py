@@ -11,7 +11,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
-from speechbrain_spmamba import cli
+from speechbrain_spmamba import cli, complexity
 from speechbrain_spmamba.inference import WaveformSeparation, strict_load
 from speechbrain_spmamba.sums import SUMS_FILE, check_sums, write_sums
 from tests.small_models import build_small
@@ -170,3 +170,18 @@ def test_a_savedir_gets_the_files_and_their_sums(folder, tmp_path):
     )
     names = {path.name for path in place.iterdir()}
     assert names == {HPARAMS, WEIGHTS, SUMS_FILE}
+
+
+def test_a_damaged_folder_is_not_counted_either(folder):
+    assert complexity.load(folder).num_spks == 2
+    path = folder / HPARAMS
+    path.write_text(path.read_text().replace("hidden: 5", "hidden: 4"))
+    with pytest.raises(ValueError, match="hyperparams.yaml is damaged"):
+        complexity.load(folder)
+
+
+def test_what_is_not_there_is_told_what_could_be(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("none", "a/b/c", "/none", str(tmp_path / "none")):
+        with pytest.raises(ValueError, match="no such folder; .*user/model"):
+            WaveformSeparation.from_hparams(name)
