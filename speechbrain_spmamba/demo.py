@@ -86,7 +86,7 @@ def separate_upload(
     ... )
     >>> model = WaveformSeparation(
     ...     modules={"separator": separator},
-    ...     hparams={"sample_rate": 8000, "num_spks": 2},
+    ...     hparams={"sample_rate": 16000, "num_spks": 2},
     ...     run_opts={"device": "cpu"},
     ... )
     >>> folder = getfixture("tmp_path")

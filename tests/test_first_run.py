@@ -31,6 +31,7 @@ SMALLER = {
     "segment: 1.0 ": "segment: 0.5 ",
     "max_epochs: 3\n": "max_epochs: 2\n",
     "lr: 0.005\n": "lr: 0.01\n",
+    "seconds: 4.0\n": "seconds: 2.0\n",
 }
 
 

@@ -43,6 +43,11 @@ UNUSED = {
 SINGLE_PRECISION = {"skim"}
 ANY_LEVEL = ["spmamba", "tf_gridnet"]
 of_all_models = pytest.mark.parametrize("name", EVERY)
+# Where a variant does as its system does, it is a slow test.
+of_all_systems = pytest.mark.parametrize(
+    "name",
+    [*SYSTEMS, *(pytest.param(v, marks=pytest.mark.slow) for v in VARIANTS)],
+)
 
 
 def _exact(name, **overrides):
@@ -63,7 +68,7 @@ def test_any_number_of_sources(name):
         assert torch.isfinite(est).all() and est[0].abs().amax(0).min() > 0
 
 
-@of_all_models
+@of_all_systems
 def test_short_recordings_keep_their_length(name):
     model = build_small(name)
     for samples in (1, 2, 8, 17, 25, 32, 65, 799):
@@ -88,7 +93,7 @@ def test_padding_and_neighbours_do_not_change_the_output(name, overrides):
             assert (est[item, samples:] == 0).all()
 
 
-@of_all_models
+@of_all_systems
 def test_items_of_one_length_do_not_change_each_other(name):
     model, dtype, close = _exact(name)
     batch = torch.randn(3, 501, dtype=dtype)
@@ -128,14 +133,14 @@ def test_every_weight_learns(name):
             assert weight.grad.abs().max() > 0, key
 
 
-@of_all_models
+@of_all_systems
 def test_it_runs_in_training_mode_too(name):
     model = build_small(name).train()
     est = model(torch.randn(2, 300), torch.tensor([1.0, 0.5]))
     assert torch.isfinite(est).all() and (est[1, 150:] == 0).all()
 
 
-@of_all_models
+@of_all_systems
 def test_weights_from_a_file_give_the_same_output(name, tmp_path):
     model, other = build_small(name), build_small(name)
     mix = torch.randn(1, 501)
@@ -169,7 +174,7 @@ def test_the_output_follows_the_level_of_the_input(name, gain):
     )
 
 
-@of_all_models
+@of_all_systems
 def test_inputs_it_cannot_separate_are_errors_of_one_line(name):
     model, bad = build_small(name), torch.randn(3, 400)
     bad[1, 5] = float("nan")
@@ -186,7 +191,7 @@ def test_inputs_it_cannot_separate_are_errors_of_one_line(name):
         assert "\n" not in str(error.value)
 
 
-@of_all_models
+@of_all_systems
 def test_the_output_is_float32_under_autocast(name):
     model, mix = build_small(name), torch.randn(2, 400)
     for lengths in (None, torch.tensor([1.0, 0.6])):
@@ -198,7 +203,7 @@ def test_the_output_is_float32_under_autocast(name):
         assert (low - full).norm() / full.norm() < 0.05
 
 
-@of_all_models
+@of_all_systems
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
 def test_gradients_are_finite_under_autocast(name, precision):
     model, mix = build_small(name).train(), torch.randn(2, 400)
