@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from speechbrain_spmamba.activity import ActivityMeter, activity, most_active
+from speechbrain_spmamba.activity import (
+    Activity,
+    ActivityMeter,
+    activity,
+    most_active,
+)
 from tests.separating import noise, talker
 
 RATE = 8000
@@ -88,3 +93,131 @@ def test_most_active_first(voice):
     half = np.where(np.arange(len(voice)) < 32000, talker(1, 8), 0)
     found = activity(np.stack([silence, half, voice], 1), RATE)
     assert most_active(found) == [2, 1, 0]
+
+
+def test_of_equally_long_talkers_the_louder_is_the_more_active():
+    soft, loud = (Activity(True, 2.0, 0.5, level) for level in (-40, -20))
+    longer = Activity(True, 2.1, 0.5, -60)
+    noisy = Activity(False, 3.0, 0.7, 0)
+    assert most_active([noisy, soft, loud, longer, loud]) == [3, 2, 4, 1, 0]
+
+
+def test_it_reads_as_share_and_level():
+    assert str(Activity(True, 2.0, 0.5, -25.4)) == "50 % at -25 dB"
+    assert str(Activity(False, 0.0, 0.0, -np.inf)) == "no one speaks"
+
+
+# What follows is exact: noise of a given level in each frame of 32 samples.
+SLOW = 1000  # Hz
+SPEECH = [-20, -30] * 50
+
+
+def _frames(levels, seed=0):
+    noise = np.random.default_rng(seed).standard_normal((len(levels), 32))
+    noise /= np.sqrt(np.mean(noise**2, 1, keepdims=True))
+    return noise * 10 ** (np.array(levels)[:, None] / 20)
+
+
+def _found(*outputs):
+    return activity(np.stack([o.ravel() for o in outputs], 1), SLOW)
+
+
+@pytest.mark.parametrize(
+    "loud, levels",
+    [(0, [-30, -40, -50, -51]), (-25, [-60, -69, -70, -71])],
+    ids=["30 dB below the loudest", "70 dB below full scale"],
+)
+def test_softer_frames_do_not_count(loud, levels):
+    speech = _frames(np.array(SPEECH) + loud)
+    found = _found(speech, _frames(levels * 25, seed=1))[1]
+    assert found.speaks
+    assert found.seconds == pytest.approx(75 * 0.032)
+    assert found.share == pytest.approx(0.75)
+    mean = np.mean(10.0 ** (np.array(levels[:3]) / 10))
+    assert found.level == pytest.approx(10 * np.log10(mean))
+
+
+@pytest.mark.parametrize(
+    "frames, speaking, speaks",
+    [
+        (400, 8, True),  # a quarter of a second
+        (400, 7, False),
+        (4200, 9, True),  # 1/500 of 134 s
+        (4200, 8, False),
+        (10, 5, True),  # half of what there is
+        (10, 4, False),
+    ],
+)
+def test_a_talker_speaks_for_long_enough(frames, speaking, speaks):
+    levels = np.full(frames, -np.inf)
+    levels[:speaking] = np.resize([-20, -30], speaking)
+    assert _found(_frames(levels))[0].speaks == speaks
+
+
+@pytest.mark.parametrize(
+    "levels, speaks",
+    [
+        ([-20] * 50 + [-26] * 50, True),
+        ([-20] * 50 + [-25] * 50, False),
+        ([-20] * 90 + [-30] * 10, True),  # a soft tenth
+        ([-20] * 91 + [-30] * 9, False),
+        ([-30] * 89 + [-20] * 11, True),  # a loud tenth
+        ([-30] * 90 + [-20] * 10, False),
+        ([-20] * 31, True),  # less than a second may be steady
+        ([-20] * 32, False),
+    ],
+)
+def test_a_talkers_level_moves(levels, speaks):
+    assert _found(_frames(levels))[0].speaks == speaks
+
+
+@pytest.mark.parametrize(
+    "cosine, copies", [(0.78, False), (0.82, True), (-0.82, True)]
+)
+@pytest.mark.parametrize("gain", [0.5, 2.0])
+def test_the_softer_of_two_alike_outputs_is_a_copy(cosine, copies, gain):
+    one, other = _frames(SPEECH), _frames(SPEECH, seed=1)
+    energy = np.sum(one**2, 1, keepdims=True)
+    other -= one * np.sum(one * other, 1, keepdims=True) / energy
+    other *= np.sqrt(energy / np.sum(other**2, 1, keepdims=True))
+    other = gain * (cosine * one + np.sqrt(1 - cosine**2) * other)
+    third = _frames(SPEECH, seed=2)
+    speaks = [a.speaks for a in _found(one, other, third)]
+    assert speaks == [not (copies and gain > 1), not (copies and gain < 1), True]
+
+
+def test_the_frames_in_which_someone_speaks_are_told():
+    speech, other = _frames(SPEECH), _frames(SPEECH, seed=1)
+    speech[:5] = 0
+    other[:40] = 0.1 * speech[:40]  # what leaks is no speech
+    other[60] *= 1e-3
+    meter = ActivityMeter(SLOW, keep=True)
+    steady = _frames([-20] * 100, seed=2)
+    outputs = [o.ravel() for o in (speech, other, steady)]
+    meter.push(np.stack(outputs, 1))
+    wanted = np.ones((100, 3), bool)
+    wanted[:5, 0] = wanted[:40, 1] = wanted[60, 1] = wanted[:, 2] = False
+    np.testing.assert_array_equal(meter.speaking(), wanted)
+
+
+def test_no_frame_speaks_where_there_are_none():
+    meter = ActivityMeter(SLOW, keep=True)
+    meter.push(np.zeros((0, 2)))
+    assert meter.speaking().shape == (0, 2)
+
+
+def test_a_recording_shorter_than_a_frame_is_one():
+    meter = ActivityMeter(SLOW)
+    meter.push(np.full((10, 1), 0.1))
+    for _ in range(2):  # asking changes nothing
+        (found,) = meter.result()
+        assert found.speaks
+        assert (found.seconds, found.share) == (0.01, 1.0)
+        assert found.level == pytest.approx(-20)
+
+
+def test_absurdly_loud_outputs_are_judged():
+    wave = 1e30 * _frames(SPEECH).astype("float32")
+    with np.errstate(all="raise"):
+        (found,) = _found(wave)
+    assert found.level == 60 and found.share == 1

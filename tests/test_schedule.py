@@ -37,6 +37,16 @@ def test_without_patience_it_never_stops_early():
     assert len(_run(PatientEpochCounter(9, patience=0), [0.0] * 9)) == 9
 
 
+def test_without_limits_it_never_stops_early():
+    counter = PatientEpochCounter(9)
+    counter.minutes = 1e6
+    assert len(_run(counter, [0.0] * 9)) == 9
+
+
+def test_without_validation_there_is_nothing_to_wait_for():
+    assert list(PatientEpochCounter(5, patience=1)) == [1, 2, 3, 4, 5]
+
+
 def test_an_interrupted_count_ends_where_it_would_have(tmp_path):
     losses = [-1.0, -3.0, *[-2.0] * 20]
     counter = PatientEpochCounter(50, patience=3)
@@ -65,8 +75,9 @@ def test_only_training_is_counted(clock):
     counter = PatientEpochCounter(50, max_minutes=5)
     for _ in range(2):
         counter.start_clock()
-        clock["minutes"] += 2
-        counter.count_time()
+        for _ in range(2):  # batches
+            clock["minutes"] += 1
+            counter.count_time()
         clock["minutes"] += 70  # validation
     assert counter.minutes == 4 and not counter.time_is_over
     assert next(counter) == 1
@@ -129,4 +140,13 @@ def test_history_survives_a_restart(tmp_path):
     again.load(tmp_path / "state")
     again.add(epoch=2, loss=1.5)
     again.write()
-    assert (tmp_path / "h.csv").read_text() == "epoch,loss\n1,2.5\n2,1.5\n"
+    assert (tmp_path / "h.csv").read_bytes() == b"epoch,loss\n1,2.5\n2,1.5\n"
+
+
+def test_a_history_is_written_from_its_first_row_on(tmp_path):
+    history = History(tmp_path / "h.csv")
+    history.write()
+    assert not (tmp_path / "h.csv").exists()
+    history.add(epoch=1, loss=2.5)
+    history.write()
+    assert (tmp_path / "h.csv").read_text() == "epoch,loss\n1,2.5\n"

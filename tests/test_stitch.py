@@ -11,7 +11,7 @@ import torch
 
 from speechbrain_spmamba.metrics import si_snr
 from speechbrain_spmamba.recordings.streams import windows
-from speechbrain_spmamba.stitch import Stitcher, stitch
+from speechbrain_spmamba.stitch import Stitcher, heard, stitch
 from tests.separating import noise, talker
 
 RATE = 8000
@@ -128,6 +128,131 @@ def test_one_output_needs_no_order():
     pieces = windows([wave], 10 * RATE, 8 * RATE)
     joined = np.concatenate(list(stitch(pieces, 2 * RATE, RATE)))
     np.testing.assert_allclose(joined, wave, atol=1e-7)
+
+
+def _levels(*outputs, size=100):
+    """A window of outputs that are constant."""
+    return np.tile(np.array(outputs, "float32"), (size, 1))
+
+
+def test_windows_are_cross_faded_where_they_share_samples():
+    # The last one shares more than it must: what came before has settled it.
+    windows = [(0, _levels(0)), (80, _levels(1)), (90, _levels(2))]
+    joined = np.concatenate(list(stitch(windows, 20, 1000, align=False)))
+    rise = np.sin(np.pi / 2 * (np.arange(20) + 0.5) / 20) ** 2
+    wanted = [np.zeros(80), rise, np.ones(60), 1 + rise, np.full(10, 2.0)]
+    assert joined.dtype == np.float32
+    np.testing.assert_allclose(joined[:, 0], np.concatenate(wanted), atol=1e-6)
+
+
+def test_samples_are_given_as_soon_as_no_window_changes_them():
+    windows = [(start, _levels(0, 1)) for start in (0, 80, 160)]
+    pieces = list(stitch(windows, 20, 1000))
+    assert [len(piece) for piece in pieces] == [80, 80, 80, 20]
+    assert list(stitch([], 20, 1000)) == []
+    short = list(stitch([(0, _levels(0, size=15))], 20, 1000))
+    assert [len(piece) for piece in short] == [15]
+
+
+def test_windows_in_a_known_order_are_joined_as_they_are():
+    windows = [(0, _levels(0, 1)), (80, _levels(1, 0))]
+    joined = np.concatenate(list(stitch(windows, 20, 1000, align=False)))
+    assert joined[0].tolist() == [0, 1] and joined[-1].tolist() == [1, 0]
+
+
+def test_what_is_heard_in_the_overlap_finds_the_order():
+    talkers = noise(3000, 3)
+    stitcher = Stitcher(500, 1000)
+    stitcher.push(0, talkers[:2000])
+    assert stitcher.order == [0, 1, 2]
+    order = [2, 0, 1]
+    second = np.argsort(order)
+    stitcher.push(1500, talkers[1500:, second])
+    assert stitcher.order == order
+    np.testing.assert_allclose(stitcher.flush(), talkers[2500:], atol=1e-6)
+
+
+def test_the_sound_of_a_voice_decides_behind_a_pause():
+    # One voice is low, the other high; nothing is heard in the overlaps.
+    white = noise(5000, 2)
+    low, high = white[1:, 0] + white[:-1, 0], white[1:, 1] - white[:-1, 1]
+    talkers = np.stack([low, high], 1)
+    talkers[1500:2000] = talkers[3000:3500] = 0
+    stitcher = Stitcher(500, 1000)
+    stitcher.push(0, talkers[:2000])
+    for start in (1500, 3000):
+        stitcher.push(start, talkers[start : start + 2000, ::-1])
+        assert stitcher.order == [1, 0]
+
+
+def _pure(ratio):
+    """Two unlike waves of mean square 1, and the first with noise in it."""
+    time = 2 * np.pi * np.arange(800) / 800
+    one, other, rest = (np.sqrt(2) * np.sin(n * time) for n in (5, 7, 9))
+    return np.stack([one, other], 1), one + 10 ** (-ratio / 20) * rest
+
+
+@pytest.mark.parametrize(
+    "ratio, counts", [(40, 1), (30, 1), (15, 0.5), (3, 0.1), (-3, 0)]
+)
+def test_what_is_heard_grows_with_si_snr(ratio, counts):
+    waves, noisy = _pure(ratio)
+    energy = 1 + 10 ** (-ratio / 10)
+    found = heard(waves, noisy[:, None], 1.0, energy)
+    same = 2 / (1 + energy)
+    wanted = (0.9 * counts + 0.1 * same) / 1.01
+    np.testing.assert_allclose(found[:, 0], [wanted, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("scale, same", [(-3, 0.6), (0.5, 0.8)])
+def test_of_copies_the_equal_one_is_heard_best(scale, same):
+    waves, _ = _pure(0)
+    found = heard(waves, scale * waves, 1.0, scale**2)
+    wanted = np.eye(2) * (0.9 + 0.1 * same) / 1.01
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_what_is_soft_beside_its_loudest_counts_less():
+    waves, _ = _pure(0)
+    for loudest in ((100.0, 1.0), (1.0, 100.0)):  # a hundredth: by half
+        found = heard(waves, waves, *loudest)
+        wanted = np.eye(2) * np.sqrt(0.5 / 1.01)
+        np.testing.assert_allclose(found, wanted, atol=1e-6)
+    assert not heard(0 * waves, waves, 1.0, 1.0).any()
+    assert not heard(0 * waves, 0 * waves, 0.0, 0.0).any()
+    loud = waves.astype("float32") * 1e25
+    found = heard(loud, loud, 1e50, 1e50)
+    np.testing.assert_allclose(found, np.eye(2) / 1.01, atol=1e-6)
+
+
+def _loudest(*passages):
+    """What a window of passages of given mean squares is taken for."""
+    stitcher = Stitcher(20, 1000)
+    levels = np.sqrt(np.repeat(passages, 256, axis=0))
+    stitcher.push(0, levels)
+    return stitcher.loudest
+
+
+def test_how_loud_a_window_is_says_its_loud_output_where_it_is_loud():
+    assert _loudest([1.0, 3.0]) == pytest.approx(3)
+    assert _loudest([1.0, 0.0], [3.0, 0.0]) == pytest.approx(2.5)
+    # Silence does not count, however long.
+    assert _loudest([1.0], *[[0.0]] * 9) == pytest.approx(1)
+
+
+def test_how_loud_the_streams_were_is_forgotten_slowly():
+    stitcher = Stitcher(20, 1000)
+    # Shorter than a passage; behind the last whole one; louder; softer.
+    for start, size, level, loudest in (
+        (0, 100, 2.0, 4.0),
+        (80, 300, 1.0, 3.6),
+        (360, 100, 3.0, 9.0),
+        (440, 100, 0.0, 8.1),
+    ):
+        window = _levels(level, size=size)
+        window[256:] = 100
+        stitcher.push(start, window)
+        assert stitcher.loudest == pytest.approx(loudest)
 
 
 @pytest.mark.slow
