@@ -45,6 +45,11 @@ def test_every_mixture_has_its_row(tmp_path):
     mean = np.mean([float(row["si_snri"]) for row in rows])
     assert summary["si_snri"]["mean"] == pytest.approx(mean)
     assert json.loads((tmp_path / "summary.json").read_text()) == summary
+    assert summary["hours"] == pytest.approx(0.75 / 3600)
+    table = (tmp_path / "results.csv").read_bytes()
+    header = b"ID,duration,si_snr,si_snri,sdr,sdri,silence\n"
+    assert table.startswith(header + b"a,0.25,")
+    assert not (tmp_path / "examples").exists()
 
 
 def test_estimates_are_scored_in_the_order_of_their_sources(tmp_path):
@@ -70,9 +75,16 @@ def test_examples_have_audio_and_a_figure(tmp_path):
         "reference2.wav",
         "spectrograms.png",
     }
-    wave, rate = soundfile.read(folder / "estimate2.wav", dtype="float32")
-    np.testing.assert_array_equal(wave, est[0, :, 1])
-    assert rate == RATE
+    for name, signal in (
+        ("mixture", mix[0]),
+        ("estimate1", est[0, :, 0]),
+        ("estimate2", est[0, :, 1]),
+        ("reference1", src[0, :, 0]),
+        ("reference2", src[0, :, 1]),
+    ):
+        wave, rate = soundfile.read(folder / f"{name}.wav", dtype="float32")
+        np.testing.assert_array_equal(wave, signal)
+        assert rate == RATE
     assert (folder / "spectrograms.png").read_bytes()[:4] == b"\x89PNG"
     assert not (tmp_path / "examples" / "b").exists()
 
@@ -231,6 +243,13 @@ def test_the_interval_holds_the_mean_nineteen_times_in_twenty():
         low, high = describe(list(rng.normal(3.0, 2.0, 60)), 400)["interval"]
         held += low < 3.0 < high
     assert 88 <= held <= 100
+
+
+def test_the_interval_is_the_same_whenever_it_is_asked_for():
+    values = [0.0, 1.0] * 50
+    found = describe(values)
+    assert found == describe(values)
+    assert found["interval"] == pytest.approx([0.4, 0.6], abs=0.015)
 
 
 def test_undefined_scores_are_left_out():
