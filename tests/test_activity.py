@@ -71,6 +71,7 @@ def test_blocks_of_any_size_count_the_same(voice, size):
     for start in range(0, len(outputs), size):
         meter.push(outputs[start : start + size])
     assert meter.result() == activity(outputs, RATE)
+    assert meter.kept is None  # unless asked: memory does not grow
 
 
 @pytest.mark.parametrize("frames", [1, 10, 255, 256, 257])
@@ -82,6 +83,11 @@ def test_very_short_recordings_are_judged(frames):
 
 def test_nothing_at_all_has_no_activity():
     assert ActivityMeter(RATE).result() == []
+
+
+def test_of_silence_nothing_is_said():
+    silence = Activity(False, 0.0, 0.0, -np.inf)
+    assert activity(np.zeros((8000, 2)), RATE) == [silence, silence]
 
 
 def test_tensors_are_taken(voice):
@@ -103,7 +109,7 @@ def test_of_equally_long_talkers_the_louder_is_the_more_active():
 
 
 def test_it_reads_as_share_and_level():
-    assert str(Activity(True, 2.0, 0.5, -25.4)) == "50 % at -25 dB"
+    assert str(Activity(True, 2.0, 0.996, -25.4)) == "100 % at -25 dB"
     assert str(Activity(False, 0.0, 0.0, -np.inf)) == "no one speaks"
 
 
@@ -129,7 +135,13 @@ def _found(*outputs):
 )
 def test_softer_frames_do_not_count(loud, levels):
     speech = _frames(np.array(SPEECH) + loud)
-    found = _found(speech, _frames(levels * 25, seed=1))[1]
+    other = _frames(levels * 25, seed=1)
+    meter = ActivityMeter(SLOW, keep=True)
+    meter.push(np.stack([speech.ravel(), other.ravel()], 1))
+    np.testing.assert_array_equal(
+        meter.speaking()[:, 1], [True, True, True, False] * 25
+    )
+    found = meter.result()[1]
     assert found.speaks
     assert found.seconds == pytest.approx(75 * 0.032)
     assert found.share == pytest.approx(0.75)
@@ -208,12 +220,12 @@ def test_no_frame_speaks_where_there_are_none():
 
 def test_a_recording_shorter_than_a_frame_is_one():
     meter = ActivityMeter(SLOW)
-    meter.push(np.full((10, 1), 0.1))
+    meter.push(np.array([[0.1]] * 5 + [[0.2]] * 5))
     for _ in range(2):  # asking changes nothing
         (found,) = meter.result()
         assert found.speaks
         assert (found.seconds, found.share) == (0.01, 1.0)
-        assert found.level == pytest.approx(-20)
+        assert found.level == pytest.approx(-16)  # of a frame: whole dB
 
 
 def test_absurdly_loud_outputs_are_judged():

@@ -150,6 +150,17 @@ def test_a_mixture_that_is_its_source_but_for_rounding_has_no_improvement():
     assert np.isfinite(list(score(noisy[:, 0], est, src).values())).all()
 
 
+def test_a_soft_source_beside_one_that_is_alone_keeps_its_improvement():
+    est, src = _speechlike()
+    src[:, 1] *= 1e-4
+    est[:, 1] *= 1e-4
+    mix = src.sum(1)
+    expected = score(mix, est[:, 1:], src[:, 1:])["si_snri"]
+    found = score(mix, est, src, metrics=["si_snr"])
+    assert list(found) == ["si_snr", "si_snri"]
+    assert found["si_snri"] == pytest.approx(expected)
+
+
 def test_the_other_sources_of_the_mixture_keep_their_improvement():
     est, src = _speechlike()
     third = torch.randn(len(src), 1).double()
@@ -168,7 +179,14 @@ def test_silent_sources_are_scored_by_the_level_of_their_output():
     mix = src.sum(1)
     assert np.isnan(below_mixture(mix, est, src))
     src[:, 1] = 0
-    for level, expected in ((1.0, 0), (0.01, 40), (10, -20), (0, CEILING)):
+    for level, expected in (
+        (1.0, 0),
+        (0.01, 40),
+        (10, -20),
+        (1e-8, CEILING),
+        (0, CEILING),
+        (1e8, FLOOR),
+    ):
         est[:, 1] = level * mix
         assert below_mixture(mix, est, src) == pytest.approx(expected)
     assert below_mixture(0 * mix, 0 * est, src) == CEILING
