@@ -181,7 +181,35 @@ def test_a_nan_stays_in_its_item(num_spks):
     est[1, 7, 0] = float("nan")
     loss, order = pit(pairwise_neg_snr, est, src)
     assert loss.isnan().tolist() == [False, True, False]
-    assert order[1].sort().values.tolist() == list(range(num_spks))
+    assert order[1].tolist() == list(range(num_spks))  # as it came
+
+
+@pytest.mark.parametrize(
+    "pairwise, what, expected",
+    [
+        # A silent source teaches its estimate silence: the louder, the worse.
+        (pairwise_neg_snr, "source", 10 * math.log10(2000 / 1e-8 + 1)),
+        (pairwise_neg_snr, "estimate", 0),
+        (pairwise_neg_snr, "both", 0),
+        # Scaled to fit, silence is as wrong as any estimate can be.
+        (pairwise_neg_si_snr, "source", 80),
+        (pairwise_neg_si_snr, "estimate", 80),
+        (pairwise_neg_si_snr, "both", 80),
+    ],
+)
+def test_silence_has_a_known_loss(pairwise, what, expected):
+    sound = torch.tensor([1.0, -1.0]).repeat(1000)[None, :, None].double()
+    est = sound if what == "source" else 0 * sound
+    src = sound if what == "estimate" else 0 * sound
+    assert pairwise(est, src).item() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("pairwise", PAIRWISE)
+def test_half_precision_is_scored_in_float32(pairwise):
+    est, src = (x.half() for x in _signals())
+    loss = pairwise(est, src)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, pairwise(est.float(), src.float()))
 
 
 def test_gradients_flow_to_the_estimates():
