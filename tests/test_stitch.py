@@ -137,10 +137,10 @@ def _levels(*outputs, size=100):
 
 def test_windows_are_cross_faded_where_they_share_samples():
     # The last one shares more than it must: what came before has settled it.
-    windows = [(0, _levels(0)), (80, _levels(1)), (90, _levels(2))]
+    windows = [(0, _levels(0)), (80, _levels(2)), (90, _levels(5))]
     joined = np.concatenate(list(stitch(windows, 20, 1000, align=False)))
     rise = np.sin(np.pi / 2 * (np.arange(20) + 0.5) / 20) ** 2
-    wanted = [np.zeros(80), rise, np.ones(60), 1 + rise, np.full(10, 2.0)]
+    wanted = [[0] * 80, 2 * rise, [2] * 60, 2 + 3 * rise, [5] * 10]
     assert joined.dtype == np.float32
     np.testing.assert_allclose(joined[:, 0], np.concatenate(wanted), atol=1e-6)
 
@@ -242,6 +242,9 @@ def test_how_loud_a_window_is_says_its_loud_output_where_it_is_loud():
     assert _loudest([1.0, 0.0], [3.0, 0.0]) == pytest.approx(2.5)
     # Silence does not count, however long.
     assert _loudest([1.0], *[[0.0]] * 9) == pytest.approx(1)
+    stitcher = Stitcher(20, 1000)
+    stitcher.push(0, _levels(1e25))  # its square is more than float32 holds
+    assert stitcher.loudest == pytest.approx(1e50)
 
 
 def test_how_loud_the_streams_were_is_forgotten_slowly():
