@@ -150,6 +150,26 @@ def test_the_level_is_relative_to_the_mixture():
         assert loss.item() == pytest.approx(-19.586, abs=0.001)
 
 
+def test_the_level_is_that_of_each_output_within_the_item():
+    est = torch.tensor([0.3, 0.05, -0.01]).expand(2, 100, 3).clone()
+    src = torch.randn(2, 100, 3)
+    src[0, :, 1] = src[1, :, 2] = 0
+    mix = torch.randn(2, 100, 2)
+    mix[1] *= 3
+    for signal in (est, src, mix):  # behind the end of the second item
+        signal[1, 50:] = torch.randn(50, 1)
+    loss = pairwise_neg_si_snr_or_level(
+        est, src, torch.tensor([1.0, 0.5]), mix=mix
+    )
+    for item, size, column in ((0, 100, 1), (1, 50, 2)):
+        energy = est[item, :size].square().sum(0)  # an offset is heard
+        whole = mix[item, :size, 0].square().sum()  # first microphone
+        level = (energy + 1e-3 * whole) / (whole + 1e-3 * energy)
+        torch.testing.assert_close(
+            loss[item, :, column].float(), 10 * torch.log10(level)
+        )
+
+
 @pytest.mark.parametrize("num_spks", [2, 4])
 def test_the_silent_output_belongs_to_the_silent_source(num_spks):
     est, src = _signals(num_spks)
