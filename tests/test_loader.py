@@ -60,6 +60,18 @@ def test_mixture_and_sources_are_cropped_alike(folder):
         torch.testing.assert_close(item["mix_sig"], item["src_sig"].sum(1))
 
 
+def test_a_crop_begins_anywhere_from_the_first_sample_to_the_last(folder):
+    epoch = SimpleNamespace(current=0)
+    # Items of 4000 samples and more: this leaves the first one two places.
+    dataset = _dataset(folder, segment=3999 / RATE, epoch_counter=epoch)
+    places = set()
+    for epoch.current in range(20):
+        place = dataset[0]["src_sig"][0, 0].item() * 2**15
+        places.add(round(place))
+    assert places == {0, 1}
+    assert len(_dataset(folder, segment=0.5)[0]["mix_sig"]) == 4000
+
+
 def test_items_shorter_than_the_segment_are_padded_in_the_batch(folder):
     dataset = _dataset(folder, segment=0.6)
     batch = next(iter(make_dataloader(dataset, batch_size=2)))
@@ -137,11 +149,12 @@ def test_another_rate_is_named(folder):
         make_dataset(folder / "m.csv", folder, 16000)[0]
 
 
-def test_samples_that_are_not_finite_are_named(folder):
-    wave, _ = soundfile.read(folder / "s11.wav")
+@pytest.mark.parametrize("name", ["mix1.wav", "s11.wav", "s21.wav"])
+def test_samples_that_are_not_finite_are_named(folder, name):
+    wave, _ = soundfile.read(folder / name)
     wave[-1] = np.nan
-    soundfile.write(folder / "s11.wav", wave, RATE, "FLOAT")
-    with pytest.raises(ValueError, match="s11.wav has NaN or infinite"):
+    soundfile.write(folder / name, wave, RATE, "FLOAT")
+    with pytest.raises(ValueError, match=f"{name} has NaN or infinite"):
         _dataset(folder)[1]
 
 
@@ -151,3 +164,9 @@ def test_samples_that_are_not_finite_are_named(folder):
 def test_a_segment_without_a_sample_is_refused(segment, folder):
     with pytest.raises(ValueError, match="give seconds, at least one sample"):
         _dataset(folder, segment=segment)
+
+
+def test_a_manifest_of_another_number_of_sources_is_refused(folder):
+    assert _dataset(folder, num_spks=2)[0]["src_sig"].shape[1] == 2
+    with pytest.raises(ValueError, match="model separates 3; set num_spks"):
+        _dataset(folder, num_spks=3)
