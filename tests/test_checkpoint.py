@@ -13,6 +13,7 @@ from speechbrain_spmamba.checkpoint import (
     RandomState,
     identity,
     moving_average,
+    weights_file,
 )
 
 FULL = "[enforce fail] PytorchStreamWriter failed writing file data/0"
@@ -144,9 +145,10 @@ def test_the_average_follows_its_formula():
         expected = value if expected is None else 0.9 * expected + 0.1 * value
     assert average.module.weight.item() == pytest.approx(expected)
     assert not average.module.weight.requires_grad
+    assert layer.weight.requires_grad and not average.training
 
 
-@pytest.mark.parametrize("decay", [-0.1, 1.0, 2.0])
+@pytest.mark.parametrize("decay", [-0.1, 0.0, 1.0, 2.0])
 def test_a_decay_outside_its_range_is_refused(decay):
     with pytest.raises(ValueError, match="ema_decay"):
         moving_average(torch.nn.Linear(1, 1), decay)
@@ -277,3 +279,18 @@ def test_the_identity_of_a_checkpoint_is_that_of_its_weights(two):
     again = checkpointer.save_checkpoint({"epoch": 3})
     assert identity(again)["sha256"] == identity(best)["sha256"]
     assert identity(again) != identity(best)
+
+
+def test_a_run_with_an_average_is_known_by_it(tmp_path):
+    model = torch.nn.Linear(2, 2)
+    average = moving_average(model, 0.9)
+    parts = {"separator": model, "average": average, "random": RandomState()}
+    saved = AtomicCheckpointer(tmp_path / "a", parts).save_checkpoint()
+    assert weights_file(saved) == saved.path / "average.ckpt"
+    assert identity(saved) == identity(saved, "average")
+    assert identity(saved) != identity(saved, "separator")
+    assert identity(saved)["name"] == saved.path.name
+    del parts["average"], parts["separator"]
+    saved = AtomicCheckpointer(tmp_path / "b", parts).save_checkpoint()
+    with pytest.raises(ValueError, match="has no weights of a separator"):
+        weights_file(saved)

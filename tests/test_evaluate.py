@@ -33,7 +33,10 @@ def test_every_mixture_has_its_row(tmp_path):
     evaluation = Evaluation(tmp_path, RATE)
     order = torch.tensor([[0, 1], [0, 1]])
     evaluation.add(["b", "a"], mix, est, src, order, torch.tensor([1.0, 0.5]))
-    summary = evaluation.finish()
+    assert evaluation.finish()["checkpoint"] is None
+    whose = {"name": "CKPT+1", "sha256": "0"}
+    summary = evaluation.finish(whose)
+    assert summary["checkpoint"] == whose
     with open(tmp_path / "results.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["ID"] for row in rows] == ["a", "b"]

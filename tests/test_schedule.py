@@ -7,7 +7,11 @@ import pytest
 from speechbrain.utils.checkpoints import Checkpointer
 
 from speechbrain_spmamba import schedule
-from speechbrain_spmamba.schedule import History, PatientEpochCounter
+from speechbrain_spmamba.schedule import (
+    History,
+    PatientEpochCounter,
+    check_accumulation,
+)
 from tests import training
 
 
@@ -150,3 +154,21 @@ def test_a_history_is_written_from_its_first_row_on(tmp_path):
     history.add(epoch=1, loss=2.5)
     history.write()
     assert (tmp_path / "h.csv").read_text() == "epoch,loss\n1,2.5\n"
+
+
+@pytest.mark.parametrize("factor", [0, -1, 1.5, "2", None])
+def test_an_accumulation_is_a_whole_number_of_batches(factor):
+    with pytest.raises(ValueError, match=f"factor is {factor}; give a whole"):
+        check_accumulation(factor, 8)
+
+
+def test_an_accumulation_fits_into_an_epoch(caplog):
+    for factor in (1, 4, 8):
+        check_accumulation(factor, 8)
+    assert not caplog.records
+    check_accumulation(3, 8)
+    (record,) = caplog.records
+    text = "the last 2 of the 8 batches of an epoch lead to no step"
+    assert text in record.getMessage() and "factor is 3" in record.getMessage()
+    with pytest.raises(ValueError, match="is 9, but an epoch has 8 batches"):
+        check_accumulation(9, 8)
