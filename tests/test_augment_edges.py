@@ -52,9 +52,10 @@ def _pitches(wave):
     return (loud * RATE / len(wave)).tolist()
 
 
-def test_as_many_talkers_as_sources_are_enough(write):
+@pytest.mark.parametrize("level", [None, (-20, -20)])
+def test_as_many_talkers_as_sources_are_enough(write, level):
     rows = write({"1-1-1_2-1-1": _item(_tone(100, 500), _tone(200, 500))})
-    mixing = DynamicMixing(rows, RATE, **LAWS)
+    mixing = DynamicMixing(rows, RATE, level=level, **LAWS)
     _, sources = mixing(0, 0, "1-1-1_2-1-1")
     assert sorted(_pitches(sources.sum(1))) == [100, 200]
 
@@ -74,6 +75,18 @@ def test_talkers_have_equal_chances_and_each_of_their_sources(write):
     assert list(counts) == [100, 150, 250, 300, 450]
     assert 45 <= counts[450] <= 75  # of 120, as talker 1
     assert min(counts.values()) >= 20
+
+
+@pytest.mark.parametrize(
+    "speed, hertz", [(0.8, 320), (1, 400), (1.01, 404), (1.15, 460)]
+)
+def test_speed_is_exact_to_one_percent(write, speed, hertz):
+    tone = _tone(400, 700)
+    rows = write({"1-1-1_2-1-1": _item(tone, tone)})
+    laws = {**LAWS, "speed": (speed, speed)}
+    mix, _ = DynamicMixing(rows, RATE, 0.5, **laws)(0, 0, "1-1-1_2-1-1")
+    spectrum = np.abs(np.fft.rfft(mix))
+    assert np.argmax(spectrum) * 2 == hertz
 
 
 @pytest.mark.parametrize("percent", [80, 150, 200])
@@ -159,6 +172,13 @@ def test_noise_files_come_before_what_mixtures_hold(write):
         assert abs(_level(found[-100:]) - _level(found[:100])) < 0.5
     none = DynamicMixing(rows, RATE, **LAWS)
     np.testing.assert_allclose(_noise(none, "1-1-1_2-1-1"), 0, atol=1e-6)
+
+
+def test_a_mixture_of_another_rate_is_named(write):
+    rows = write({"1-1-1_2-1-1": _item(_tone(100, 500), _tone(200, 500))})
+    mixing = DynamicMixing(rows, 2 * RATE, **LAWS)
+    with pytest.raises(ValueError, match="_mix.wav is sampled at 1000 Hz"):
+        mixing(0, 0, "1-1-1_2-1-1")
 
 
 @pytest.mark.parametrize("wanted", [(1, 2, 3), "ab", None, 5])
