@@ -195,7 +195,11 @@ def test_the_softer_of_two_alike_outputs_is_a_copy(cosine, copies, gain):
     other = gain * (cosine * one + np.sqrt(1 - cosine**2) * other)
     third = _frames(SPEECH, seed=2)
     speaks = [a.speaks for a in _found(one, other, third)]
-    assert speaks == [not (copies and gain > 1), not (copies and gain < 1), True]
+    assert speaks == [
+        not (copies and gain > 1),
+        not (copies and gain < 1),
+        True,
+    ]
 
 
 def test_the_frames_in_which_someone_speaks_are_told():

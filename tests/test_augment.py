@@ -322,7 +322,10 @@ def test_unknown_talkers_are_taken_from_different_mixtures(folder):
         ({"speed": (0.1, 1)}, "speed is .*within 0.5 to 2.0"),
         ({"noise": "loud"}, "noise is loud; expected auto, file, residual"),
         ({"noise": "file"}, "the manifest has no noise_wav; choose residual"),
-        ({"sped": (1, 1)}, "dynamic_mixing has no setting 'sped'; it has sir, snr"),
+        (
+            {"sped": (1, 1)},
+            "dynamic_mixing has no setting 'sped'; it has sir, snr",
+        ),
     ],
 )
 def test_mistakes_are_named(folder, laws, message):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from huggingface_hub import ModelCard
 from hyperpyyaml import resolve_references
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from speechbrain_spmamba import cli
@@ -17,11 +19,11 @@ from speechbrain_spmamba.checkpoint import (
     identity,
     moving_average,
 )
-from speechbrain_spmamba.export import export
+from speechbrain_spmamba.export import export, model_yaml, write_model
 from speechbrain_spmamba.inference import WaveformSeparation
 from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.model_card import known_license
-from speechbrain_spmamba.sums import SUMS_FILE, write_sums
+from speechbrain_spmamba.sums import SUMS_FILE, check_sums, write_sums
 from tests.conftest import SMALL
 
 ROOT = Path(__file__).parent.parent
@@ -93,6 +95,53 @@ def test_of_an_averaged_run_the_average_is_exported(run, tmp_path, small_model):
         not torch.equal(found[key], weight)
         for key, weight in model.state_dict().items()
     )
+
+
+def test_the_best_is_that_of_the_wanted_figure(run, tmp_path):
+    folder = export(run, tmp_path / "model", key="minutes")
+    assert folder == tmp_path / "model"
+    found = load_file(folder / "separator.safetensors")
+    wanted = torch.load(run / "save/CKPT+1/separator.ckpt", weights_only=True)
+    assert all(torch.equal(found[key], wanted[key]) for key in wanted)
+    with pytest.raises(ValueError, match="has no checkpoint with a 'wer'"):
+        export(run, tmp_path / "other", key="wer")
+
+
+def test_a_model_folder_says_who_made_it_and_has_sums_of_what_it_loads(
+    run, tmp_path
+):
+    folder = export(run, tmp_path / "model")
+    summed = ["hyperparams.yaml", "separator.ckpt", "separator.safetensors"]
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == sorted(["README.md", SUMS_FILE, *summed])
+    lines = (folder / SUMS_FILE).read_text().splitlines()
+    assert sorted(line.split()[1] for line in lines) == summed
+    check_sums(folder)
+    text = (folder / "hyperparams.yaml").read_text()
+    assert text.startswith("# Made by `spmamba export`; load it with\n")
+    with safe_open(folder / "separator.safetensors", "pt") as file:
+        assert file.metadata() == {"format": "pt"}
+
+
+@pytest.mark.parametrize("key", ["sample_rate", "num_spks", "separator"])
+def test_a_run_without_a_key_of_its_model_is_named(run, tmp_path, key):
+    path = run / "hyperparams.yaml"
+    path.write_text(re.sub(f"(?m)^{key}:", f"its_{key}:", path.read_text()))
+    with pytest.raises(ValueError, match=f"has no key '{key}'; was it"):
+        export(run, tmp_path / "model", trust=True)
+
+
+def test_a_model_is_described_by_its_own_arguments(tmp_path, small_model):
+    model = small_model()
+    text = model_yaml(model, {**SMALL, "optimizer": "Adam"})
+    assert "Made by `spmamba convert`" in text and "optimizer" not in text
+    write_model(tmp_path, model, text)
+    other = WaveformSeparation.from_hparams(
+        tmp_path, run_opts={"device": "cpu"}
+    )
+    assert (other.hparams.sample_rate, other.hparams.num_spks) == (8000, 2)
+    for key, weight in other.mods.separator.state_dict().items():
+        assert torch.equal(weight, model.state_dict()[key])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs permissions")
