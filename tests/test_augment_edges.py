@@ -174,10 +174,13 @@ def test_noise_files_come_before_what_mixtures_hold(write):
     np.testing.assert_allclose(_noise(none, "1-1-1_2-1-1"), 0, atol=1e-6)
 
 
-def test_a_mixture_of_another_rate_is_named(write):
+@pytest.mark.parametrize("part", ["mix", "s1", "s2"])
+def test_a_file_of_another_rate_is_named(write, part):
     rows = write({"1-1-1_2-1-1": _item(_tone(100, 500), _tone(200, 500))})
-    mixing = DynamicMixing(rows, 2 * RATE, **LAWS)
-    with pytest.raises(ValueError, match="_mix.wav is sampled at 1000 Hz"):
+    path = rows["1-1-1_2-1-1"][f"{part}_wav"]
+    soundfile.write(path, _tone(100, 500), 2 * RATE)
+    mixing = DynamicMixing(rows, RATE, **LAWS)
+    with pytest.raises(ValueError, match=f"_{part}.wav is sampled at 2000 Hz"):
         mixing(0, 0, "1-1-1_2-1-1")
 
 
