@@ -184,11 +184,19 @@ def test_a_file_of_another_rate_is_named(write, part):
         mixing(0, 0, "1-1-1_2-1-1")
 
 
-@pytest.mark.parametrize("wanted", [(1, 2, 3), "ab", None, 5])
-def test_a_range_is_two_numbers(write, wanted):
-    rows = write({"1-1-1_2-1-1": _item(np.zeros(9), np.zeros(9))})
-    with pytest.raises(ValueError, match="^sir is .*; expected two numbers"):
-        DynamicMixing(rows, RATE, sir=wanted)
+@pytest.mark.parametrize("name", ["sir", "snr", "level", "speed"])
+@pytest.mark.parametrize("wanted", [(1, 2, 3), "ab", (2, 1), 5])
+def test_a_range_is_two_numbers(name, wanted):
+    rows = {"1-1-1_2-1-1": {"s1_wav": "1.wav", "s2_wav": "2.wav"}}
+    with pytest.raises(ValueError, match=f"^{name} is .*; expected two num"):
+        DynamicMixing(rows, RATE, **{name: wanted})
+
+
+@pytest.mark.parametrize("speed", [(0.49, 1), (1, 2.01)])
+def test_speed_is_changed_by_two_at_most(speed):
+    rows = {"1-1-1_2-1-1": {"s1_wav": "1.wav", "s2_wav": "2.wav"}}
+    with pytest.raises(ValueError, match="expected a range within 0.5 to 2.0"):
+        DynamicMixing(rows, RATE, speed=speed)
 
 
 def test_a_setting_of_fresh_scenes_goes_there(monkeypatch):
