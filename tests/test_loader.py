@@ -10,7 +10,7 @@ import torch
 from speechbrain.dataio.dataloader import make_dataloader
 
 from speechbrain_spmamba import loader
-from speechbrain_spmamba.loader import make_dataset
+from speechbrain_spmamba.loader import ReplacingDataset, make_dataset
 from speechbrain_spmamba.manifest import write_manifest
 
 RATE = 8000
@@ -110,12 +110,55 @@ def test_crops_depend_on_seed_epoch_and_item_only(folder):
     assert _starts(other) != first
 
 
-def test_what_is_mixed_afresh_depends_on_the_seed(folder):
-    def draw(seed, epoch, item):
-        return np.zeros(9), np.full((9, 2), seed)
+def test_what_is_mixed_afresh_depends_on_seed_epoch_and_item(folder):
+    asked = []
 
-    dataset = _dataset(folder, seed=3, dynamic_mixing=draw)
-    assert dataset[0]["src_sig"].unique().tolist() == [3]
+    def draw(*args):
+        asked.append(args)
+        return np.zeros(9), np.full((9, 2), 0.5)
+
+    epoch = SimpleNamespace(current=7)
+    dataset = _dataset(folder, seed=3, epoch_counter=epoch, dynamic_mixing=draw)
+    assert dataset[1]["src_sig"].unique().tolist() == [0.5]
+    assert asked == [(3, 7, "item1")]
+
+
+def _replacing(seed, good):
+    """Items a to f, of which few can be read; and what was tried."""
+    tried = []
+
+    def read(item):
+        tried.append(item)
+        if item not in good:
+            raise ValueError(f"{item} is\n bad")
+        return 1.0
+
+    rows = {item: {} for item in "abcdef"}
+    dataset = ReplacingDataset(rows, seed, SimpleNamespace(current=2))
+    dataset.add_dynamic_item(read, takes="id", provides="sig")
+    dataset.set_output_keys(["id", "sig"])
+    return dataset, tried
+
+
+def test_what_another_item_stands_for_is_told_line_by_line():
+    left_out = []
+    for seed in range(10):
+        dataset, tried = _replacing(seed, good="ef")
+        item = dataset[0]
+        assert item["id"] == tried[-1] and item["id"] in "ef"
+        lines = item["left_out"].split("\n")
+        assert lines == [f"{bad}\t{bad} is bad" for bad in tried[:-1]]
+        assert dataset[4] == {"id": "e", "sig": 1.0, "left_out": ""}
+        left_out.append(tried[:-1])
+    assert len({tuple(bad) for bad in left_out}) > 2
+    assert max(map(len, left_out)) > 1
+
+
+def test_the_search_for_an_item_that_can_be_read_ends():
+    dataset, tried = _replacing(0, good="")
+    with pytest.raises(ValueError, match="is\n bad"):
+        dataset[0]
+    assert len(tried) == 1 + loader.TRIES
 
 
 def test_of_a_source_the_first_channel_is_read_of_a_mixture_all(folder):
