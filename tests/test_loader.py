@@ -11,7 +11,7 @@ from speechbrain.dataio.dataloader import make_dataloader
 
 from speechbrain_spmamba import loader
 from speechbrain_spmamba.loader import ReplacingDataset, make_dataset
-from speechbrain_spmamba.manifest import write_manifest
+from speechbrain_spmamba.manifest import read_manifest, write_manifest
 
 RATE = 8000
 
@@ -161,11 +161,26 @@ def test_the_search_for_an_item_that_can_be_read_ends():
     assert len(tried) == 1 + loader.TRIES
 
 
+def test_noise_files_are_read_beforehand_where_they_are_mixed(folder):
+    rows = [
+        {**row, "noise_wav": folder / "noise.wav"}
+        for row in read_manifest(folder / "m.csv", folder).values()
+    ]
+    write_manifest(folder / "m.csv", rows, folder)
+    soundfile.write(folder / "noise.wav", np.zeros(4000), 2 * RATE)
+    assert len(_dataset(folder, bad_audio="stop")) == 6
+    with pytest.raises(ValueError, match="noise.wav is sampled at 16000 Hz"):
+        _dataset(folder, dynamic_mixing=True, bad_audio="stop")
+    soundfile.write(folder / "noise.wav", np.zeros(4000), RATE)
+    assert len(_dataset(folder, dynamic_mixing=True, bad_audio="stop")) == 6
+
+
 def test_of_a_source_the_first_channel_is_read_of_a_mixture_all(folder):
     two = np.random.default_rng(0).standard_normal((4000, 2))
     for part in ("s20", "mix0"):
         soundfile.write(folder / f"{part}.wav", two, RATE, "FLOAT")
     item = _dataset(folder)[0]
+    assert item["src_sig"].shape == (4000, 2)
     np.testing.assert_allclose(item["src_sig"][:, 1], two[:, 0], rtol=1e-6)
     np.testing.assert_allclose(item["mix_sig"], two, rtol=1e-6)
 
