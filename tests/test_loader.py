@@ -148,6 +148,8 @@ def test_what_another_item_stands_for_is_told_line_by_line():
         assert item["id"] == tried[-1] and item["id"] in "ef"
         lines = item["left_out"].split("\n")
         assert lines == [f"{bad}\t{bad} is bad" for bad in tried[:-1]]
+        again, tried_again = _replacing(seed, good="ef")
+        assert again[0] == item and tried_again == tried
         assert dataset[4] == {"id": "e", "sig": 1.0, "left_out": ""}
         left_out.append(tried[:-1])
     assert len({tuple(bad) for bad in left_out}) > 2
@@ -205,6 +207,10 @@ def test_a_wrong_data_root_is_named(folder):
 def test_another_rate_is_named(folder):
     with pytest.raises(ValueError, match="mix0.wav is sampled at 8000 Hz"):
         make_dataset(folder / "m.csv", folder, 16000)[0]
+    wave, _ = soundfile.read(folder / "s22.wav")
+    soundfile.write(folder / "s22.wav", wave, 16000, "FLOAT")
+    with pytest.raises(ValueError, match="s22.wav is sampled at 16000 Hz"):
+        _dataset(folder)[2]
 
 
 @pytest.mark.parametrize("name", ["mix1.wav", "s11.wav", "s21.wav"])
