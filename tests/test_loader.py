@@ -12,6 +12,7 @@ from speechbrain.dataio.dataloader import make_dataloader
 from speechbrain_spmamba import loader
 from speechbrain_spmamba.loader import ReplacingDataset, make_dataset
 from speechbrain_spmamba.manifest import read_manifest, write_manifest
+from speechbrain_spmamba.prepare import fresh
 
 RATE = 8000
 
@@ -175,6 +176,16 @@ def test_noise_files_are_read_beforehand_where_they_are_mixed(folder):
         _dataset(folder, dynamic_mixing=True, bad_audio="stop")
     soundfile.write(folder / "noise.wav", np.zeros(4000), RATE)
     assert len(_dataset(folder, dynamic_mixing=True, bad_audio="stop")) == 6
+
+
+def test_files_that_nothing_is_read_from_are_not_looked_at(folder, monkeypatch):
+    monkeypatch.setattr(fresh, "FreshScenes", lambda *_: None)
+    (folder / "s11.wav").write_bytes(b"no audio")
+    for drawn in (lambda *_: None, {"scenes": folder}):
+        _dataset(folder, dynamic_mixing=drawn, bad_audio="stop")
+    for mixed in (None, True, {"noise": "none"}):
+        with pytest.raises(ValueError, match="s11.wav cannot be read"):
+            _dataset(folder, dynamic_mixing=mixed, bad_audio="stop")
 
 
 def test_of_a_source_the_first_channel_is_read_of_a_mixture_all(folder):
