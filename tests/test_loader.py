@@ -82,6 +82,17 @@ def test_items_shorter_than_the_segment_are_padded_in_the_batch(folder):
     )
 
 
+def test_mixtures_made_afresh_are_as_long_as_crops(folder):
+    dataset = _dataset(folder, segment=0.25, dynamic_mixing=True)
+    assert dataset[0]["src_sig"].shape == (2000, 2)
+
+
+@pytest.mark.parametrize("segment", [0, -1.0])
+def test_a_segment_is_a_length_of_time(folder, segment):
+    with pytest.raises(ValueError, match=f"segment is {segment}; give sec"):
+        _dataset(folder, segment=segment)
+
+
 def test_only_the_wanted_samples_are_decoded(folder, monkeypatch):
     decoded = []
     read = loader.read_audio
@@ -139,6 +150,23 @@ def _replacing(seed, good):
     dataset.add_dynamic_item(read, takes="id", provides="sig")
     dataset.set_output_keys(["id", "sig"])
     return dataset, tried
+
+
+def test_items_are_replaced_in_training_alone_and_on_demand(folder):
+    counter = SimpleNamespace(current=1)
+    for policy, epoch_counter, more in (
+        ("skip", counter, ["left_out"]),
+        ("skip", None, []),
+        ("stop", counter, []),
+        (None, counter, []),
+    ):
+        dataset = _dataset(
+            folder, bad_audio=policy, epoch_counter=epoch_counter, seed=3
+        )
+        assert list(dataset[0]) == ["id", "mix_sig", "src_sig", *more]
+        assert dataset[0]["id"] == "item0"
+        if more:
+            assert (dataset.seed, dataset.epoch_counter) == (3, counter)
 
 
 def test_what_another_item_stands_for_is_told_line_by_line():
@@ -211,7 +239,8 @@ def test_sources_of_another_length_are_named(folder):
 
 
 def test_a_wrong_data_root_is_named(folder):
-    with pytest.raises(ValueError, match=f"data_root is {folder}/wrong"):
+    message = f"wrong/mix0.wav of manifest .*data_root is {folder}/wrong"
+    with pytest.raises(ValueError, match=message):
         make_dataset(folder / "m.csv", folder / "wrong", RATE)
 
 
