@@ -258,4 +258,23 @@ def test_the_interval_is_the_same_whenever_it_is_asked_for():
 def test_undefined_scores_are_left_out():
     found = describe([1.0, float("nan"), 3.0])
     assert found["mean"] == 2.0
-    assert describe([float("nan")])["mean"] is None
+    nothing = {"items": 0, "mean": None, "median": None, "interval": None}
+    assert describe([float("nan")]) == nothing
+
+
+def test_what_a_test_brought_is_said_line_by_line():
+    def figure(mean):
+        return {"items": 2, "mean": mean, "interval": [mean - 1, mean + 1]}
+
+    summary = {"mixtures": 5, "undefined": 3}
+    for name, mean in (("si_snri", 2), ("sdri", 3), ("silence", 40)):
+        summary[name] = figure(mean)
+    assert summary_lines(summary) == [
+        "Tested on 5 mixtures:",
+        "  mean SI-SNRi 2.00 dB (95 % interval 1.00 to 3.00)",
+        "  mean SDRi 3.00 dB (95 % interval 2.00 to 4.00)",
+        "  outputs for silent sources, of 2 mixtures: 40.00 dB below the "
+        "mixture (95 % interval 39.00 to 41.00)",
+        "  3 mixtures without an improvement, in neither mean: a source is "
+        "silent, or alone in the mixture",
+    ]
