@@ -2,6 +2,7 @@
 
 import errno
 import random
+import re
 
 import numpy as np
 import pytest
@@ -294,3 +295,51 @@ def test_a_run_with_an_average_is_known_by_it(tmp_path):
     saved = AtomicCheckpointer(tmp_path / "b", parts).save_checkpoint()
     with pytest.raises(ValueError, match="has no weights of a separator"):
         weights_file(saved)
+
+
+def test_a_checkpoint_has_its_name_only_when_it_is_whole(tmp_path):
+    layer = torch.nn.Linear(1, 1)
+    checkpointer = AtomicCheckpointer(tmp_path, {"layer": layer})
+    seen = []
+    checkpointer.add_recoverable(
+        "other", layer, custom_save_hook=lambda obj, path: seen.append(path)
+    )
+    saved = checkpointer.save_checkpoint({"epoch": 1}, name="first")
+    assert saved.path == tmp_path / "CKPT+first"
+    assert seen[0].parent == tmp_path / "unfinished-CKPT+first"
+    (found,) = checkpointer.list_checkpoints()
+    assert found.path == saved.path
+
+
+def test_the_checkpoint_that_is_wanted_is_taken(tmp_path):
+    layer = torch.nn.Linear(1, 1)
+    checkpointer = AtomicCheckpointer(tmp_path, {"layer": layer})
+    for epoch, score in ((1, 2.0), (2, 9.0), (3, 5.0)):
+        checkpointer.save_checkpoint({"epoch": epoch, "score": score})
+
+    def take(**wanted):
+        return checkpointer.recover_if_possible(**wanted).meta["epoch"]
+
+    assert take() == 3
+    assert take(max_key="score") == 2
+    assert take(min_key="score") == 1
+    assert take(importance_key=lambda c: abs(c.meta["score"] - 2)) == 2
+    assert take(ckpt_predicate=lambda c: c.meta["epoch"] < 3) == 2
+
+
+def test_damaged_checkpoints_are_named_with_the_reason(two, caplog):
+    checkpointer, _, last = two
+    folders = sorted(last.parent.iterdir())
+    for path in folders:
+        (path / "separator.ckpt").write_bytes(b"")
+    names = ", ".join(path.name for path in folders)
+    with pytest.raises(ValueError, match=f"in place of {re.escape(names)};"):
+        checkpointer.recover_if_possible()
+    assert "separator.ckpt" in caplog.records[0].message
+
+
+def test_a_file_is_no_folder_of_checkpoints(tmp_path):
+    (tmp_path / "save").touch()
+    checkpointer = AtomicCheckpointer(tmp_path / "save")
+    with pytest.raises(ValueError, match="save is a file; a folder of checkp"):
+        checkpointer.recover_if_possible()
