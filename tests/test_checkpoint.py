@@ -302,7 +302,7 @@ def test_a_run_with_an_average_is_known_by_it(tmp_path):
 
 def test_a_checkpoint_has_its_name_only_when_it_is_whole(tmp_path):
     layer = torch.nn.Linear(1, 1)
-    checkpointer = AtomicCheckpointer(tmp_path, {"layer": layer})
+    checkpointer = AtomicCheckpointer(tmp_path, recoverables={"layer": layer})
     seen = []
     checkpointer.add_recoverable(
         "other", layer, custom_save_hook=lambda obj, path: seen.append(path)
@@ -311,7 +311,10 @@ def test_a_checkpoint_has_its_name_only_when_it_is_whole(tmp_path):
     assert saved.path == tmp_path / "CKPT+first"
     assert seen[0].parent == tmp_path / "unfinished-CKPT+first"
     (found,) = checkpointer.list_checkpoints()
-    assert found.path == saved.path
+    assert found.path == saved.path and found.meta == saved.meta
+    assert (saved.meta["epoch"], saved.meta["end-of-epoch"]) == (1, True)
+    saved = checkpointer.save_checkpoint(end_of_epoch=False)
+    assert saved.meta["end-of-epoch"] is False
 
 
 def test_the_checkpoint_that_is_wanted_is_taken(tmp_path):
