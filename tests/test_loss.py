@@ -225,6 +225,13 @@ def test_silence_has_a_known_loss(pairwise, what, expected):
 
 
 @pytest.mark.parametrize("pairwise", PAIRWISE)
+def test_a_perfect_estimate_has_a_finite_loss(pairwise):
+    sound = torch.tensor([1.0, -1.0]).repeat(1000)[None, :, None].double()
+    expected = -10 * math.log10(2000 / 1e-8)
+    assert pairwise(sound, sound).item() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("pairwise", PAIRWISE)
 def test_half_precision_is_scored_in_float32(pairwise):
     est, src = (x.half() for x in _signals())
     loss = pairwise(est, src)
