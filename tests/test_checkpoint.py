@@ -344,6 +344,14 @@ def test_damaged_checkpoints_are_named_with_the_reason(two, caplog):
     assert "separator.ckpt" in caplog.records[0].message
 
 
+def test_a_stray_file_hides_no_damage(two):
+    checkpointer, _, last = two
+    (last.parent / "CKPT+0").touch()
+    path = last / "random.ckpt"
+    path.write_bytes(_flip(path.read_bytes(), 0.5))
+    assert checkpointer.recover_if_possible().meta["epoch"] == 1
+
+
 def test_a_file_is_no_folder_of_checkpoints(tmp_path):
     (tmp_path / "save").touch()
     checkpointer = AtomicCheckpointer(tmp_path / "save")
