@@ -87,10 +87,12 @@ def test_an_estimate_that_only_has_an_offset_scores_the_floor():
 
 def test_scores_do_not_depend_on_the_level_of_the_file():
     est, src = _speechlike()
+    gains = torch.tensor([1.0, 1e-12])  # one of them beside another
     for metric in (si_snr, sdr):
-        torch.testing.assert_close(
-            metric(1e-12 * est, 1e-12 * src), metric(est, src)
-        )
+        for gain in (1e-12, gains):
+            torch.testing.assert_close(
+                metric(gain * est, gain * src), metric(est, src)
+            )
 
 
 def test_si_snr_follows_its_definition():
