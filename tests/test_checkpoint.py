@@ -309,6 +309,7 @@ def test_a_checkpoint_has_its_name_only_when_it_is_whole(tmp_path):
     )
     saved = checkpointer.save_checkpoint({"epoch": 1}, name="first")
     assert saved.path == tmp_path / "CKPT+first"
+    assert "layer" in saved.paramfiles
     assert seen[0].parent == tmp_path / "unfinished-CKPT+first"
     (found,) = checkpointer.list_checkpoints()
     assert found.path == saved.path and found.meta == saved.meta
