@@ -218,3 +218,8 @@ def test_true_mixes_with_the_usual_settings(write):
     assert mixing.sir == (-6, 6) and mixing.percent == [95, 105]
     assert len(mixing(0, 0, "1-1-1_2-1-1")[0]) == 500
     assert len(make_draw(True, rows, RATE)(0, 0, "1-1-1_2-1-1")[0]) == 900
+
+
+def test_what_is_no_setting_of_dynamic_mixing_is_named():
+    with pytest.raises(ValueError, match="dynamic_mixing is 'yes'; expected T"):
+        make_draw("yes", {}, RATE)
