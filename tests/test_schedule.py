@@ -116,9 +116,18 @@ def test_counts_from_before_there_was_a_clock_are_read(tmp_path):
     assert not counter.time_is_over
 
 
-def test_a_negative_time_is_named():
-    with pytest.raises(ValueError, match="max_minutes is -1"):
-        PatientEpochCounter(5, max_minutes=-1)
+@pytest.mark.parametrize(
+    "limits, message",
+    [
+        ({"limit": -1}, "max_epochs is -1; give a number from 0"),
+        ({"limit": 5, "patience": -1}, "patience is -1; give a number of epo"),
+        ({"limit": 5, "max_minutes": -1}, "max_minutes is -1; give minutes"),
+    ],
+)
+def test_a_negative_limit_is_named(limits, message):
+    with pytest.raises(ValueError, match=message):
+        PatientEpochCounter(**limits)
+    assert list(PatientEpochCounter(0)) == []
 
 
 def test_training_ends_in_mid_epoch_when_time_is_over(tmp_path):
@@ -166,9 +175,9 @@ def test_an_accumulation_fits_into_an_epoch(caplog):
     for factor in (1, 4, 8):
         check_accumulation(factor, 8)
     assert not caplog.records
-    check_accumulation(3, 8)
+    check_accumulation(3, 7)
     (record,) = caplog.records
-    text = "the last 2 of the 8 batches of an epoch lead to no step"
+    text = "the last 1 of the 7 batches of an epoch lead to no step"
     assert text in record.getMessage() and "factor is 3" in record.getMessage()
     with pytest.raises(ValueError, match="is 9, but an epoch has 8 batches"):
         check_accumulation(9, 8)
