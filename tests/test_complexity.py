@@ -167,7 +167,14 @@ def test_a_model_that_cannot_run_says_why(monkeypatch):
         measure("dprnn", 2.0)
 
 
-@pytest.mark.parametrize("name", ["dprnn", "sudormrf", "conv_tasnet"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "conv_tasnet",
+        pytest.param("dprnn", marks=pytest.mark.slow),
+        pytest.param("sudormrf", marks=pytest.mark.slow),
+    ],
+)
 def test_ptflops_counts_the_same_and_biases_gates_and_norms(name):
     pytest.importorskip("ptflops", reason="extra [complexity]")
     model = build_model(name)

@@ -111,6 +111,7 @@ def test_extreme_steps_neither_overflow_nor_lose_their_size():
     torch.testing.assert_close(y.double(), expected, rtol=3e-6, atol=0)
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_no_kernel_touches_memory_that_is_not_its_own(tmp_path):
     program = tmp_path / "bounds"
