@@ -104,11 +104,11 @@ def load_settings(argv):
     text = read_settings(path)
     device = run_opts.device
     check_device(infer_device() if device is None else device)
-    check_keys(path, text, overrides, KINDS_NEEDED)
+    keys = check_keys(path, text, overrides, KINDS_NEEDED)
     # Before the YAML builds anything: seeds and devices depend on the rank.
     ddp_init_group(run_opts)
     with _naming(path):
-        debug = run_opts["debug"] or YAML(typ="rt").load(text).get("debug")
+        debug = run_opts["debug"] or keys.get("debug")
         if debug:
             overrides = beside(text, overrides)
         hparams = load_hyperpyyaml(text, overrides)
@@ -297,6 +297,11 @@ def check_keys(path, text, overrides="", needed=()):
     needed : iterable of str
         Keys that must be there.
 
+    Returns
+    -------
+    dict
+        The keys of the file and their values, as they stand there.
+
     Raises
     ------
     ValueError
@@ -349,3 +354,4 @@ def check_keys(path, text, overrides="", needed=()):
         )
     check_values(f"{path}: ", keys, run_options, whole=False)
     check_values("--", given, keys)
+    return keys

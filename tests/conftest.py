@@ -1,40 +1,51 @@
-"""Shared by all tests: a small model, and settings that make runs equal."""
+"""Shared by all tests: a small model, and settings that make runs equal.
+
+Torch and the toolkit are imported where they are used: the process that hands
+the tests out to others needs neither.
+"""
 
 import functools
+import gc
 
 import pytest
-import torch
-from speechbrain.utils import logger
 
-from speechbrain_spmamba.models import build_model
-from tests import small_models
-
-SMALL = small_models.SMALL["spmamba"]
-
-# Every run writes the list of installed packages, which takes a second.
-logger.get_environment_description = functools.cache(
-    logger.get_environment_description
-)
+# The longest first, so that the rest runs beside it; then what forks from a
+# server that imports everything, so that one worker starts it and not each.
+FIRST = ("first_run", "resume", "distributed", "schedule")
 
 
 @pytest.fixture(autouse=True)
 def _seed():
-    torch.manual_seed(0)
+    import torch
+
+    # torch.manual_seed notes a traceback for each kind of device: a millisecond
+    torch.default_generator.manual_seed(0)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _packages_listed_once():
+    """Every run writes the list of installed packages, which takes a second."""
+    from speechbrain.utils import logger
+
+    with pytest.MonkeyPatch.context() as patch:
+        listed = functools.cache(logger.get_environment_description)
+        patch.setattr(logger, "get_environment_description", listed)
+        yield
 
 
 @pytest.fixture
 def small_model():
     """Builds a SPMamba of a few thousand weights; arguments may differ."""
+    from speechbrain_spmamba.models import build_model
+    from tests import small_models
 
     def build(**overrides):
-        return build_model("spmamba", **{**SMALL, **overrides})
+        small = {**small_models.SMALL["spmamba"], **overrides}
+        return build_model("spmamba", **small)
 
     return build
-
-
-# The longest first, so that the rest runs beside it; then what forks from a
-# server that imports everything, so that one worker starts it and not each.
-FIRST = ("first_run", "resume", "distributed", "schedule")
 
 
 def pytest_collection_modifyitems(items):
@@ -46,3 +57,9 @@ def pytest_collection_modifyitems(items):
         return names.index(file) if file in names else len(names)
 
     items.sort(key=place)
+
+
+def pytest_collection_finish():
+    """What has been imported stays: no search for garbage looks at it again."""
+    gc.collect()
+    gc.freeze()

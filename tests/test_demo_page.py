@@ -19,8 +19,8 @@ from speechbrain_spmamba.export import TAIL
 from speechbrain_spmamba.inference import WaveformSeparation
 from speechbrain_spmamba.models import build_model
 from tests import browsing
-from tests.conftest import SMALL
 from tests.separating import talker
+from tests.small_models import SMALL
 
 BESIDE = Path(__file__).parents[2] / "shared" / "minicorpus"
 CORPUS = Path(os.environ.get("MINICORPUS", BESIDE))
@@ -47,10 +47,12 @@ def model_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     text = "sample_rate: 8000\nnum_spks: 2\n"
     text += "separator: !new:speechbrain_spmamba.models.spmamba.SPMamba\n"
-    text += "".join(f"    {key}: {value}\n" for key, value in SMALL.items())
+    text += "".join(
+        f"    {key}: {value}\n" for key, value in SMALL["spmamba"].items()
+    )
     (folder / "hyperparams.yaml").write_text(text + TAIL)
     torch.manual_seed(0)
-    separator = build_model("spmamba", **SMALL)
+    separator = build_model("spmamba", **SMALL["spmamba"])
     torch.save(separator.state_dict(), folder / "separator.ckpt")
     return folder
 

@@ -14,7 +14,7 @@ from speechbrain_spmamba.brain import SeparationBrain
 from speechbrain_spmamba.loss import pairwise_neg_snr
 from speechbrain_spmamba.models import build_model
 from tests import training
-from tests.conftest import SMALL
+from tests.small_models import SMALL
 
 STEPS = 3
 
@@ -29,7 +29,7 @@ def _items(step):
 def _steps(path, distributed, take):
     """Trains some steps with plain SGD and keeps the weights of each."""
     torch.manual_seed(1 + int(os.environ.get("RANK", 0)))  # ranks differ
-    separator = build_model("spmamba", **SMALL).double()
+    separator = build_model("spmamba", **SMALL["spmamba"]).double()
     if not distributed:
         separator.load_state_dict(
             torch.load(path.parent / "start", weights_only=True)

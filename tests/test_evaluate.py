@@ -17,7 +17,7 @@ from speechbrain_spmamba.evaluate import (
 from speechbrain_spmamba.export import model_yaml, write_model
 from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.metrics import score
-from tests.conftest import SMALL
+from tests.small_models import SMALL
 
 RATE = 8000
 
@@ -191,7 +191,7 @@ def evaluate_files(tmp_path, small_model):
     def run(change=lambda model: None):
         model = small_model()
         change(model)
-        text = model_yaml(model, {"num_spks": 2, **SMALL})
+        text = model_yaml(model, {"num_spks": 2, **SMALL["spmamba"]})
         write_model(tmp_path / "model", model, text)
         cli.main([
             "evaluate", str(tmp_path / "model"), str(tmp_path / "m.csv"),

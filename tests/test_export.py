@@ -24,7 +24,7 @@ from speechbrain_spmamba.inference import WaveformSeparation
 from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.model_card import known_license
 from speechbrain_spmamba.sums import SUMS_FILE, check_sums, write_sums
-from tests.conftest import SMALL
+from tests.small_models import SMALL
 
 ROOT = Path(__file__).parent.parent
 
@@ -35,7 +35,11 @@ def run(tmp_path, small_model):
     folder = tmp_path / "run"
     folder.mkdir()
     text = (ROOT / "hparams/tiny.yaml").read_text(encoding="utf-8")
-    sizes = {key: value for key, value in SMALL.items() if key != "sample_rate"}
+    sizes = {
+        key: value
+        for key, value in SMALL["spmamba"].items()
+        if key != "sample_rate"
+    }
     overrides = {"mixture_folder": str(tmp_path), "separator": sizes}
     kept = resolve_references(text, overrides).getvalue()
     (folder / "hyperparams.yaml").write_text(kept, encoding="utf-8")
@@ -133,7 +137,7 @@ def test_a_run_without_a_key_of_its_model_is_named(run, tmp_path, key):
 
 def test_a_model_is_described_by_its_own_arguments(tmp_path, small_model):
     model = small_model()
-    text = model_yaml(model, {**SMALL, "optimizer": "Adam"})
+    text = model_yaml(model, {**SMALL["spmamba"], "optimizer": "Adam"})
     assert "Made by `spmamba convert`" in text and "optimizer" not in text
     write_model(tmp_path, model, text)
     other = WaveformSeparation.from_hparams(

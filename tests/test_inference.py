@@ -9,8 +9,8 @@ import torch
 
 from speechbrain_spmamba.export import TAIL
 from speechbrain_spmamba.inference import WaveformSeparation, strict_load
-from tests.conftest import SMALL
 from tests.separating import parts_model
+from tests.small_models import SMALL
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def folder(tmp_path, small_model):
     torch.save(small_model().state_dict(), folder / "separator.ckpt")
     text = "sample_rate: 8000\nnum_spks: 2\n"
     text += "separator: !new:speechbrain_spmamba.models.spmamba.SPMamba\n"
-    text += "".join(f"    {k}: {v}\n" for k, v in SMALL.items())
+    text += "".join(f"    {k}: {v}\n" for k, v in SMALL["spmamba"].items())
     (folder / "hyperparams.yaml").write_text(text + TAIL)
     return folder
 

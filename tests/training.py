@@ -20,6 +20,7 @@ _context.set_forkserver_preload(
         "speechbrain_spmamba.brain",
         "speechbrain_spmamba.inference",
         "speechbrain_spmamba.settings",
+        "torch._dynamo",  # optimizers import it
         "torch.distributed.fsdp",
     ]
 )

@@ -13,6 +13,7 @@ Parameters carry the names of the official implementation, so its weights
 load as they are.
 """
 
+import functools
 import math
 
 import torch
@@ -25,6 +26,21 @@ from speechbrain_spmamba.nnet.folding import FoldingCache
 from speechbrain_spmamba.nnet.waveform import before
 from speechbrain_spmamba.ops import choose_backend, selective_scan
 from speechbrain_spmamba.ops.backends import KERNELS
+
+
+def not_compiled(method):
+    """``torch.compiler.disable``, but the compiler is imported when it runs.
+
+    The import takes a second, which every command would pay for.
+    """
+
+    @functools.wraps(method)
+    def call(*args, **kwargs):
+        if torch.compiler.is_compiling():
+            return torch.compiler.disable(method)(*args, **kwargs)
+        return method(*args, **kwargs)
+
+    return call
 
 
 class Mamba(nn.Module):
@@ -256,13 +272,13 @@ class BiMamba(nn.Module):
     # Both look at what torch cannot trace: which backend runs, whether weights
     # have changed. A compiled model calls them as they are.
 
-    @torch.compiler.disable
+    @not_compiled
     def can_fold(self, x):
         """Whether ``run_folded`` can take the place of ``forward`` for x."""
         mamba = self.forward_branch.mamba
         return choose_backend(mamba.scan_backend, x, mamba.A_log) in KERNELS
 
-    @torch.compiler.disable
+    @not_compiled
     def run_folded(self, path, x, valid=None):
         """Runs a whole path of the grid around this pair, see ``nnet.folding``.
 

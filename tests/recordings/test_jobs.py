@@ -284,13 +284,13 @@ def test_processes_share_the_work(tmp_path, small_model, launch):
     import torch
 
     from speechbrain_spmamba.export import TAIL
-    from tests.conftest import SMALL
+    from tests.small_models import SMALL
 
     (tmp_path / "model").mkdir()
     torch.save(small_model().state_dict(), tmp_path / "model/separator.ckpt")
     text = "sample_rate: 8000\nnum_spks: 2\n"
     text += "separator: !new:speechbrain_spmamba.models.spmamba.SPMamba\n"
-    text += "".join(f"    {k}: {v}\n" for k, v in SMALL.items())
+    text += "".join(f"    {k}: {v}\n" for k, v in SMALL["spmamba"].items())
     (tmp_path / "model/hyperparams.yaml").write_text(text + TAIL)
     for number in range(4):
         _write(tmp_path / f"in/{number}.wav", seed=number)
