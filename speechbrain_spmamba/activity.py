@@ -127,6 +127,8 @@ class ActivityMeter:
             bool, ``[frames, S]``, a row for each ``FRAME`` seconds.
         """
         speaks = [found.speaks for found in self.result()]
+        if not speaks:
+            return np.zeros((0, 0), bool)
         levels = np.concatenate([np.zeros((0, len(speaks))), *self.kept])
         return (levels + LOWEST >= self._limit()) & np.array(speaks, bool)
 

@@ -1,6 +1,7 @@
 """Reads an experiment: command line and YAML, with mistakes named."""
 
 import contextlib
+import copy
 import functools
 import inspect
 import logging
@@ -9,7 +10,8 @@ import re
 from pathlib import Path
 
 import torch
-from hyperpyyaml import load_hyperpyyaml, resolve_references
+from hyperpyyaml import load_hyperpyyaml
+from hyperpyyaml.core import recursive_resolve, recursive_update
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from speechbrain.utils.distributed import ddp_init_group, infer_device
@@ -159,6 +161,33 @@ def read_settings(path):
     return read_text(path)
 
 
+@functools.lru_cache(maxsize=16)
+def parse(text):
+    """Reads YAML without building anything; the same text is read once.
+
+    Arguments
+    ---------
+    text : str
+        YAML text of an experiment.
+
+    Returns
+    -------
+    dict
+        Its keys, with tags, as ruamel reads them; not to be changed.
+
+    Raises
+    ------
+    ruamel.yaml.error.YAMLError
+        It is no YAML.
+
+    Example
+    -------
+    >>> parse("seed: 1")["seed"]
+    1
+    """
+    return YAML(typ="rt").load(text)
+
+
 def beside(text, overrides=""):
     """Sends what a run writes to folders beside its own.
 
@@ -182,8 +211,12 @@ def beside(text, overrides=""):
     """
 
     def folders():
-        found = YAML(typ="rt").load(resolve_references(text, given))
-        return {name: str(found[name]) for name in FOLDERS if name in found}
+        keys, found = copy.deepcopy(parse(text)), {}
+        recursive_update(keys, given)
+        for name in (name for name in FOLDERS if name in keys):
+            reference = getattr(keys[name], "value", keys[name])
+            found[name] = str(recursive_resolve(reference, [], keys))
+        return found
 
     def moved(folder):
         # Also "." has a name, and a folder in the run's must leave it.
@@ -193,11 +226,12 @@ def beside(text, overrides=""):
         return os.path.join(f"{_named(own['output_folder'])}-debug", inner)
 
     given = YAML(typ="rt").load(overrides or "") or {}
-    own = folders()
+    own = now = folders()
     for name, folder in own.items():
         # One that hangs on another has moved with it.
-        if folders()[name] == folder:
+        if now[name] == folder:
             given[name] = moved(folder)
+            now = folders()
     return given
 
 
@@ -317,8 +351,7 @@ def check_keys(path, text, overrides="", needed=()):
     ValueError: a.yaml: nothing reads the key 'sede'
     """
     try:
-        keys = YAML(typ="rt").load(text) or {}
-        given = YAML(typ="rt").load(overrides or "") or {}
+        keys, given = parse(text) or {}, parse(overrides or "") or {}
     except YAMLError as error:
         reason = " ".join(str(error).split())[:300]
         raise ValueError(f"{path} is no valid YAML: {reason}") from None

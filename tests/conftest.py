@@ -6,6 +6,7 @@ the tests out to others needs neither.
 
 import functools
 import gc
+import logging
 
 import pytest
 
@@ -60,6 +61,13 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """What has been imported stays: no search for garbage looks at it again."""
+    """What each test would pay for what has been imported.
+
+    The capture of logs attaches itself to each logger that hands nothing on, of
+    which torch has seventy. And every search for garbage would look at it all.
+    """
+    for name in logging.root.manager.loggerDict:
+        if name.startswith("torch"):
+            logging.getLogger(name).propagate = True
     gc.collect()
     gc.freeze()

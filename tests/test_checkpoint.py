@@ -266,6 +266,22 @@ def test_a_whole_checkpoint_of_another_model_is_not_passed_over(sums, two):
     assert str(last) in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("sums", [True, False])
+def test_only_sums_tell_a_whole_file_that_cannot_be_loaded(sums, two, caplog):
+    checkpointer, layer, last = two
+    if not sums:
+        for path in last.parent.glob("CKPT*/SHA256SUMS"):
+            path.unlink()
+    layer.load_state_dict = None  # which calls no layer of another size
+    if sums:
+        with pytest.raises(ValueError, match="does not fit .*TypeError"):
+            checkpointer.recover_if_possible()
+    else:
+        with pytest.raises(ValueError, match="no whole checkpoint"):
+            checkpointer.recover_if_possible()
+        assert f"checkpoint {last} is left out: TypeError" in caplog.text
+
+
 def test_nothing_is_written_before_the_first_checkpoint(tmp_path):
     layer = torch.nn.Linear(1, 1)
     checkpointer = AtomicCheckpointer(tmp_path / "save", {"layer": layer})

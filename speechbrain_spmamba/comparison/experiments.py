@@ -12,7 +12,7 @@ from ruamel.yaml.comments import TaggedScalar
 from ruamel.yaml.error import YAMLError
 from speechbrain.utils.run_opts import RunOptions
 
-from speechbrain_spmamba.settings import check_keys
+from speechbrain_spmamba.settings import check_keys, parse
 
 BEGIN, END = "# ---- Model ----\n", "# ---- Training ----\n"
 
@@ -93,9 +93,8 @@ def split_words(words, path, text):
     >>> split_words(words, "a.yaml", "seed: 1\\n__set_seed: !ref <seed>\\n")
     ({'seed': 7}, ['--device=cpu', '--debug'])
     """
-    yaml = YAML(typ="rt")
     try:
-        keys = yaml.load(text) or {}
+        keys = parse(text) or {}
     except YAMLError:
         keys = {}  # check_keys says what is wrong with it
     settings, options, given = {}, [], []
@@ -121,7 +120,7 @@ def split_words(words, path, text):
             continue
         given.append(f"{key}: {value}")
         try:
-            settings[key] = yaml.load(value)
+            settings[key] = YAML(typ="rt").load(value)
         except YAMLError:
             raise ValueError(
                 f"--{key} {value} is no YAML; quote text that has : or {{"
@@ -181,7 +180,7 @@ def plain_settings(text):
     >>> plain_settings("a: !new:b.C\\n    d: !ref <e>")
     {'a': {'tag': '!new:b.C', 'd': '!ref <e>'}}
     """
-    return _plain(YAML(typ="rt").load(text))
+    return _plain(parse(text))
 
 
 def _plain(node):
