@@ -35,9 +35,11 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 
-# One thread a process: the tests are many and small.
+# One thread a process: the tests are many and small. What the first process
+# has compiled the others need not, wherever Python is told not to keep it.
 test: setup lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 \
+	    $(BIN)/python -m pytest -n $(JOBS)
 
 clean:
 	rm -rf $(VENV) results data *.egg-info

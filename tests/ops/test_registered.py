@@ -57,7 +57,9 @@ def test_activation_checkpointing_recomputes_the_scan(backend):
     assert_close(found, expected, 0)
 
 
-@pytest.mark.parametrize("memory", ["balanced", "low"])
+@pytest.mark.parametrize(
+    "memory", ["balanced", pytest.param("low", marks=pytest.mark.slow)]
+)
 def test_a_compiled_model_computes_the_same(memory):
     sizes = {"n_fft": 64, "hop_length": 32, "num_blocks": 1, "emb_dim": 4}
     model = build_model("spmamba", memory=memory, **sizes)

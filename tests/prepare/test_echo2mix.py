@@ -21,15 +21,42 @@ CORPUS = Path(os.environ.get("MINICORPUS", BESIDE))
 SCENE = {key: value for key, value in SHORT.items() if key != "room"}
 
 
-@pytest.fixture(autouse=True)
-def corpora(tmp_path, monkeypatch):
+def _record(folder):
     """Two splits with their own readers."""
-    pools = {
-        "train": sound_pools(tmp_path / "train"),
-        "test": sound_pools(tmp_path / "test", first=100),
+    return {
+        "train": sound_pools(folder / "train"),
+        "test": sound_pools(folder / "test", first=100),
     }
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    return _record(tmp_path_factory.mktemp("recorded"))
+
+
+@pytest.fixture(autouse=True)
+def corpora(recorded, monkeypatch):
+    """For all tests that do not change them."""
+    replace_pools(monkeypatch, recorded)
+    return recorded
+
+
+@pytest.fixture
+def own_corpora(tmp_path, monkeypatch):
+    """To be changed."""
+    pools = _record(tmp_path)
     replace_pools(monkeypatch, pools)
     return pools
+
+
+@pytest.fixture(scope="module")
+def whole(recorded, tmp_path_factory):
+    """What preparing gives, as deep as in tests: paths are kept relative."""
+    folder = tmp_path_factory.mktemp("whole") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        replace_pools(patch, recorded)
+        _prepare(folder)
+    return folder
 
 
 def _prepare(folder, **changes):
@@ -61,36 +88,38 @@ def _read(row, *parts):
     return [soundfile.read(row[f"{part}_wav"])[0] for part in parts]
 
 
-def test_scenes_and_manifests_fit_together(tmp_path):
-    manifests = _prepare(tmp_path / "out")
-    assert list(manifests) == ["train", "test"]
-    for path, count in zip(manifests.values(), (3, 2), strict=True):
-        rows = read_manifest(path, tmp_path / "out", num_spks=2)
+def test_scenes_and_manifests_fit_together(whole):
+    assert sorted(whole.glob("*.csv")) == [
+        whole / "test.csv",
+        whole / "train.csv",
+    ]
+    for split, count in (("train", 3), ("test", 2)):
+        path = whole / f"{split}.csv"
+        rows = read_manifest(path, whole, num_spks=2)
         assert len(rows) == count
         for row in rows.values():
             assert row["duration"] == 8.0
             mix, *parts = _read(row, "mix", "s1", "s2", "noise")
             assert len(mix) == 8 * RATE
             np.testing.assert_allclose(mix, sum(parts), atol=1e-6)
-        items = list(make_dataset(path, tmp_path / "out", RATE, 2, segment=2.0))
+        items = list(make_dataset(path, whole, RATE, 2, segment=2.0))
         assert items[0]["src_sig"].shape == (2 * RATE, 2)
 
 
-def test_ids_name_the_readers_of_the_split(tmp_path):
-    for split, path in _prepare(tmp_path / "out").items():
-        for item in read_manifest(path, tmp_path / "out"):
+def test_ids_name_the_readers_of_the_split(whole):
+    for split in ("train", "test"):
+        for item in read_manifest(whole / f"{split}.csv", whole):
             number, *readers = item.split("_")
             assert len(number) == 6 and len(set(readers)) == 2
             assert all((int(r) >= 100) == (split == "test") for r in readers)
 
 
-def test_readers_are_as_loud_as_planned(tmp_path):
-    _prepare(tmp_path / "out")
-    for line in _lines(tmp_path / "out"):
+def test_readers_are_as_loud_as_planned(whole):
+    for line in _lines(whole):
         plan = json.loads(line)
         for track in plan["scene"]["tracks"][:2]:
             name = f"{plan['ID']}.wav"
-            path = tmp_path / "out" / "train" / track["name"] / name
+            path = whole / "train" / track["name"] / name
             found = loudness(soundfile.read(path)[0], RATE)
             assert found == pytest.approx(track["level"], abs=0.1)
 
@@ -140,18 +169,18 @@ def test_integers_are_scaled_with_their_mixture(tmp_path):
         np.testing.assert_allclose(mix, sum(parts), atol=2e-4)
 
 
-def test_other_jobs_give_the_same_bytes(tmp_path, monkeypatch):
-    _prepare(tmp_path / "a")
+def test_other_jobs_give_the_same_bytes(tmp_path, monkeypatch, whole):
     monkeypatch.setattr("speechbrain_spmamba.prepare.scale.SHARE", 1)
     _prepare(tmp_path / "b", jobs=2)
-    assert content(tmp_path / "a") == content(tmp_path / "b")
+    assert content(whole) == content(tmp_path / "b")
     _prepare(tmp_path / "c", seed=1)
-    assert content(tmp_path / "a").keys() != content(tmp_path / "c").keys()
+    assert content(whole).keys() != content(tmp_path / "c").keys()
 
 
 @pytest.mark.parametrize("writes", [1, 3, 9, 15])
-def test_an_interrupted_preparation_is_completed(tmp_path, monkeypatch, writes):
-    _prepare(tmp_path / "whole")
+def test_an_interrupted_preparation_is_completed(
+    tmp_path, monkeypatch, writes, whole
+):
     write, count = plans.scale.write_whole, iter(range(1000))
 
     def dies(path, data):
@@ -167,9 +196,10 @@ def test_an_interrupted_preparation_is_completed(tmp_path, monkeypatch, writes):
             _prepare(tmp_path / "out")
     assert not (tmp_path / "out" / "test.csv").exists()
     _prepare(tmp_path / "out")
-    whole = content(tmp_path / "whole")
     found = content(tmp_path / "out")
-    assert {k: v for k, v in found.items() if k.suffix != ".part"} == whole
+    assert {
+        path: data for path, data in found.items() if path.suffix != ".part"
+    } == content(whole)
     assert not list((tmp_path / "out" / "train").rglob("*.part"))
 
 
@@ -243,9 +273,9 @@ def test_three_talkers_without_noise(tmp_path, corpora, monkeypatch):
 
 
 def test_a_bad_file_is_noted_and_too_many_are_an_error(
-    tmp_path, corpora, caplog
+    tmp_path, own_corpora, caplog
 ):
-    Path(corpora["train"].background[0].path).write_bytes(b"no audio")
+    Path(own_corpora["train"].background[0].path).write_bytes(b"no audio")
     with pytest.raises(ValueError, match="events could not be used.*at most"):
         _prepare(tmp_path / "out", most_bad=0.0)
     assert not (tmp_path / "out" / "train.csv").exists()
@@ -256,8 +286,8 @@ def test_a_bad_file_is_noted_and_too_many_are_an_error(
     assert all("b0.wav" in note.read_text() for note in noted)
 
 
-def test_mixtures_without_a_talker_are_left_out(tmp_path, corpora, caplog):
-    for recording in corpora["train"].speech["0"]:
+def test_mixtures_without_a_talker_are_left_out(tmp_path, own_corpora, caplog):
+    for recording in own_corpora["train"].speech["0"]:
         soundfile.write(recording.path, np.zeros(recording.frames), RATE)
     splits = {"train": {"mixtures": 8}}
     path = _prepare(tmp_path / "out", splits=splits, most_bad=0.9)["train"]

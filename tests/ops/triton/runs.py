@@ -41,7 +41,6 @@ SCANS = {
     "no softplus": {"length": 4, "channels": 8, "softplus": False},
     "32 states": {"length": 4, "channels": 18, "states": 32},
     "low rank": {
-        "batch": 2,
         "length": 4,
         "channels": 33,
         "rank": 3,
