@@ -108,9 +108,13 @@ def test_a_converted_file_computes_what_the_published_network_computes(
 
 # One of each kind of network; a form knows nothing of what it holds.
 IN_ALL_FORMS = ("spmamba", "conv_tasnet", "tdanet")
+FORMS_OF = [
+    pytest.param(name, marks=() if name in IN_ALL_FORMS else pytest.mark.slow)
+    for name in CASES
+]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", FORMS_OF)
 def test_all_forms_of_a_file_give_the_same_model(tmp_path, capsys, name):
     # What the others have of their own is their settings.
     settings = ("plain", "with_arguments", "lightning")

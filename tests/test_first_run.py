@@ -24,15 +24,16 @@ from tests import training
 ROOT = Path(__file__).parent.parent
 RUN = Path("results/tiny/1234")
 
-# What makes tiny.yaml a fifth of the work, on voices further apart: 5 dB.
+# What makes tiny.yaml a sixth of the work, on voices further apart: 3 dB.
 SMALLER = {
     "readers: [24, 6, 6]\n": "readers: [12, 4, 4]\n",
     "utterances_per_reader: [3, 2, 3]\n": "utterances_per_reader: [1, 1, 2]\n"
     "        noise_files: [1, 1, 1]\n"
     "        noise_seconds: [2.0, 3.0]\n",
     "contrast: 0.5\n": "contrast: 1.0\n",
-    "mixtures: 200\n": "mixtures: 80\n",
-    "mixtures: 20\n": "mixtures: 10\n",
+    "mixtures: 200\n": "mixtures: 60\n",
+    "mixtures: 10\n": "mixtures: 6\n",
+    "mixtures: 20\n": "mixtures: 6\n",
     "seconds: 4.0\n": "seconds: 2.0\n",
     "segment: 1.0 ": "segment: 0.75 ",
     "batch_size: 2\n": "batch_size: 1\n",
@@ -123,8 +124,8 @@ def test_spmamba_is_a_command():
 
 def test_it_separates_speakers_it_has_not_heard(folder):
     summary = json.loads((folder / RUN / "test/summary.json").read_text())
-    assert summary["mixtures"] == 10
-    assert summary["si_snri"]["mean"] > 3.0
+    assert summary["mixtures"] == 6
+    assert summary["si_snri"]["mean"] > 2.0
 
 
 @pytest.mark.slow

@@ -78,7 +78,17 @@ def test_short_recordings_keep_their_length(name):
 
 
 @pytest.mark.parametrize(
-    "name, overrides", [*((name, {}) for name in EVERY), *SIZES], ids=str
+    "name, overrides",
+    [
+        *((name, {}) for name in EVERY),
+        *(
+            pytest.param(
+                *case, marks=[] if case[0] == "spmamba" else pytest.mark.slow
+            )
+            for case in SIZES
+        ),
+    ],
+    ids=str,
 )
 def test_padding_and_neighbours_do_not_change_the_output(name, overrides):
     model, dtype, close = _exact(name, **overrides)
@@ -214,13 +224,8 @@ def test_gradients_are_finite_under_autocast(name, precision):
     assert all(torch.isfinite(grad).all() for grad in grads)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[] if name == "sudormrf" else pytest.mark.slow)
-        for name in EVERY
-    ],
-)
+@pytest.mark.slow  # of SPMamba also in ops/test_registered.py, by default
+@of_all_models
 def test_a_compiled_model_computes_the_same(name):
     model, mix = build_small(name), torch.randn(2, 400)
     lengths = torch.tensor([1.0, 0.6])

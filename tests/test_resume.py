@@ -92,6 +92,7 @@ SLOW = (
     "with worker processes",
     "in validation",
     "after a checkpoint, before the history",
+    "within a gradient accumulation",
 )
 
 

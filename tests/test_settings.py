@@ -1,5 +1,6 @@
 """Every experiment in the repository can be built, and typing errors show."""
 
+import functools
 import io
 import os
 import re
@@ -77,20 +78,23 @@ def test_the_first_line_is_the_command(path):
     assert first.startswith(f"# python train.py {path.relative_to(ROOT)}")
 
 
+@functools.cache
+def _shared(path):
+    """What must not differ between experiments, without comments."""
+    yaml, text = YAML(typ="rt"), io.StringIO()
+    settings = yaml.load(path.read_text())
+    for key in MAY_DIFFER & set(settings):
+        del settings[key]
+    yaml.dump(settings, text)
+    # Comments may differ, what they stand beside may not.
+    return re.sub(r"\s*#.*", "", text.getvalue()).strip()
+
+
 @pytest.mark.parametrize(
     "path", EXPERIMENTS, ids=lambda p: str(p.relative_to(ROOT))
 )
 def test_experiments_share_all_but_what_may_differ(path):
-    def shared(path):
-        yaml, text = YAML(typ="rt"), io.StringIO()
-        settings = yaml.load(path.read_text())
-        for key in MAY_DIFFER & set(settings):
-            del settings[key]
-        yaml.dump(settings, text)
-        # Comments may differ, what they stand beside may not.
-        return re.sub(r"\s*#.*", "", text.getvalue()).strip()
-
-    assert shared(path) == shared(ROOT / "hparams" / "spmamba.yaml")
+    assert _shared(path) == _shared(ROOT / "hparams" / "spmamba.yaml")
 
 
 @pytest.mark.parametrize("name", SYSTEMS)

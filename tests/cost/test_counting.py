@@ -146,7 +146,7 @@ def test_torch_counts_the_same_of_what_it_sees(name):
     assert counter.get_total_flops() == 2 * macs
 
 
-@pytest.mark.parametrize("name", ["spmamba", "tf_gridnet", "tdanet", "dprnn"])
+@pytest.mark.parametrize("name", ["spmamba", "dprnn"])
 def test_shapes_alone_count_the_same_as_values(name):
     model = as_published(build_small(name))
     found = count_operators(model, torch.zeros(1, 400))

@@ -177,7 +177,10 @@ def test_other_jobs_give_the_same_bytes(tmp_path, monkeypatch, whole):
     assert content(whole).keys() != content(tmp_path / "c").keys()
 
 
-@pytest.mark.parametrize("writes", [1, 3, 9, 15])
+@pytest.mark.parametrize(
+    "writes",
+    [3, 9, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 15))],
+)
 def test_an_interrupted_preparation_is_completed(
     tmp_path, monkeypatch, writes, whole
 ):

@@ -59,14 +59,13 @@ SCANS = {
         "layout": "columns",
     },
     "channels first": {
-        "batch": 2,
         "length": 5,
         "channels": 10,
         "layout": "channels first",
         "reverse": True,
     },
     "bfloat16": {
-        "length": 8,
+        "length": 5,
         "channels": 33,
         "rank": 8,
         "dtype": torch.bfloat16,
