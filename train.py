@@ -21,6 +21,7 @@ import speechbrain as sb
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from speechbrain_spmamba.brain import SeparationBrain
+from speechbrain_spmamba.changed_settings import changes_told
 from speechbrain_spmamba.errors import one_line_errors
 from speechbrain_spmamba.evaluate import summary_lines
 from speechbrain_spmamba.inference import strict_load
@@ -47,7 +48,8 @@ def main(argv):
 
     def open_folder():
         """Leaves settings, log and this file in the folder of the run."""
-        sb.create_experiment_directory(folder, hparams_file, overrides)
+        with changes_told(folder):
+            sb.create_experiment_directory(folder, hparams_file, overrides)
 
     with locked(folder) if if_main_process() else nullcontext():
         # 2. The data: made once, by one process; then read by all.

@@ -1,6 +1,9 @@
 """Values of the kind that is expected, said before they are worked with."""
 
 import math
+import re
+
+PATH = re.compile(r"[a-zA-Z_.]/|/[a-zA-Z_.]")  # no division of numbers
 
 
 def check_values(where, values, models, whole=True):
@@ -14,7 +17,8 @@ def check_values(where, values, models, whole=True):
         Key -> value, from a command line or a file.
     models : dict
         Key -> a value that would do, such as the default. Only numbers,
-        switches and mappings with keys are compared.
+        switches, mappings with keys and paths are compared; a path is a text
+        or reference with a slash that divides no numbers.
     whole : bool
         Whether only whole numbers may stand where the model is one.
 
@@ -31,6 +35,7 @@ def check_values(where, values, models, whole=True):
     Traceback (most recent call last):
         ...
     ValueError: --lr is 'abc'; expected a number, for example 0.001
+    >>> check_values("--", {"hop": 128}, {"hop": "<n_fft>/2"})
     """
     for key, value in values.items():
         model = models.get(key)
@@ -47,10 +52,14 @@ def check_values(where, values, models, whole=True):
             kind = "a number"
         elif isinstance(model, dict) and model:
             fits, kind = False, "a mapping"
+        elif PATH.search(str(getattr(model, "value", model))):
+            fits, kind = isinstance(value, str), "a path"
         else:
             continue
-        if not fits and value is not None and not hasattr(value, "tag"):
-            shown = dict(model) if isinstance(model, dict) else model
+        tag = getattr(getattr(value, "tag", None), "value", None)
+        if not fits and value is not None and not tag:
+            shown = getattr(model, "value", model)
+            shown = dict(model) if isinstance(model, dict) else shown
             raise ValueError(
                 f"{where}{key} is {value!r}; expected {kind}, for example "
                 f"{str(shown)[:60]}"

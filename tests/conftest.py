@@ -7,6 +7,7 @@ the tests out to others needs neither.
 import functools
 import gc
 import logging
+import signal
 
 import pytest
 
@@ -23,6 +24,13 @@ def _seed():
     torch.default_generator.manual_seed(0)
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ctrl_c_counts():
+    """Also where a shell has started the tests behind it, which ignore it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -43,6 +43,8 @@ TRAINING = {
     "tiny.yaml --max_epochs x": "--max_epochs is 'x'; expected a whole number",
     "tiny.yaml --num_workers 1.5": "--num_workers is 1.5; expected a whole nu",
     "tiny.yaml --train_loader '{shuffle: 7}'": "--train_loader.shuffle is 7; ",
+    "tiny.yaml --train_set '{manifest: 5}'": "--train_set.manifest is 5; ",
+    "tiny.yaml --history '{path: [a]}'": "--history.path is ['a']; expected a ",
     "tiny.yaml --separator '{emb_dim: abc}'": "--separator.emb_dim is 'abc'; ",
     "tiny.yaml --separator '{num_heads: 0}'": "tiny.yaml cannot be built: ",
     "tiny.yaml --splits 5": "--splits is 5; expected a mapping, for example",

@@ -4,6 +4,7 @@ import importlib
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,6 +114,26 @@ def test_a_finished_run_is_only_tested_again(options, run):
     written = {"results.csv", "summary.json"}
     assert {path.name for path in changed if path.is_file()} == written
     assert {path.parent for path in changed} == {RUN / "test"}
+
+
+def test_a_run_that_goes_on_tells_what_is_set_otherwise(
+    run, tmp_path, monkeypatch
+):
+    shutil.copytree("results", tmp_path / "results")
+    shutil.copytree("data", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):  # the second time they are those of the run
+        run("--max_epochs=2", "--lr=0.25")
+    (line,) = (
+        line
+        for line in (RUN / "log.txt").read_text().splitlines()
+        if "other settings" in line
+    )
+    assert line.endswith(
+        f"{RUN} goes on with other settings (max_epochs: 1 -> 2, lr: 0.005 -> "
+        "0.25); what its checkpoint holds stays: weights, optimizer and "
+        "learning rate"
+    )
 
 
 def test_a_model_that_was_never_trained_is_not_tested(run, capsys):

@@ -26,6 +26,7 @@ class Halves(torch.nn.Module):
         super().__init__()
         self.sample_rate, self.num_spks = sample_rate, num_spks
         self.share = torch.nn.Parameter(torch.tensor(0.5))
+        assert self.share.item() == 0.5  # without memory it has no value
 
     def forward(self, mix, lengths=None):
         return torch.stack([self.share * mix] * self.num_spks, -1)

@@ -19,10 +19,9 @@ from pathlib import Path
 
 import speechbrain_spmamba
 from speechbrain_spmamba.audio import shown
+from speechbrain_spmamba.changed_settings import differences, plain_settings
 from speechbrain_spmamba.comparison.experiments import (
-    differences,
     experiment_text,
-    plain_settings,
     split_words,
 )
 from speechbrain_spmamba.comparison.run import (

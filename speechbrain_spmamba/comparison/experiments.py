@@ -8,7 +8,6 @@ loaders, loss and optimiser, is the same for all of them.
 import io
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import TaggedScalar
 from ruamel.yaml.error import YAMLError
 from speechbrain.utils.run_opts import RunOptions
 
@@ -127,73 +126,6 @@ def split_words(words, path, text):
             ) from None
     check_keys(path, text, "\n".join(given))
     return settings, options
-
-
-def differences(old, new, where=""):
-    """What differs between two experiments, but for their output folder.
-
-    Arguments
-    ---------
-    old : dict
-        From ``plain_settings``.
-    new : dict
-        Likewise.
-    where : str
-        Name of the mapping, for what is found.
-
-    Returns
-    -------
-    list of str
-        One text for each setting.
-
-    Example
-    -------
-    >>> differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 2})
-    ['a.b=1, now a.b=3']
-    """
-    found = []
-    for key in {**old, **new}:
-        one, other = old.get(key), new.get(key)
-        name = f"{where}{key}"
-        if isinstance(one, dict) and isinstance(other, dict):
-            found += differences(one, other, f"{name}.")
-        elif one != other and name != "output_folder":
-            found.append(f"{name}={one}, now {name}={other}")
-    return found
-
-
-def plain_settings(text):
-    """Settings as texts and numbers, without any object being built.
-
-    Arguments
-    ---------
-    text : str
-        YAML text of an experiment.
-
-    Returns
-    -------
-    dict
-        Tags become parts of texts, those of mappings an entry ``tag``.
-
-    Example
-    -------
-    >>> plain_settings("a: !new:b.C\\n    d: !ref <e>")
-    {'a': {'tag': '!new:b.C', 'd': '!ref <e>'}}
-    """
-    return _plain(parse(text))
-
-
-def _plain(node):
-    """The same for one node."""
-    tag = getattr(getattr(node, "tag", None), "value", None)
-    if isinstance(node, TaggedScalar):
-        return f"{tag} {node.value}".strip()
-    if isinstance(node, dict):
-        plain = {key: _plain(value) for key, value in node.items()}
-        return {"tag": tag, **plain} if tag else plain
-    if isinstance(node, list):
-        return [_plain(value) for value in node]
-    return node
 
 
 def _merge(settings, changes, where="--"):

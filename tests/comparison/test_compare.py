@@ -12,12 +12,9 @@ from pathlib import Path
 import pytest
 from hyperpyyaml import load_hyperpyyaml
 
+from speechbrain_spmamba.changed_settings import differences, plain_settings
 from speechbrain_spmamba.comparison import run
 from speechbrain_spmamba.comparison.compare import compare, plan
-from speechbrain_spmamba.comparison.experiments import (
-    differences,
-    plain_settings,
-)
 from speechbrain_spmamba.comparison.programs import locked, run_logged
 from speechbrain_spmamba.comparison.systems import known_systems, model_block
 from speechbrain_spmamba.manifest import write_manifest
@@ -141,7 +138,8 @@ def test_equal_minutes_are_written_into_the_experiment(tmp_path):
         (None, ["--separator={n: 1}"], "sets the model of each system"),
         (None, ["lr", "1"], "lr is not understood"),
         (None, ["--splits=[a"], "is no YAML"),
-        (None, ["--lr={a: 1}"], "--lr takes no mapping"),
+        (None, ["--lr={a: 1}"], "--lr is {'a': 1}; expected a number"),
+        (None, ["--bad_audio={a: 1}"], "--bad_audio takes no map"),
     ],
 )
 def test_mistakes_are_named(tmp_path, systems, words, message):

@@ -1,0 +1,113 @@
+"""What is set otherwise than before: in a run that goes on, in a comparison."""
+
+import logging
+from contextlib import contextmanager
+from pathlib import Path
+
+from ruamel.yaml.comments import TaggedScalar
+from ruamel.yaml.error import YAMLError
+
+from speechbrain_spmamba.settings import parse
+from speechbrain_spmamba.texts import read_text
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def changes_told(folder):
+    """Says what is set otherwise than before when the settings are kept anew.
+
+    Some of it, as a learning rate, changes nothing any more.
+
+    Arguments
+    ---------
+    folder : str or Path
+        The folder of a run.
+    """
+    kept = Path(folder) / "hyperparams.yaml"
+    old = read_text(kept) if kept.is_file() else None
+    yield
+    if old is None:
+        return
+    try:
+        old, new = plain_settings(old), plain_settings(read_text(kept))
+    except YAMLError:
+        return  # somebody's own
+    # References have been resolved: one setting stands in several places, of
+    # which the shortest name is the one that is set.
+    found, changes = {}, [x.partition("=") for x in differences(old, new)]
+    for name, _, change in sorted(changes, key=lambda x: x[0].count(".")):
+        found.setdefault(change.replace(f", now {name}=", " -> "), name)
+    if found:
+        changes = ", ".join(f"{name}: {pair}" for pair, name in found.items())
+        logger.warning(
+            f"{folder} goes on with other settings ({changes}); what its "
+            "checkpoint holds stays: weights, optimizer and learning rate"
+        )
+
+
+def differences(old, new, where=""):
+    """What differs between two experiments, but for their output folder.
+
+    Arguments
+    ---------
+    old : dict
+        From ``plain_settings``.
+    new : dict
+        Likewise.
+    where : str
+        Name of the mapping, for what is found.
+
+    Returns
+    -------
+    list of str
+        One text for each setting.
+
+    Example
+    -------
+    >>> differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 2})
+    ['a.b=1, now a.b=3']
+    """
+    found = []
+    for key in {**old, **new}:
+        one, other = old.get(key), new.get(key)
+        name = f"{where}{key}"
+        if isinstance(one, dict) and isinstance(other, dict):
+            found += differences(one, other, f"{name}.")
+        elif one != other and name != "output_folder":
+            found.append(f"{name}={one}, now {name}={other}")
+    return found
+
+
+def plain_settings(text):
+    """Settings as texts and numbers, without any object being built.
+
+    Arguments
+    ---------
+    text : str
+        YAML text of an experiment.
+
+    Returns
+    -------
+    dict
+        Tags become parts of texts, those of mappings an entry ``tag``.
+
+    Example
+    -------
+    >>> plain_settings("a: !new:b.C\\n    d: !ref <e>")
+    {'a': {'tag': '!new:b.C', 'd': '!ref <e>'}}
+    """
+    return _plain(parse(text))
+
+
+def _plain(node):
+    """The same for one node."""
+    tag = getattr(getattr(node, "tag", None), "value", None)
+    if isinstance(node, TaggedScalar):
+        return f"{tag} {node.value}".strip()
+    if isinstance(node, dict):
+        plain = {key: _plain(value) for key, value in node.items()}
+        return {"tag": tag, **plain} if tag else plain
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    return node
