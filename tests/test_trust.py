@@ -37,6 +37,8 @@ name: "ours: \\u00fc"
 x: !apply:os.mkdir [MARK]
 sample_rate: &rate 8000
 num_spks: 2
+
+# ---- Model, of the training ----
 separator: !new:CLASS
     num_spks: 2
     sample_rate: 8000
@@ -170,6 +172,7 @@ def test_a_model_of_ones_own_needs_one_word_on_every_command(
         assert "is '!new:ownmodel.Halves', not a model of this package" in line
         status, line = _call(capsys, *words, "--trust")
         assert status == 0, line
+    assert "of the training" not in (model / HPARAMS).read_text()
     assert json.loads((tmp_path / "scores/summary.json").read_text())
     assert (tmp_path / "out/mix_wav_s2.wav").is_file()
 
@@ -189,6 +192,20 @@ def test_a_trusted_model_that_cannot_be_found_is_one_line(
         (tmp_path / "a.wav").touch()
         status, line = _call(capsys, *words, "--trust")
         assert status == 2 and "ownmodel" in line and "error: " in line
+    assert str(own / HPARAMS) in _call(capsys, "export", own, "b", "--trust")[1]
+
+
+def test_a_trusted_model_that_has_changed_since_is_one_line(
+    own, tmp_path, capsys
+):
+    text = OWN.replace("tensor(0.5)", "ones(3)").replace(".item()", "[0]")
+    (tmp_path / "ownmodel.py").write_text(text.replace("== 0.5", "== 1"))
+    del sys.modules["ownmodel"]
+    importlib.invalidate_caches()
+    status, line = _call(capsys, "export", own, "model", "--trust")
+    weights = own / "save/CKPT+1/separator.ckpt"
+    assert status == 2
+    assert f"{weights} does not fit the model of {own / HPARAMS}: " in line
 
 
 @pytest.mark.parametrize(
