@@ -37,12 +37,12 @@ name: "ours: \\u00fc"
 x: !apply:os.mkdir [MARK]
 sample_rate: &rate 8000
 num_spks: 2
-
-# ---- Model, of the training ----
 separator: !new:CLASS
     num_spks: 2
     sample_rate: 8000
 ARGUMENTS
+
+# ---- Training ----
 modules: {separator: !apply:os.mkdir [MARK], y: *rate}
 train_set: {manifest: /dev/zero}
 train_loader: {batch_size: 2, ? [a, b] : c}
@@ -172,7 +172,8 @@ def test_a_model_of_ones_own_needs_one_word_on_every_command(
         assert "is '!new:ownmodel.Halves', not a model of this package" in line
         status, line = _call(capsys, *words, "--trust")
         assert status == 0, line
-    assert "of the training" not in (model / HPARAMS).read_text()
+    exported = (model / HPARAMS).read_text()
+    assert "Training" not in exported and "\n\nmodules:" not in exported
     assert json.loads((tmp_path / "scores/summary.json").read_text())
     assert (tmp_path / "out/mix_wav_s2.wav").is_file()
 
