@@ -135,7 +135,7 @@ def test_a_file_at_the_rate_of_the_model(model, tmp_path):
         np.testing.assert_array_equal(written, est[:, index])
 
 
-@pytest.mark.parametrize("rate", [8000, 11025, 16000, 44100, 48000])
+@pytest.mark.parametrize("rate", [8000, 11025, 48000])
 @pytest.mark.parametrize("frames", [1, 7, 4001])
 def test_any_rate_comes_back_at_its_rate_and_length(
     model, tmp_path, rate, frames

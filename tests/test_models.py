@@ -58,7 +58,7 @@ def _exact(name, **overrides):
     return model, torch.float64, {"rtol": 1e-7, "atol": 1e-9}
 
 
-@of_all_models
+@of_all_systems
 def test_any_number_of_sources(name):
     for num_spks in (1, 2, 3, 4, 5):
         model = build_small(name, num_spks=num_spks, sample_rate=8000)
@@ -130,7 +130,7 @@ def test_padding_does_not_change_the_gradient(name):
         torch.testing.assert_close(in_batch, alone, **close)
 
 
-@of_all_models
+@of_all_systems
 def test_every_weight_learns(name):
     model, unused = build_small(name), UNUSED.get(name, " ")
     est = model(torch.randn(2, 501), torch.tensor([1.0, 0.6]))
@@ -163,7 +163,7 @@ def test_weights_from_a_file_give_the_same_output(name, tmp_path):
         assert torch.equal(other(mix), est)
 
 
-@of_all_models
+@of_all_systems
 @pytest.mark.parametrize("lengths", [None, torch.tensor([0.5, 1.0])])
 def test_silence_in_gives_exact_silence_out(name, lengths):
     model, mix = build_small(name), torch.randn(2, 400)
@@ -214,7 +214,10 @@ def test_the_output_is_float32_under_autocast(name):
 
 
 @of_all_systems
-@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    "precision",
+    [torch.bfloat16, pytest.param(torch.float16, marks=pytest.mark.slow)],
+)
 def test_gradients_are_finite_under_autocast(name, precision):
     model, mix = build_small(name).train(), torch.randn(2, 400)
     with torch.autocast("cpu", precision):

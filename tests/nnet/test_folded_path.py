@@ -70,7 +70,9 @@ def small_blocks(monkeypatch):
 
 @pytest.mark.parametrize("backend, dtype, tolerance", PRECISIONS)
 @pytest.mark.parametrize("memory", MEMORY)
-@pytest.mark.parametrize("lengths", [None, [8, 8], [6, 1]])
+@pytest.mark.parametrize(
+    "lengths", [None, pytest.param([8, 8], marks=pytest.mark.slow), [6, 1]]
+)
 @pytest.mark.parametrize("hop", [1, 2, 3])
 def test_value_and_every_gradient_are_those_of_the_plain_path(
     hop, lengths, memory, backend, dtype, tolerance
