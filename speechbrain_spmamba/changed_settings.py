@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ruamel.yaml.comments import TaggedScalar
 from ruamel.yaml.error import YAMLError
+from speechbrain.utils.distributed import if_main_process
 
 from speechbrain_spmamba.settings import parse
 from speechbrain_spmamba.texts import read_text
@@ -25,17 +26,14 @@ def changes_told(folder):
         The folder of a run.
     """
     kept = Path(folder) / "hyperparams.yaml"
-    old = read_text(kept) if kept.is_file() else None
+    old = _read(kept)
     yield
-    if old is None:
+    if not (old and if_main_process()):
         return
-    try:
-        old, new = plain_settings(old), plain_settings(read_text(kept))
-    except YAMLError:
-        return  # somebody's own
+    changes = [text.partition("=") for text in differences(old, _read(kept))]
     # References have been resolved: one setting stands in several places, of
     # which the shortest name is the one that is set.
-    found, changes = {}, [x.partition("=") for x in differences(old, new)]
+    found = {}
     for name, _, change in sorted(changes, key=lambda x: x[0].count(".")):
         found.setdefault(change.replace(f", now {name}=", " -> "), name)
     if found:
@@ -44,6 +42,15 @@ def changes_told(folder):
             f"{folder} goes on with other settings ({changes}); what its "
             "checkpoint holds stays: weights, optimizer and learning rate"
         )
+
+
+def _read(path):
+    """Settings that a run has kept, none where the file is no such thing."""
+    try:
+        found = plain_settings(read_text(path))
+    except (OSError, ValueError, YAMLError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def differences(old, new, where=""):

@@ -124,6 +124,8 @@ def test_a_run_that_goes_on_tells_what_is_set_otherwise(
     monkeypatch.chdir(tmp_path)
     for _ in range(2):  # the second time they are those of the run
         run("--max_epochs=2", "--lr=0.25")
+    (RUN / "hyperparams.yaml").write_bytes(b"\0")
+    run("--max_epochs=3")
     (line,) = (
         line
         for line in (RUN / "log.txt").read_text().splitlines()
