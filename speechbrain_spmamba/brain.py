@@ -324,6 +324,9 @@ class SeparationBrain(StoppableBrain):
         )
         update_learning_rate(self.optimizer, next_rate)
         self.hparams.epoch_counter.update(valid_loss)
+        if isinstance(self.hparams.train_logger, partial):
+            # One that writes to its folder as soon as it is made.
+            self.hparams.train_logger = self.hparams.train_logger()
         self.hparams.train_logger.log_stats(
             stats_meta={"epoch": epoch, "lr": rate},
             train_stats={"snr": self.train_snr},

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import functools
+import importlib
 import inspect
 import logging
 import os
@@ -16,6 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from speechbrain.utils.distributed import ddp_init_group, infer_device
 from speechbrain.utils.run_opts import RunOptions
+from speechbrain.utils.train_logger import TensorboardLogger
 
 from speechbrain_spmamba.command_line import check_words, parse_words
 from speechbrain_spmamba.device import check_device
@@ -58,7 +60,10 @@ KINDS_NEEDED = {
     "ema_decay": NUMBER,
     "lr_annealing": CALLED,
     "epoch_counter": _with("update"),
-    "train_logger": _with("log_stats"),
+    "train_logger": (
+        "an object with log_stats(), or what makes one",
+        lambda value: hasattr(getattr(value, "func", value), "log_stats"),
+    ),
     "history": _with("write"),
     "checkpointer": _with("save_and_keep_only"),
     "results_folder": FOLDER,
@@ -268,6 +273,8 @@ def check_kinds(path, hparams):
         if isinstance(value, functools.partial):
             with _naming(path, key):
                 # As it would say itself when it is called, hours later.
+                if value.func is TensorboardLogger:
+                    importlib.import_module("torch.utils.tensorboard")
                 known = inspect.signature(value.func)
                 known.bind_partial(*value.args, **value.keywords)
     if not isinstance(hparams["modules"].get("separator"), torch.nn.Module):

@@ -138,6 +138,21 @@ def test_a_run_that_goes_on_tells_what_is_set_otherwise(
     )
 
 
+def test_a_logger_may_be_made_when_there_is_something_to_log(
+    run, tmp_path, monkeypatch
+):
+    text = Path(training.SETTINGS[0]).read_text()
+    assert text.count("!new:speechbrain.utils.train_logger") == 1
+    changed = text.replace(
+        "!new:speechbrain.utils.t", "!name:speechbrain.utils.t"
+    )
+    (tmp_path / "tiny.yaml").write_text(changed)
+    settings = [str(tmp_path / "tiny.yaml"), *training.SETTINGS[1:]]
+    monkeypatch.setattr(training, "SETTINGS", settings)
+    run("--max_epochs=1", f"--output_folder={tmp_path / 'run'}")
+    assert "epoch: 1" in (tmp_path / "run/train_log.txt").read_text()
+
+
 def test_a_model_that_was_never_trained_is_not_tested(run, capsys):
     before = _tree()
     with pytest.raises(SystemExit):

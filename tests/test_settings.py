@@ -209,12 +209,20 @@ def test_switches_and_negative_numbers_are_options():
     check_words(["a.yaml", "--debug", "--seed", "-1", "--sir", "[-5, 5]"])
 
 
-def test_what_a_logger_lacks_is_named_with_its_extra(monkeypatch, tmp_path):
+@pytest.mark.parametrize("made", ["new", "name"])
+def test_what_a_logger_lacks_is_named_with_its_extra(
+    made, monkeypatch, tmp_path
+):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
     text = (ROOT / "hparams/tiny.yaml").read_text()
-    text = text.replace("FileTrainLogger", "TensorboardLogger")
+    old = "!new:speechbrain.utils.train_logger.FileTrainLogger\n    save_file"
+    assert text.count(old) == 1
+    new = old.replace("!new", f"!{made}").replace("FileTrain", "Tensorboard")
+    new = new.replace("save_file", "save_dir")
     path = tmp_path / "tiny.yaml"
-    path.write_text(text.replace("save_file:", "save_dir:"))
+    path.write_text(text.replace(old, new))
     words = [str(path), "--output_folder", str(tmp_path / "run")]
     with pytest.raises(ValueError, match=r"speechbrain_spmamba\[tensorboard\]"):
         load_settings(words)
+    assert not (tmp_path / "run").exists()
