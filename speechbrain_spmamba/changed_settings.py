@@ -5,11 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ruamel.yaml.comments import TaggedScalar
-from ruamel.yaml.error import YAMLError
 from speechbrain.utils.distributed import if_main_process
 
+from speechbrain_spmamba.run_facts import read_settings
 from speechbrain_spmamba.settings import parse
-from speechbrain_spmamba.texts import read_text
 
 logger = logging.getLogger(__name__)
 
@@ -47,10 +46,9 @@ def changes_told(folder):
 def _read(path):
     """Settings that a run has kept, none where the file is no such thing."""
     try:
-        found = plain_settings(read_text(path))
-    except (OSError, ValueError, YAMLError):
+        return read_settings(path)
+    except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def differences(old, new, where=""):
