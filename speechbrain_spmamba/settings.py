@@ -17,7 +17,6 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from speechbrain.utils.distributed import ddp_init_group, infer_device
 from speechbrain.utils.run_opts import RunOptions
-from speechbrain.utils.train_logger import TensorboardLogger
 
 from speechbrain_spmamba.command_line import check_words, parse_words
 from speechbrain_spmamba.device import check_device
@@ -273,7 +272,7 @@ def check_kinds(path, hparams):
         if isinstance(value, functools.partial):
             with _naming(path, key):
                 # As it would say itself when it is called, hours later.
-                if value.func is TensorboardLogger:
+                if getattr(value.func, "__name__", "") == "TensorboardLogger":
                     importlib.import_module("torch.utils.tensorboard")
                 known = inspect.signature(value.func)
                 known.bind_partial(*value.args, **value.keywords)

@@ -4,6 +4,7 @@ import functools
 import io
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -226,3 +227,11 @@ def test_what_a_logger_lacks_is_named_with_its_extra(
     with pytest.raises(ValueError, match=r"speechbrain_spmamba\[tensorboard\]"):
         load_settings(words)
     assert not (tmp_path / "run").exists()
+
+
+def test_an_import_says_nothing():
+    program = "import speechbrain_spmamba.cli, speechbrain_spmamba.settings"
+    child = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True
+    )
+    assert (child.returncode, child.stdout, child.stderr) == (0, "", "")

@@ -84,8 +84,9 @@ def read_file(path, skip_objects=False):
         reason = f" ({', '.join(objects[:3])})" if objects else ""
         raise ValueError(
             f"{path} is no file of weights, or holds more than weights"
-            f"{reason}; it was not read. Where it was made, torch.save("
-            "torch.load(FILE).state_dict(), NEW) makes one of a whole network"
+            f"{reason}; it was not read. Where it was made, torch.save(torch."
+            "load(FILE, weights_only=False).state_dict(), NEW) makes one of a "
+            "whole network"
         ) from None
     held = content.values() if isinstance(content, dict) else ()
     modules = [thing for thing in (content, *held) if is_module(thing)]
