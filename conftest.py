@@ -2,7 +2,7 @@
 
 import pytest
 
-from speechbrain_spmamba.cache import VARIABLE
+from speechbrain_spmamba.files.cache import VARIABLE
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -20,14 +20,14 @@ from pathlib import Path
 import speechbrain as sb
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
-from speechbrain_spmamba.brain import SeparationBrain
-from speechbrain_spmamba.changed_settings import changes_told
 from speechbrain_spmamba.errors import one_line_errors
-from speechbrain_spmamba.evaluate import summary_lines
+from speechbrain_spmamba.files.lock import locked
 from speechbrain_spmamba.inference import strict_load
-from speechbrain_spmamba.lock import locked
-from speechbrain_spmamba.model_folder import WEIGHTS_FILE
-from speechbrain_spmamba.settings import load_settings
+from speechbrain_spmamba.scoring.evaluate import summary_lines
+from speechbrain_spmamba.settings.changes import changes_told
+from speechbrain_spmamba.settings.experiment import load_settings
+from speechbrain_spmamba.training.brain import SeparationBrain
+from speechbrain_spmamba.weights.model_folder import WEIGHTS_FILE
 
 
 def report(brain, hparams):

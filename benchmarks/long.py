@@ -26,10 +26,10 @@ import torch
 from measure import RESULTS, _command, _peak, machine
 
 import speechbrain_spmamba
-from speechbrain_spmamba.audio import replacing
+from speechbrain_spmamba.files.writing import replacing
 from speechbrain_spmamba.inference import WaveformSeparation
 from speechbrain_spmamba.models import build_model
-from speechbrain_spmamba.prepare.voices import draw_voice, speak
+from speechbrain_spmamba.prepare.made_up.voices import draw_voice, speak
 
 RATE = 16000
 SHARED = {

@@ -15,9 +15,9 @@ import torch
 from measure import Table, in_turns, relative_error
 from published import attention, grid_path, separate
 
-from speechbrain_spmamba.loss import pairwise_neg_si_snr, pit
 from speechbrain_spmamba.models import build_model
 from speechbrain_spmamba.nnet.folded_path import MEMORY
+from speechbrain_spmamba.scoring.loss import pairwise_neg_si_snr, pit
 
 
 def set_up(model, memory="balanced", backend="auto"):

@@ -25,12 +25,12 @@ from functools import partial
 from measure import RESULTS, in_turns, machine
 
 import speechbrain_spmamba
-from speechbrain_spmamba.audio import replacing
-from speechbrain_spmamba.prepare import scale
-from speechbrain_spmamba.prepare.plans import plan_mixture, write_mixture
-from speechbrain_spmamba.prepare.pools import make_pools
-from speechbrain_spmamba.prepare.scene import SceneLaw
-from speechbrain_spmamba.prepare.synthetic import make_corpora
+from speechbrain_spmamba.files.writing import replacing
+from speechbrain_spmamba.prepare import workers
+from speechbrain_spmamba.prepare.made_up.synthetic import make_corpora
+from speechbrain_spmamba.prepare.scenes.plans import plan_mixture, write_mixture
+from speechbrain_spmamba.prepare.scenes.pools import make_pools
+from speechbrain_spmamba.prepare.scenes.scene import SceneLaw
 
 CORPORA = {
     "readers": (6, 0, 0),
@@ -80,10 +80,10 @@ def measure(folder, arguments):
     processor = []
 
     def alone():
-        _, cpu = timed(lambda: scale.run(work, plans, 1))
+        _, cpu = timed(lambda: workers.run(work, plans, 1))
         processor.append(cpu)
 
-    calls = {"jobs=1": alone, "jobs=2": lambda: scale.run(work, plans, 2)}
+    calls = {"jobs=1": alone, "jobs=2": lambda: workers.run(work, plans, 2)}
     found = in_turns(calls, arguments.rounds)
     total = law.seconds * len(plans)
     for name, values in found.items():

@@ -16,7 +16,7 @@ import numpy as np
 from measure import Table, in_turns
 from scipy.signal import resample_poly
 
-from speechbrain_spmamba.resampling import resample_blocks
+from speechbrain_spmamba.audio import resample_blocks
 
 SECONDS = 60
 BLOCK = 1 << 16  # samples

@@ -20,12 +20,16 @@ import torch
 from measure import RESULTS, _command
 
 import speechbrain_spmamba
-from speechbrain_spmamba.audio import read_audio, replacing
+from speechbrain_spmamba.audio import read_audio
+from speechbrain_spmamba.files.writing import replacing
 from speechbrain_spmamba.inference import WaveformSeparation
-from speechbrain_spmamba.loss import best_permutation, pairwise_neg_si_snr
-from speechbrain_spmamba.metrics import si_snr
+from speechbrain_spmamba.recordings.stitch import Stitcher, stitch
 from speechbrain_spmamba.recordings.streams import windows
-from speechbrain_spmamba.stitch import Stitcher, stitch
+from speechbrain_spmamba.scoring.loss import (
+    best_permutation,
+    pairwise_neg_si_snr,
+)
+from speechbrain_spmamba.scoring.metrics import si_snr
 
 
 def read_joined(manifest, data_root, rate):

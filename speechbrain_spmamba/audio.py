@@ -1,18 +1,23 @@
-"""Audio files in and out, with errors that name the file.
+"""Audio files in and out, with errors that name the file; resampling.
 
-One place decides what an unreadable, truncated or mis-sampled file means, and
-that a file under its final name is always a whole one.
+One place decides what an unreadable, truncated or mis-sampled file means.
+
+Rates are converted by soxr, whole or in blocks. Its HQ passes what lies below
+0.91 of the lower of the two Nyquist frequencies unchanged to 0.01 dB and
+nothing from 1.09 of it on (less than -120 dB), without delay.
 """
 
-import os
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 
-from speechbrain_spmamba.lengths.sound import open_sound
+from speechbrain_spmamba.audio_formats.sound import open_sound
+from speechbrain_spmamba.files.names import native, shown
+from speechbrain_spmamba.files.writing import replacing
+
+QUALITY = "HQ"
 
 
 def open_audio(path):
@@ -25,7 +30,7 @@ def open_audio(path):
 
     Returns
     -------
-    speechbrain_spmamba.lengths.sound.Sound
+    speechbrain_spmamba.audio_formats.sound.Sound
         Use it in a ``with`` statement. Its ``frames`` can all be read,
         whatever its header says.
 
@@ -148,126 +153,73 @@ def write_audio(path, wave, sample_rate, subtype="FLOAT"):
         )
 
 
-@contextmanager
-def replacing(path):
-    """Gives a temporary name that becomes ``path`` if all goes well.
+def resample(wave, old_rate, new_rate):
+    """Resamples a whole signal.
 
     Arguments
     ---------
-    path : str or Path
-        The final name. Its folder is made.
-
-    Yields
-    ------
-    Path
-        A name in the same folder, so that the renaming is atomic.
-
-    Example
-    -------
-    >>> path = getfixture("tmp_path") / "note.txt"
-    >>> with replacing(path) as temporary:
-    ...     _ = temporary.write_text("whole")
-    >>> path.read_text()
-    'whole'
-    """
-    with replacing_all([path]) as (temporary,):
-        yield temporary
-
-
-@contextmanager
-def replacing_all(paths):
-    """Gives temporary names that become ``paths`` together or not at all.
-
-    Arguments
-    ---------
-    paths : list of (str or Path)
-        The final names. Their folders are made.
-
-    Yields
-    ------
-    list of Path
-        A name each, in the same folder as the final one.
-
-    Example
-    -------
-    >>> paths = [getfixture("tmp_path") / name for name in ("a", "b")]
-    >>> with replacing_all(paths) as temporary:
-    ...     _ = [name.write_text("whole") for name in temporary]
-    >>> [path.read_text() for path in paths]
-    ['whole', 'whole']
-    """
-    paths, temporary, renamed = [Path(path) for path in paths], [], []
-    try:
-        for path in paths:
-            temporary.append(_temporary(path))
-        yield list(temporary)
-        for name, path in zip(temporary, paths, strict=True):
-            name.replace(path)
-            renamed.append(path)
-    except BaseException as error:
-        for path in renamed:
-            path.unlink(missing_ok=True)
-        # A write to a full disk fails without saying where.
-        if isinstance(error, OSError) and not error.filename:
-            error.filename = str(paths[0])
-        raise
-    finally:
-        for name in temporary:
-            name.unlink(missing_ok=True)
-
-
-def _temporary(path):
-    """An empty file beside ``path``, with a name that nobody looks for."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Part of the name: the longest legal one has no room for more.
-    handle, name = tempfile.mkstemp(
-        prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent
-    )
-    os.close(handle)
-    temporary = Path(name)
-    # mkstemp makes private files; the final one follows the user's umask.
-    umask = os.umask(0)
-    os.umask(umask)
-    temporary.chmod(0o666 & ~umask)
-    return temporary
-
-
-def native(path):
-    """A path as soundfile takes it, also if its name is no valid text.
-
-    Arguments
-    ---------
-    path : str or Path
-        The path.
+    wave : numpy.ndarray
+        float32 or float64, shape ``[T]`` or ``[T, C]``.
+    old_rate : int
+        Its rate in Hz.
+    new_rate : int
+        Wanted rate in Hz.
 
     Returns
     -------
-    bytes or str
-        Bytes where file names are bytes.
-    """
-    return os.fsencode(path) if os.name == "posix" else str(path)
-
-
-def shown(path):
-    """A path as it can be printed in one line.
-
-    Arguments
-    ---------
-    path : object
-        The path, or what has one in its message.
-
-    Returns
-    -------
-    str
-        Control characters and what is no valid text are escaped.
+    numpy.ndarray
+        The same type, ``ceil(T * new_rate / old_rate)`` samples.
 
     Example
     -------
-    >>> print(shown("two\\nlines.wav"))
-    two\\nlines.wav
+    >>> resample(np.zeros(101, "float32"), 16000, 8000).shape
+    (51,)
     """
-    text = str(path).encode("utf-8", "backslashreplace").decode("utf-8")
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode()
-        for c in text
-    )
+    columns = wave[:, None] if wave.ndim == 1 else wave
+    blocks = [columns[:0], *resample_blocks([columns], old_rate, new_rate)]
+    return np.concatenate(blocks).reshape(-1, *wave.shape[1:])
+
+
+def resample_blocks(blocks, old_rate, new_rate):
+    """Resamples a stream: together what ``resample`` gives, to rounding.
+
+    Arguments
+    ---------
+    blocks : iterable of numpy.ndarray
+        float32 or float64, each ``[n, C]``; n may be 0.
+    old_rate : int
+        Their rate in Hz.
+    new_rate : int
+        Wanted rate in Hz.
+
+    Yields
+    ------
+    numpy.ndarray
+        The same type, ``[m, C]``, none of them empty.
+
+    Example
+    -------
+    >>> blocks = [np.zeros((100, 2), "float32")] * 3
+    >>> sum(len(block) for block in resample_blocks(blocks, 16000, 48000))
+    900
+    """
+    if old_rate == new_rate:
+        yield from blocks
+        return
+    stream, read, written = None, 0, 0
+    for block in blocks:
+        if stream is None:
+            stream = soxr.ResampleStream(
+                old_rate, new_rate, block.shape[1], block.dtype, QUALITY
+            )
+        read += len(block)
+        found = stream.resample_chunk(block)
+        written += len(found)
+        if len(found):
+            yield found
+    # soxr rounds the length to the nearest: silence makes it long enough.
+    missing = -(-read * new_rate // old_rate) - written
+    if missing > 0:
+        enough = 2 * -(-old_rate // new_rate)
+        silence = np.zeros_like(block, shape=(enough, block.shape[1]))
+        yield stream.resample_chunk(silence, last=True)[:missing]

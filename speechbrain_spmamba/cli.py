@@ -6,8 +6,7 @@ import logging
 import sys
 
 from speechbrain_spmamba import __version__
-from speechbrain_spmamba.errors import one_line_errors
-from speechbrain_spmamba.suggest import did_you_mean
+from speechbrain_spmamba.errors import did_you_mean, one_line_errors
 
 # In the order of the work; each is a module of `commands`.
 COMMANDS = (

@@ -5,6 +5,7 @@ status 2. Anything else is a fault of ours: the whole traceback, and below it
 what to do with it.
 """
 
+import difflib
 import errno
 import functools
 import logging
@@ -15,7 +16,7 @@ import sys
 import traceback
 
 from speechbrain_spmamba import signals
-from speechbrain_spmamba.audio import shown
+from speechbrain_spmamba.files.names import shown
 
 logger = logging.getLogger(__name__)
 
@@ -195,3 +196,29 @@ def last_line(error):
     lines = [line for line in str(error).splitlines() if line.strip()]
     message = lines[-1].strip() if lines else type(error).__name__
     return re.sub(r"^(\w+\.)*\w*Error: ", "", message)
+
+
+def did_you_mean(word, known):
+    """The nearest of the known words, as the end of a message.
+
+    Arguments
+    ---------
+    word : str
+        What was given.
+    known : iterable of str
+        What there is.
+
+    Returns
+    -------
+    str
+        Empty if nothing is near.
+
+    Example
+    -------
+    >>> did_you_mean("sede", ["seed", "lr"])
+    "; did you mean 'seed'?"
+    >>> did_you_mean("sede", ["lr"])
+    ''
+    """
+    near = difflib.get_close_matches(word, [str(k) for k in known], n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""

@@ -7,19 +7,14 @@ import numpy as np
 import torch
 from speechbrain.inference.interfaces import Pretrained
 
-from speechbrain_spmamba.activity import activity, most_active
-from speechbrain_spmamba.checked_model import (
-    BUILD_ERRORS,
-    check_header,
-    load_checked,
-)
-from speechbrain_spmamba.model_folder import HPARAMS_FILE, check_file, collect
+from speechbrain_spmamba.recordings.activity import activity, most_active
 from speechbrain_spmamba.recordings.channels import Mixdown
 from speechbrain_spmamba.recordings.files import (
     FASTEST,
     SLOWEST,
     open_recording,
 )
+from speechbrain_spmamba.recordings.pending import subtype_like
 from speechbrain_spmamba.recordings.separation import (
     as_mono,
     in_blocks,
@@ -28,9 +23,18 @@ from speechbrain_spmamba.recordings.separation import (
     separate_recording,
     write_sources,
 )
-from speechbrain_spmamba.recordings.spool import subtype_like
 from speechbrain_spmamba.recordings.streams import separate_blocks
-from speechbrain_spmamba.weights import fill, read_weights
+from speechbrain_spmamba.weights.checked_model import (
+    BUILD_ERRORS,
+    check_header,
+    load_checked,
+)
+from speechbrain_spmamba.weights.model_folder import (
+    HPARAMS_FILE,
+    check_file,
+    collect,
+)
+from speechbrain_spmamba.weights.tensors import fill, read_weights
 
 
 class WaveformSeparation(Pretrained):
@@ -237,7 +241,7 @@ class WaveformSeparation(Pretrained):
             Rate in Hz.
         order : str
             "model": as the model gives them. "activity": from who speaks most
-            to who does not; ``activity.activity`` tells who that is.
+            to who does not; ``recordings.activity.activity`` tells who that is.
         channel : int, optional
             The channel to separate, counted from 1; by default the mean of
             all.

@@ -9,8 +9,9 @@ import json
 import os
 from pathlib import Path
 
-from speechbrain_spmamba.audio import open_audio, shown
-from speechbrain_spmamba.texts import read_text
+from speechbrain_spmamba.audio import open_audio
+from speechbrain_spmamba.files.names import shown
+from speechbrain_spmamba.files.text import read_text
 
 SUFFIX = ".json"
 

@@ -7,9 +7,10 @@ seconds; paths begin with ``$data_root`` so that a folder can be moved.
 import csv
 from pathlib import Path
 
-from speechbrain_spmamba.audio import replacing, shown
+from speechbrain_spmamba.files.names import shown
+from speechbrain_spmamba.files.text import read_csv
+from speechbrain_spmamba.files.writing import replacing
 from speechbrain_spmamba.json_lists import is_list, read_lists
-from speechbrain_spmamba.texts import read_csv
 
 DATA_ROOT = "$data_root"
 

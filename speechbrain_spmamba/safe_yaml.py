@@ -16,13 +16,13 @@ import re
 from speechbrain.dataio.preprocess import AudioNormalizer
 from speechbrain.utils.run_opts import RunOptions
 
-from speechbrain_spmamba.model_arguments import (
+from speechbrain_spmamba.files.yaml_tree import QUOTED, read, read_part
+from speechbrain_spmamba.models import MODELS, TOOLKIT_MODELS
+from speechbrain_spmamba.models.arguments import (
     check_argument,
     check_arguments,
     read_value,
 )
-from speechbrain_spmamba.models import MODELS, TOOLKIT_MODELS
-from speechbrain_spmamba.yaml_tree import QUOTED, read, read_part
 
 # What a value may look like; above all, it has no parenthesis, < or !.
 WORD = re.compile(r"[A-Za-z0-9_.+-]{0,100}")

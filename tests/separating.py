@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from speechbrain_spmamba.inference import WaveformSeparation
-from speechbrain_spmamba.prepare.voices import draw_voice, speak
+from speechbrain_spmamba.prepare.made_up.voices import draw_voice, speak
 
 
 class Parts(torch.nn.Module):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechbrain_spmamba.audio import read_audio, replacing, write_audio
+from speechbrain_spmamba.audio import read_audio, write_audio
+from speechbrain_spmamba.files.writing import replacing
 
 
 @pytest.fixture

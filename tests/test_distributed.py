@@ -10,10 +10,10 @@ import torch
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.distributed import ddp_init_group
 
-from speechbrain_spmamba.brain import SeparationBrain
-from speechbrain_spmamba.loss import pairwise_neg_snr
 from speechbrain_spmamba.models import build_model
-from tests import training
+from speechbrain_spmamba.scoring.loss import pairwise_neg_snr
+from speechbrain_spmamba.training.brain import SeparationBrain
+from tests import train_server
 from tests.small_models import SMALL
 
 STEPS = 3
@@ -78,7 +78,7 @@ def _both(function, folder):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    ranks = [training.start(function, folder, r, port) for r in range(2)]
+    ranks = [train_server.start(function, folder, r, port) for r in range(2)]
     for process in ranks:
         process.join(120)
     return [process.exitcode for process in ranks]
@@ -89,7 +89,7 @@ def weights(tmp_path_factory):
     """Weights after each step: of rank 0, of rank 1, of one process."""
     folder = tmp_path_factory.mktemp("ddp")
     assert _both(_rank, folder) == [0, 0]
-    assert training.run(_steps, folder / "one", False, slice(None)) == 0
+    assert train_server.run(_steps, folder / "one", False, slice(None)) == 0
     names = ("rank0", "rank1", "one")
     return [torch.load(folder / n, weights_only=True) for n in names]
 
@@ -119,7 +119,7 @@ def test_weights_move(weights):
 
 def _train(folder, rank, port):
     _join(rank, port)
-    training.train(folder, "--distributed_backend=gloo", "--max_epochs=4")
+    train_server.train(folder, "--distributed_backend=gloo", "--max_epochs=4")
 
 
 def _train_until_one_is_stopped(folder, rank, port):
@@ -127,7 +127,7 @@ def _train_until_one_is_stopped(folder, rank, port):
         return stage == sb.Stage.TRAIN
 
     if rank == 1:
-        training.kill_at(
+        train_server.kill_at(
             SeparationBrain, "compute_forward", 2, training_only, signal.SIGTERM
         )
     _train(folder, rank, port)
@@ -141,10 +141,10 @@ def test_a_signal_to_one_rank_stops_both_at_one_step(tmp_path):
     assert _both(_train, whole) == [0, 0]
     codes = _both(_train_until_one_is_stopped, stopped)
     assert codes == [128 + signal.SIGTERM] * 2
-    assert training.last_step(stopped) == 2
+    assert train_server.last_step(stopped) == 2
     assert _both(_train, stopped) == [0, 0]
-    _, states = training.last_checkpoint(stopped)
-    _, wanted = training.last_checkpoint(whole)
+    _, states = train_server.last_checkpoint(stopped)
+    _, wanted = train_server.last_checkpoint(whole)
     for name in ("separator", "average"):
         for key, weight in wanted[name].items():
             assert torch.equal(states[name][key], weight), key

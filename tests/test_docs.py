@@ -8,9 +8,9 @@ import pytest
 import speechbrain as sb
 
 from speechbrain_spmamba.cli import make_parser
-from speechbrain_spmamba.settings import check_keys
+from speechbrain_spmamba.settings.experiment import check_keys
+from tests import ROOT
 
-ROOT = Path(__file__).parent.parent
 PAGES = sorted(
     [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("recipes/**/*.md")]
 )

@@ -6,15 +6,14 @@ import json
 import logging
 import math
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 
-from speechbrain_spmamba.prepare.synthetic import make_corpora
+from speechbrain_spmamba.prepare.made_up.synthetic import make_corpora
+from tests import ROOT
 from tests.small_models import SMALL, SYSTEMS, build_small
 
-ROOT = Path(__file__).parent.parent
 # What makes an experiment small that is not its model.
 OPTIONS = [
     "--debug",

@@ -19,9 +19,8 @@ import pytest
 import soundfile
 
 from speechbrain_spmamba import cli
-from tests import training
+from tests import ROOT, train_server
 
-ROOT = Path(__file__).parent.parent
 RUN = Path("results/tiny/1234")
 
 # What makes tiny.yaml a sixth of the work, on voices further apart: 3 dB.
@@ -99,7 +98,7 @@ def folder(tmp_path_factory):
     """A folder in which a smaller tiny.yaml has been trained and exported."""
     folder = tmp_path_factory.mktemp("first")
     set_out(folder, SMALLER)
-    assert training.run(_train, folder) == 0
+    assert train_server.run(_train, folder) == 0
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(sys, "excepthook", sys.excepthook)

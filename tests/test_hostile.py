@@ -14,9 +14,10 @@ import pytest
 import soundfile
 
 from speechbrain_spmamba.audio import open_audio, read_audio
-from speechbrain_spmamba.recordings import files, jobs
-from speechbrain_spmamba.recordings.jobs import Settings, separate_one
-from speechbrain_spmamba.recordings.targets import find_targets
+from speechbrain_spmamba.commands import jobs
+from speechbrain_spmamba.commands.jobs import Settings, separate_one
+from speechbrain_spmamba.commands.targets import find_targets
+from speechbrain_spmamba.recordings import files
 from tests.separating import noise, parts_model
 
 SECONDS = 30  # until a recording counts as hanging
@@ -225,7 +226,7 @@ def test_an_output_folder_that_cannot_be_written_is_reported(folder):
 @unix
 def test_a_full_disk_is_reported_and_leaves_nothing(folder, monkeypatch):
     monkeypatch.setattr(
-        "speechbrain_spmamba.recordings.spool.tempfile.TemporaryFile",
+        "speechbrain_spmamba.recordings.pending.tempfile.TemporaryFile",
         lambda dir: open("/dev/full", "w+b"),
     )
     path = _sound(folder / "a.wav", noise(5000))

@@ -7,8 +7,8 @@ import pytest
 import soundfile
 import torch
 
-from speechbrain_spmamba.export import TAIL
 from speechbrain_spmamba.inference import WaveformSeparation, strict_load
+from speechbrain_spmamba.weights.export import TAIL
 from tests.separating import parts_model
 from tests.small_models import SMALL
 

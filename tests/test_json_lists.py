@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from speechbrain_spmamba.audio import write_audio
-from speechbrain_spmamba.loader import make_dataset
+from speechbrain_spmamba.loading.loader import make_dataset
 from speechbrain_spmamba.manifest import read_manifest
 
 RATE = 8000

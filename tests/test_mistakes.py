@@ -4,18 +4,17 @@ import importlib
 import logging
 import shlex
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from speechbrain_spmamba import cli
 from speechbrain_spmamba.audio import write_audio
-from speechbrain_spmamba.export import model_yaml, write_model
 from speechbrain_spmamba.models import build_model
+from speechbrain_spmamba.weights.export import model_yaml, write_model
+from tests import ROOT
 from tests.small_models import SMALL
 
-ROOT = Path(__file__).parent.parent
 TINY = ROOT / "hparams" / "tiny.yaml"
 
 # Command -> words that its line must have. In a folder with tone.wav (audio),

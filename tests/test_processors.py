@@ -7,10 +7,11 @@ processor without AVX-512, whose primitives and builds are others.
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
+
+from tests import ROOT
 
 RESTRICTED = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
@@ -18,9 +19,9 @@ RESTRICTED = {
     "MKL_ENABLE_INSTRUCTIONS": "AVX2",
 }
 TESTS = [
-    "tests/test_models.py::test_the_output_is_float32_under_autocast",
-    "tests/test_models.py::test_gradients_are_finite_under_autocast",
-    "tests/test_brain.py::test_bfloat16_training_takes_steps",
+    "tests/models/test_contract.py::test_the_output_is_float32_under_autocast",
+    "tests/models/test_contract.py::test_gradients_are_finite_under_autocast",
+    "tests/training/test_brain.py::test_bfloat16_training_takes_steps",
     "tests/nnet/test_recurrent.py",
     "tests/models/test_published.py::"
     "test_converted_weights_compute_what_the_published_network_computes",
@@ -44,7 +45,7 @@ def test_everything_works_without_avx512():
             "no:cacheprovider",
             *TESTS,
         ],
-        cwd=Path(__file__).parents[1],
+        cwd=ROOT,
         env=os.environ | RESTRICTED,
         capture_output=True,
         text=True,

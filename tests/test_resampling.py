@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from speechbrain_spmamba.resampling import resample, resample_blocks
+from speechbrain_spmamba.audio import resample, resample_blocks
 from tests.separating import noise
 
 RATES = [(48000, 16000), (16000, 8000), (44100, 16000), (8000, 16000),

@@ -7,9 +7,9 @@ import pytest
 import speechbrain as sb
 import torch
 
-from speechbrain_spmamba.brain import SeparationBrain
-from speechbrain_spmamba.schedule import History
-from tests import training
+from speechbrain_spmamba.training.brain import SeparationBrain
+from speechbrain_spmamba.training.schedule import History
+from tests import train_server
 
 STEPWISE = "--ckpt_interval_steps=2"
 
@@ -52,8 +52,8 @@ KILLS = {
 
 
 def _train_until_killed(folder, place, options):
-    training.kill_at(*KILLS[place][0])
-    training.train(folder, *options)
+    train_server.kill_at(*KILLS[place][0])
+    train_server.train(folder, *options)
 
 
 def _assert_equal(one, other, where=""):
@@ -79,7 +79,10 @@ def uninterrupted(tmp_path_factory):
         key = tuple(options)
         if key not in folders:
             folders[key] = tmp_path_factory.mktemp("whole")
-            assert training.run(training.train, folders[key], *options) == 0
+            assert (
+                train_server.run(train_server.train, folders[key], *options)
+                == 0
+            )
         return folders[key]
 
     return get
@@ -107,16 +110,16 @@ def test_a_killed_run_ends_with_the_same_weights(
     place, tmp_path, uninterrupted
 ):
     options = KILLS[place][1]
-    code = training.run(_train_until_killed, tmp_path, place, options)
+    code = train_server.run(_train_until_killed, tmp_path, place, options)
     assert code == -signal.SIGKILL
-    assert training.run(training.train, tmp_path, *options) == 0
+    assert train_server.run(train_server.train, tmp_path, *options) == 0
     _assert_same(tmp_path, uninterrupted(options))
 
 
 def _assert_same(folder, whole):
     """The same run, to the last bit."""
-    meta, states = training.last_checkpoint(folder)
-    whole_meta, whole_states = training.last_checkpoint(whole)
+    meta, states = train_server.last_checkpoint(folder)
+    whole_meta, whole_states = train_server.last_checkpoint(whole)
     assert meta["epoch"] == whole_meta["epoch"] == 3
     assert meta["loss"] == whole_meta["loss"]
     _assert_equal(states, whole_states)
@@ -148,10 +151,10 @@ SLOW_STOPS = list(STOPS)[2:]
 def _train_until_stopped(folder, place, options):
     os.setsid()
     call, when, signum, *_ = STOPS[place]
-    training.kill_at(SeparationBrain, "compute_forward", call, when, signum)
+    train_server.kill_at(SeparationBrain, "compute_forward", call, when, signum)
     with open(folder / "stderr", "w") as file:
         os.dup2(file.fileno(), 2)
-        training.train(folder, *options)
+        train_server.train(folder, *options)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +168,7 @@ def _train_until_stopped(folder, place, options):
 )
 def test_a_stopped_run_loses_no_step(place, tmp_path, uninterrupted):
     _, _, signum, step, options = STOPS[place]
-    code = training.run(_train_until_stopped, tmp_path, place, options)
+    code = train_server.run(_train_until_stopped, tmp_path, place, options)
     assert code == 128 + signum
     text = (tmp_path / "stderr").read_text()
     assert "Traceback" not in text
@@ -174,6 +177,6 @@ def test_a_stopped_run_loses_no_step(place, tmp_path, uninterrupted):
         f"stopped by {signum.name}; the same command goes on"
     )
     assert line.count("CKPT+") == 1
-    assert training.last_step(tmp_path) == step
-    assert training.run(training.train, tmp_path, *options) == 0
+    assert train_server.last_step(tmp_path) == step
+    assert train_server.run(train_server.train, tmp_path, *options) == 0
     _assert_same(tmp_path, uninterrupted(options))

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from speechbrain_spmamba import cli
-from speechbrain_spmamba.export import export
-from speechbrain_spmamba.lock import locked
-from tests import training
+from speechbrain_spmamba.files.lock import locked
+from speechbrain_spmamba.weights.export import export
+from tests import train_server
 
 RUN = Path("results/tiny/1234")
 
@@ -25,7 +25,7 @@ def run(tmp_path_factory):
     """``python train.py`` in this process, where a run of one epoch ended."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("finished"))
-        patch.syspath_prepend(str(training.ROOT))
+        patch.syspath_prepend(str(train_server.ROOT))
         patch.setattr(sys, "excepthook", sys.excepthook)
         program = importlib.import_module("train")
 
@@ -33,7 +33,7 @@ def run(tmp_path_factory):
             given = {option.partition("=")[0] for option in options}
             others = [
                 setting
-                for setting in training.SETTINGS
+                for setting in train_server.SETTINGS
                 if setting.partition("=")[0] not in given
             ]
             try:
@@ -141,14 +141,14 @@ def test_a_run_that_goes_on_tells_what_is_set_otherwise(
 def test_a_logger_may_be_made_when_there_is_something_to_log(
     run, tmp_path, monkeypatch
 ):
-    text = Path(training.SETTINGS[0]).read_text()
+    text = Path(train_server.SETTINGS[0]).read_text()
     assert text.count("!new:speechbrain.utils.train_logger") == 1
     changed = text.replace(
         "!new:speechbrain.utils.t", "!name:speechbrain.utils.t"
     )
     (tmp_path / "tiny.yaml").write_text(changed)
-    settings = [str(tmp_path / "tiny.yaml"), *training.SETTINGS[1:]]
-    monkeypatch.setattr(training, "SETTINGS", settings)
+    settings = [str(tmp_path / "tiny.yaml"), *train_server.SETTINGS[1:]]
+    monkeypatch.setattr(train_server, "SETTINGS", settings)
     run("--max_epochs=1", f"--output_folder={tmp_path / 'run'}")
     assert "epoch: 1" in (tmp_path / "run/train_log.txt").read_text()
 
@@ -179,7 +179,7 @@ def test_a_signal_before_training_leaves_nothing(signum, run, capsys):
 
 def test_a_signal_in_the_test_says_how_to_go_on(run, capsys, monkeypatch):
     monkeypatch.setattr(
-        "speechbrain_spmamba.evaluate.Evaluation.finish",
+        "speechbrain_spmamba.scoring.evaluate.Evaluation.finish",
         lambda *_: signal.raise_signal(signal.SIGTERM),
     )
     with pytest.raises(SystemExit) as stop:
@@ -194,7 +194,7 @@ def test_a_signal_in_the_test_says_how_to_go_on(run, capsys, monkeypatch):
     [
         ["export", "--overwrite", str(RUN), str(RUN)],
         ["convert", "spmamba", "none.pth", str(RUN), "--overwrite", "True"],
-        ["compare", str(training.ROOT / "hparams/tiny.yaml"), str(RUN)],
+        ["compare", str(train_server.ROOT / "hparams/tiny.yaml"), str(RUN)],
     ],
 )
 def test_other_commands_do_not_write_over_a_run(words, run, capsys):
@@ -219,7 +219,7 @@ def test_a_second_training_is_told_who_has_the_folder(run, capsys):
 
 DIES = """\
 import os, signal, sys
-from speechbrain_spmamba.lock import locked
+from speechbrain_spmamba.files.lock import locked
 with locked(sys.argv[1]):
     begun, begins = os.pipe()
     if os.fork() == 0:  # as a loader's worker, which lives on for a while
@@ -244,7 +244,7 @@ def test_the_lock_of_a_killed_process_is_no_obstacle(tmp_path):
 
 def test_ctrl_c_ends_a_command_with_a_line(monkeypatch, capsys):
     monkeypatch.setattr(
-        "speechbrain_spmamba.export.export",
+        "speechbrain_spmamba.weights.export.export",
         lambda *_, **__: signal.raise_signal(signal.SIGINT),
     )
     with pytest.raises(SystemExit) as stop:

@@ -1,18 +1,20 @@
 """A stranger's model folder builds a model and does nothing else."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from hyperpyyaml import resolve_references
 
 from speechbrain_spmamba import safe_yaml
-from speechbrain_spmamba.export import inference_yaml, model_yaml, write_model
+from speechbrain_spmamba.files.checksums import SUMS_FILE
 from speechbrain_spmamba.inference import WaveformSeparation
 from speechbrain_spmamba.models import build_model
-from speechbrain_spmamba.sums import SUMS_FILE
+from speechbrain_spmamba.weights.export import (
+    inference_yaml,
+    model_yaml,
+    write_model,
+)
+from tests import ROOT
 
-ROOT = Path(__file__).parent.parent
 SMALL = {
     "n_filters": 4,
     "feature_dim": 4,

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from speechbrain_spmamba.export import (
+from speechbrain_spmamba.files.checksums import SUMS_FILE
+from speechbrain_spmamba.inference import WaveformSeparation
+from speechbrain_spmamba.weights.export import (
     SAFETENSORS_FILE,
     model_yaml,
     write_model,
 )
-from speechbrain_spmamba.inference import WaveformSeparation
-from speechbrain_spmamba.sums import SUMS_FILE
 from tests.small_models import SMALL, build_small
 
 HPARAMS, WEIGHTS = "hyperparams.yaml", "separator.ckpt"

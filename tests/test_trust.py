@@ -11,9 +11,9 @@ from speechbrain.utils.checkpoints import Checkpointer
 
 from speechbrain_spmamba import cli
 from speechbrain_spmamba.comparison.systems import loaded_block
-from speechbrain_spmamba.complexity import load
-from speechbrain_spmamba.export import export
+from speechbrain_spmamba.cost.complexity import load
 from speechbrain_spmamba.manifest import write_manifest
+from speechbrain_spmamba.weights.export import export
 from tests.small_models import SMALL, build_small
 from tests.test_strange_files import HPARAMS
 

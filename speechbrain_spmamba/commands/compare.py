@@ -83,7 +83,7 @@ def run(arguments):
             "EXPERIMENT.yaml OUT [options]"
         )
     failures = {} if arguments.report_only else _compare(arguments)
-    from speechbrain_spmamba.report import write_report
+    from speechbrain_spmamba.comparison.report import write_report
 
     report = write_report(arguments.output)
     print(f"report: {report['path']}")
@@ -100,7 +100,7 @@ def run(arguments):
 def _compare(arguments):
     """Runs what has to be run."""
     from speechbrain_spmamba.comparison.compare import compare
-    from speechbrain_spmamba.device import check_device
+    from speechbrain_spmamba.settings.device import check_device
 
     check_device(arguments.device)
     loaded = {}

@@ -69,13 +69,10 @@ def run(arguments):
 
     from tqdm import tqdm
 
-    from speechbrain_spmamba.complexity import load
-    from speechbrain_spmamba.cost.tables import (
-        count_model,
-        measure_models,
-    )
-    from speechbrain_spmamba.device import check_device
+    from speechbrain_spmamba.cost.complexity import load
+    from speechbrain_spmamba.cost.tables import count_model, measure_models
     from speechbrain_spmamba.models import MODELS
+    from speechbrain_spmamba.settings.device import check_device
 
     check_device(arguments.device)
     lengths = {

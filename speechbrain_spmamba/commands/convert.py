@@ -40,8 +40,8 @@ def run(arguments):
     arguments : argparse.Namespace
         The options.
     """
-    from speechbrain_spmamba.convert import convert_checkpoint
-    from speechbrain_spmamba.prepare.command import parse_options
+    from speechbrain_spmamba.commands.prepare_sets import parse_options
+    from speechbrain_spmamba.weights.convert import convert_checkpoint
 
     words = [arguments.output, *arguments.words]
     output, options = parse_options(words, "convert")

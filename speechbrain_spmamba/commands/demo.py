@@ -34,7 +34,7 @@ def run(arguments):
     arguments : argparse.Namespace
         The options.
     """
-    from speechbrain_spmamba.demo_page import (
+    from speechbrain_spmamba.demo.page import (
         check_address,
         import_gradio,
         serve,

@@ -33,8 +33,8 @@ def load_model(source, device=None, trust=False):
     """
     from speechbrain.utils import fetching, parameter_transfer
 
-    from speechbrain_spmamba.device import check_device
     from speechbrain_spmamba.inference import WaveformSeparation
+    from speechbrain_spmamba.settings.device import check_device
 
     check_device(device)
     # They would name what they load, on standard error.

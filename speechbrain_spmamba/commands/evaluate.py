@@ -38,12 +38,15 @@ def run(arguments):
 
     from tqdm import tqdm
 
-    from speechbrain_spmamba.audio import shown
-    from speechbrain_spmamba.evaluate import Evaluation, summary_lines
-    from speechbrain_spmamba.loader import make_dataset
-    from speechbrain_spmamba.loss import pairwise_neg_si_snr_or_level, pit
-    from speechbrain_spmamba.model_folder import WEIGHTS_FILE
-    from speechbrain_spmamba.sums import file_sum
+    from speechbrain_spmamba.files.checksums import file_sum
+    from speechbrain_spmamba.files.names import shown
+    from speechbrain_spmamba.loading.loader import make_dataset
+    from speechbrain_spmamba.scoring.evaluate import Evaluation, summary_lines
+    from speechbrain_spmamba.scoring.loss import (
+        pairwise_neg_si_snr_or_level,
+        pit,
+    )
+    from speechbrain_spmamba.weights.model_folder import WEIGHTS_FILE
 
     model = load_model(arguments.model, arguments.device, trusted(arguments))
     rate = model.hparams.sample_rate

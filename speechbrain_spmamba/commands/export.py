@@ -34,7 +34,7 @@ def run(arguments):
     arguments : argparse.Namespace
         The options.
     """
-    from speechbrain_spmamba.export import export
+    from speechbrain_spmamba.weights.export import export
 
     folder = export(
         arguments.results,

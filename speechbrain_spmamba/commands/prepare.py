@@ -37,6 +37,6 @@ def run(arguments):
     arguments : argparse.Namespace
         The options.
     """
-    from speechbrain_spmamba.prepare.command import run
+    from speechbrain_spmamba.commands.prepare_sets import run
 
     run(arguments.what, arguments.words)

@@ -96,11 +96,14 @@ def run(arguments):
     """
     from joblib import Parallel, delayed
 
-    from speechbrain_spmamba.audio import shown
-    from speechbrain_spmamba.recordings.jobs import loaded, separate_one
-    from speechbrain_spmamba.recordings.ranks import rank_and_size, worst_of_all
+    from speechbrain_spmamba.commands.distributed import (
+        rank_and_size,
+        worst_of_all,
+    )
+    from speechbrain_spmamba.commands.jobs import loaded, separate_one
+    from speechbrain_spmamba.commands.targets import STANDARD, find_targets
+    from speechbrain_spmamba.files.names import shown
     from speechbrain_spmamba.recordings.separation import check_speakers
-    from speechbrain_spmamba.recordings.targets import STANDARD, find_targets
 
     targets, errors = find_targets(arguments.files, arguments.output)
     if arguments.output == "-" and len(targets) > 1:
@@ -141,8 +144,8 @@ def run(arguments):
 
 def _settings(arguments):
     """The options of the command line, in one value."""
-    from speechbrain_spmamba.recordings.jobs import Settings
-    from speechbrain_spmamba.recordings.ranks import own_device
+    from speechbrain_spmamba.commands.distributed import own_device
+    from speechbrain_spmamba.commands.jobs import Settings
 
     options = {
         "window": arguments.window,
@@ -170,7 +173,7 @@ def _settings(arguments):
 def _check(settings, rate):
     """Raises ValueError for settings that no recording could have."""
     from speechbrain_spmamba.recordings.channels import Mixdown
-    from speechbrain_spmamba.recordings.spool import check_format
+    from speechbrain_spmamba.recordings.pending import check_format
     from speechbrain_spmamba.recordings.streams import (
         OVERLAP,
         WINDOW,

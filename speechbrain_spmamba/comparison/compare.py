@@ -18,8 +18,6 @@ import traceback
 from pathlib import Path
 
 import speechbrain_spmamba
-from speechbrain_spmamba.audio import shown
-from speechbrain_spmamba.changed_settings import differences, plain_settings
 from speechbrain_spmamba.comparison.experiments import (
     experiment_text,
     split_words,
@@ -31,15 +29,13 @@ from speechbrain_spmamba.comparison.run import (
     run_entry,
     write_json,
 )
-from speechbrain_spmamba.comparison.systems import (
-    loaded_block,
-    model_block,
-)
+from speechbrain_spmamba.comparison.systems import loaded_block, model_block
 from speechbrain_spmamba.errors import last_line
+from speechbrain_spmamba.files.names import file_name, shown
 from speechbrain_spmamba.models import MODELS
-from speechbrain_spmamba.names import file_name
-from speechbrain_spmamba.run_facts import check_no_run
-from speechbrain_spmamba.settings import read_settings
+from speechbrain_spmamba.settings.changes import differences, plain_settings
+from speechbrain_spmamba.settings.experiment import read_settings
+from speechbrain_spmamba.weights.run_facts import check_no_run
 
 SMOKE_EXPERIMENT, SMOKE_EPOCHS = "hparams/tiny.yaml", 3
 # Where two systems of one comparison may differ.

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from speechbrain.utils.run_opts import RunOptions
 
-from speechbrain_spmamba.settings import check_keys, parse
+from speechbrain_spmamba.settings.experiment import check_keys, parse
 
 BEGIN, END = "# ---- Model ----\n", "# ---- Training ----\n"
 

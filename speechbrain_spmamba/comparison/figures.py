@@ -121,7 +121,7 @@ def draw_costs(systems):
     Arguments
     ---------
     systems : dict
-        System -> see ``report.collect_system``.
+        System -> see ``comparison.report.collect_system``.
 
     Returns
     -------

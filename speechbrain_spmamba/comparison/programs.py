@@ -5,7 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from speechbrain_spmamba.lock import this_process
+from speechbrain_spmamba.files.lock import this_process
 
 
 @contextlib.contextmanager

@@ -16,12 +16,12 @@ from pathlib import Path
 from hyperpyyaml import resolve_references
 from ruamel.yaml import YAML
 
-from speechbrain_spmamba import complexity
-from speechbrain_spmamba.audio import replacing
-from speechbrain_spmamba.checkpoint import AtomicCheckpointer
 from speechbrain_spmamba.comparison.machine import versions
 from speechbrain_spmamba.comparison.programs import locked, run_logged
+from speechbrain_spmamba.cost import complexity
+from speechbrain_spmamba.files.writing import replacing
 from speechbrain_spmamba.manifest import read_manifest
+from speechbrain_spmamba.training.checkpoint import AtomicCheckpointer
 
 SETS = ("train", "valid", "test")
 
@@ -179,8 +179,8 @@ def cost(experiment, options):
     Returns
     -------
     dict
-        See ``complexity.count``; with ``rtf``, ``peak_bytes`` and ``device``
-        of the forward pass if measured.
+        See ``cost.complexity.count``; with ``rtf``, ``peak_bytes`` and
+        ``device`` of the forward pass if measured.
     """
     model = complexity.load(experiment, trust=options.trust)
     found = complexity.count(model)

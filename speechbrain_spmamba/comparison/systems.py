@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from speechbrain_spmamba.checked_text import read_text
-from speechbrain_spmamba.model_folder import HPARAMS_FILE, check_folder
 from speechbrain_spmamba.models import MODELS, TOOLKIT_MODELS
+from speechbrain_spmamba.weights.checked_text import read_text
+from speechbrain_spmamba.weights.model_folder import HPARAMS_FILE, check_folder
 
 # Sizes with which every system learns something within a minute or two on two
 # cores, of 40 to 160 thousand parameters at 8 kHz.

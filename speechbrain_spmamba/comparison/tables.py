@@ -21,7 +21,7 @@ def markdown(report, figures=()):
     Arguments
     ---------
     report : dict
-        See ``report.collect``.
+        See ``comparison.report.collect``.
     figures : list of str
         Names of the figures that stand beside it.
 
@@ -114,7 +114,7 @@ def score(found, sign=""):
     Arguments
     ---------
     found : dict
-        See ``evaluate.describe``.
+        See ``scoring.evaluate.describe``.
     sign : str
         "+" writes the sign of positive numbers, too.
 

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import torch
 
-from speechbrain_spmamba.loss import pairwise_neg_si_snr, pit
+from speechbrain_spmamba.scoring.loss import pairwise_neg_si_snr, pit
 
 WARM_UP = 0.25  # seconds of audio
 

@@ -10,8 +10,7 @@ import io
 import json
 from pathlib import Path
 
-from speechbrain_spmamba.audio import replacing
-from speechbrain_spmamba.complexity import (
+from speechbrain_spmamba.cost.complexity import (
     TABLE_1,
     count,
     growth,
@@ -19,6 +18,7 @@ from speechbrain_spmamba.complexity import (
     ptflops,
 )
 from speechbrain_spmamba.cost.footprint import Case, measure_in_turns
+from speechbrain_spmamba.files.writing import replacing
 
 # Seconds of audio: the same factor between neighbours.
 GROWTH = (1.0, 4.0, 15.0, 60.0)
@@ -33,7 +33,7 @@ def count_model(
     Arguments
     ---------
     source : str
-        See ``complexity.load``.
+        See ``cost.complexity.load``.
     seconds : float
         Length of the recording that the main figures are for.
     num_spks : int, optional
@@ -41,12 +41,12 @@ def count_model(
     lengths : tuple
         Lengths over which growth is counted.
     trust : bool
-        See ``complexity.load``.
+        See ``cost.complexity.load``.
 
     Returns
     -------
     dict
-        That of ``complexity.count``, and ``ptflops``, ``table1`` and
+        That of ``cost.complexity.count``, and ``ptflops``, ``table1`` and
         ``growth``.
     """
     model = load(source, num_spks, trust)

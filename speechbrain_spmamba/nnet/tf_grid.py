@@ -25,11 +25,7 @@ from torch.utils.checkpoint import checkpoint
 from speechbrain_spmamba.nnet.attention import FrameAttention
 from speechbrain_spmamba.nnet.norms import GlobalLayerNorm
 from speechbrain_spmamba.nnet.stft import STFT
-from speechbrain_spmamba.nnet.waveform import (
-    before,
-    level,
-    take_mixture,
-)
+from speechbrain_spmamba.nnet.waveform import before, level, take_mixture
 from speechbrain_spmamba.nnet.windows import fitted_length, overlap_add
 
 

@@ -9,11 +9,7 @@ torch knows (``registered.py``).
 import torch
 
 from speechbrain_spmamba.ops import registered
-from speechbrain_spmamba.ops.backends import (
-    BACKENDS,
-    KERNELS,
-    choose_backend,
-)
+from speechbrain_spmamba.ops.backends import BACKENDS, KERNELS, choose_backend
 
 
 def selective_scan(

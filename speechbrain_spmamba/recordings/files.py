@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from speechbrain_spmamba.audio import open_audio, shown
-from speechbrain_spmamba.lengths.sound import open_sound
+from speechbrain_spmamba.audio import open_audio
+from speechbrain_spmamba.audio_formats.sound import open_sound
+from speechbrain_spmamba.files.names import shown
 from speechbrain_spmamba.recordings.channels import Mixdown
 
 BLOCK = 1 << 20  # values decoded at a time, over all channels

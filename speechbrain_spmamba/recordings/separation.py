@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from speechbrain_spmamba.activity import most_active
+from speechbrain_spmamba.recordings.activity import most_active
 from speechbrain_spmamba.recordings.channels import Mixdown
 from speechbrain_spmamba.recordings.files import BLOCK, open_recording
-from speechbrain_spmamba.recordings.spool import (
+from speechbrain_spmamba.recordings.pending import (
     Spool,
     check_format,
     subtype_like,

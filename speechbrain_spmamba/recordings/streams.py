@@ -12,8 +12,8 @@ from itertools import islice
 
 import numpy as np
 
-from speechbrain_spmamba.resampling import resample_blocks
-from speechbrain_spmamba.stitch import stitch
+from speechbrain_spmamba.audio import resample_blocks
+from speechbrain_spmamba.recordings.stitch import stitch
 
 WINDOW = 10.0  # seconds
 OVERLAP = 2.0  # seconds of a window that the next one covers again

@@ -7,20 +7,19 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from hyperpyyaml import load_hyperpyyaml
 
-from speechbrain_spmamba.changed_settings import differences, plain_settings
 from speechbrain_spmamba.comparison import run
 from speechbrain_spmamba.comparison.compare import compare, plan
 from speechbrain_spmamba.comparison.programs import locked, run_logged
 from speechbrain_spmamba.comparison.systems import known_systems, model_block
 from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.models import MODELS
+from speechbrain_spmamba.settings.changes import differences, plain_settings
+from tests import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 TINY = ROOT / "hparams" / "tiny.yaml"
 
 # In the place of train.py: writes what it would, at once; fails where told.

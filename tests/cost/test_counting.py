@@ -10,7 +10,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils.flop_counter import FlopCounterMode
 
-from speechbrain_spmamba.complexity import as_published
+from speechbrain_spmamba.cost.complexity import as_published
 from speechbrain_spmamba.cost.counting import count_operators, scan_macs
 from speechbrain_spmamba.nnet.stft import STFT
 from speechbrain_spmamba.ops import selective_scan

@@ -9,7 +9,7 @@ import pytest
 
 from speechbrain_spmamba.cli import main
 from speechbrain_spmamba.cost.tables import markdown
-from tests.test_complexity import EXPERIMENT
+from tests.cost.test_complexity import EXPERIMENT
 
 
 @pytest.fixture

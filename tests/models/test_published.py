@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from speechbrain_spmamba.convert import convert_state_dict
 from speechbrain_spmamba.models import MODELS, build_model
+from speechbrain_spmamba.weights.convert import convert_state_dict
 from tests.golden import load_case
 
 # Published arguments -> ours; what is not named here keeps its name.

@@ -4,10 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from speechbrain_spmamba.convert import convert_state_dict
 from speechbrain_spmamba.models.tdanet import TDANet
 from speechbrain_spmamba.nnet.global_attention import GlobalAttention
 from speechbrain_spmamba.nnet.scales import shrink, stretch
+from speechbrain_spmamba.weights.convert import convert_state_dict
 from tests.golden import load_case
 from tests.small_models import build_small
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from speechbrain_spmamba.convert import convert_state_dict
 from speechbrain_spmamba.models.tf_gridnet import TFGridNet
 from speechbrain_spmamba.nnet.recurrent import BLSTM
+from speechbrain_spmamba.weights.convert import convert_state_dict
 from tests.golden import formula, load_case
 from tests.small_models import build_small
 

@@ -4,11 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from speechbrain_spmamba.ops import (
-    available_backends,
-    selective_scan,
-    tiling,
-)
+from speechbrain_spmamba.ops import available_backends, selective_scan, tiling
 
 OPTIONAL = ("D", "z", "delta_bias")
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from speechbrain_spmamba.loader import make_dataset
-from speechbrain_spmamba.prepare.mixtures import prepare
+from speechbrain_spmamba.loading.loader import make_dataset
+from speechbrain_spmamba.prepare.sets.mixtures import prepare
+from tests import SHARED
 
-BESIDE = Path(__file__).parents[3] / "shared" / "minicorpus"
+BESIDE = SHARED / "minicorpus"
 CORPUS = Path(os.environ.get("MINICORPUS", BESIDE))
 pytestmark = pytest.mark.skipif(
     not CORPUS.is_dir(), reason=f"no corpus in {CORPUS}; set MINICORPUS"

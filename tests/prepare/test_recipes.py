@@ -6,11 +6,11 @@ import sys
 import pytest
 
 from speechbrain_spmamba.manifest import read_manifest
-from speechbrain_spmamba.prepare.synthetic import make_corpora
-from tests import training
+from speechbrain_spmamba.prepare.made_up.synthetic import make_corpora
+from tests import train_server
 from tests.prepare.trees import write_noise, write_parts
 
-RECIPES = training.ROOT / "recipes"
+RECIPES = train_server.ROOT / "recipes"
 # One epoch over two mixtures with a model of a few hundred weights.
 SMALL = [
     "--device=cpu",
@@ -89,7 +89,7 @@ def _echo2mix(data):
 def _train(folder, recipe, options):
     """What ``python train.py`` does, in ``folder``."""
     os.chdir(folder)
-    sys.path.insert(0, str(training.ROOT))
+    sys.path.insert(0, str(train_server.ROOT))
     import train as program
 
     program.main([str(RECIPES / recipe), *SMALL, *options])
@@ -98,7 +98,7 @@ def _train(folder, recipe, options):
 def _check(folder, recipe, make, options=()):
     make(folder / "data")
     options = [f"--data_folder={folder / 'data'}", *options]
-    assert training.run(_train, folder, recipe, options) == 0
+    assert train_server.run(_train, folder, recipe, options) == 0
     results = next((folder / "results").glob("*/1234/test/results.csv"))
     assert len(results.read_text().splitlines()) >= 1 + len(NAMES)
 

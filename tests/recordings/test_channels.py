@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechbrain_spmamba import cli, demo
-from speechbrain_spmamba.recordings import jobs
+from speechbrain_spmamba import cli
+from speechbrain_spmamba.commands import jobs
+from speechbrain_spmamba.demo import voices
 from speechbrain_spmamba.recordings.channels import Mixdown
+from tests import SHARED
 from tests.separating import noise, parts_model
 
-CASES = Path(__file__).parents[2].parent / "shared" / "cases"
+CASES = SHARED / "cases"
 
 
 def antiphase(frames=8000, rest=1e-3):
@@ -134,11 +136,11 @@ def test_in_python_as_well(tmp_path, caplog):
 
 
 def test_on_the_page_as_well(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "draw_powers", lambda path, *_: path.touch())
+    monkeypatch.setattr(voices, "draw_powers", lambda path, *_: path.touch())
     soundfile.write(tmp_path / "a.wav", antiphase(), 8000)
-    found = demo.separate_upload(parts_model(), tmp_path / "a.wav", tmp_path)
+    found = voices.separate_upload(parts_model(), tmp_path / "a.wav", tmp_path)
     assert found.cancelled
-    found = demo.separate_upload(
+    found = voices.separate_upload(
         parts_model(), tmp_path / "a.wav", tmp_path, channel=2
     )
     assert not found.cancelled

@@ -3,12 +3,12 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy
 import pytest
 import torch
 
+from tests import ROOT
 from tests.ops import test_extremes
 from tests.ops.test_selective_scan import assert_close
 from tests.ops.triton import runs
@@ -28,7 +28,7 @@ def found(tmp_path_factory):
     path = tmp_path_factory.mktemp("triton") / "found.pt"
     child = subprocess.run(
         [sys.executable, "-m", "tests.ops.triton.runs", str(path)],
-        cwd=Path(__file__).parents[3],
+        cwd=ROOT,
         env=os.environ | {"TRITON_INTERPRET": "1"},
         capture_output=True,
         text=True,

@@ -1,0 +1,248 @@
+"""The command ``spmamba prepare``: a data set, or the data of an experiment.
+
+    spmamba prepare SET OUT [--key value ...]    manifests (and audio) in OUT
+    spmamba prepare SET --help                   what can be set
+    spmamba prepare FILE.yaml [--key value ...]  what train.py would prepare
+    spmamba prepare inspect DIR                  a look at prepared data
+
+The options of a set are the arguments of its ``prepare`` function, their
+values are read as YAML: ``--splits "{test: tt}"``.
+"""
+
+import inspect
+from importlib import import_module
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from speechbrain_spmamba.errors import did_you_mean
+from speechbrain_spmamba.prepare.sets.numbers import check_numbers
+from speechbrain_spmamba.settings.value_types import check_values
+
+PACKAGE = "speechbrain_spmamba.prepare"
+# Name on the command line -> module with `prepare`, arguments that are fixed.
+SETS = {
+    "echo2mix": ("sets.echo2mix", {}),
+    "mixtures": ("sets.mixtures", {}),
+    "librimix": ("sets.librimix", {}),
+    "wham": ("sets.wham", {}),
+    "wsj0mix": ("sets.wsj0mix", {}),
+    "custom": ("sets.custom", {}),
+    "echo2mix-released": ("sets.released", {"name": "echo2mix"}),
+    "echoset": ("sets.released", {"name": "echoset"}),
+    "lrs2-2mix": ("sets.released", {"name": "lrs2-2mix"}),
+    "synthetic": ("made_up.synthetic", {}),
+}
+# Of what kind options are that have no default, or none of that kind.
+KINDS = {"splits": {"test": "tt"}, "sample_rate": 8000, "num_spks": 2}
+# Functions that hand their other arguments on.
+HANDED_ON = {"synthetic": ["sets.mixtures"]}
+
+
+def run(what, words):
+    """Runs the command.
+
+    Arguments
+    ---------
+    what : str
+        A set, a YAML file, or ``inspect``.
+    words : list of str
+        What follows.
+
+    Raises
+    ------
+    ValueError
+        Anything that is not understood, and what preparation raises.
+    """
+    if what == "inspect":
+        if len(words) != 1 or words[0].startswith("-"):
+            raise ValueError("expected: spmamba prepare inspect DIR")
+        import_module(f"{PACKAGE}.scenes.inspect").inspect(words[0])
+        return
+    if what in SETS:
+        if {"-h", "--help"} & set(words):
+            print(describe(what))
+            return
+        manifests = prepare_set(what, words)
+    elif what.lower().endswith((".yaml", ".yml")):
+        from speechbrain_spmamba.settings.experiment import load_settings
+
+        _, hparams, _, _ = load_settings([what, *words])
+        manifests = hparams["prepare"]()
+    else:
+        hint = did_you_mean(what, [*SETS, "inspect"]) or "."
+        raise ValueError(
+            f"there is no data set {what}{hint} Expected a YAML file, inspect, "
+            f"or one of {', '.join(SETS)}"
+        )
+    for split, path in manifests.items():
+        print(f"{split}: {path}")
+    if what in SETS:
+        output_folder, given = parse_options(words, what)
+        print(f"$data_root: {given.get('folder') or output_folder}")
+
+
+def prepare_set(name, words):
+    """Prepares a set as the command line says.
+
+    Arguments
+    ---------
+    name : str
+        One of ``SETS``.
+    words : list of str
+        ``OUT [--key value ...]``.
+
+    Returns
+    -------
+    dict
+        Split name -> path of its manifest.
+
+    Raises
+    ------
+    ValueError
+        An option that the set does not have, one without a value, or one
+        that is missing.
+    """
+    output_folder, given = parse_options(words, name)
+    module, fixed = SETS[name]
+    function = import_module(f"{PACKAGE}.{module}").prepare
+    known = options_of(name)
+    for key in given:
+        if key not in known:
+            options = [f"--{option}" for option in known]
+            hint = did_you_mean(f"--{key}", options) or ";"
+            raise ValueError(
+                f"{name} has no option --{key}{hint} It has "
+                + ", ".join(options)
+            )
+    check_values("--", given, {**known, **KINDS}, whole=False)
+    missing = [
+        f"--{key}"
+        for key, default in known.items()
+        if default is inspect.Parameter.empty and key not in given
+    ]
+    if missing:
+        raise ValueError(
+            f"{name} needs {', '.join(missing)}; see `spmamba prepare {name} "
+            "--help`"
+        )
+    check_numbers(given)
+    return function(output_folder=output_folder, **fixed, **given)
+
+
+def options_of(name):
+    """What can be set.
+
+    Arguments
+    ---------
+    name : str
+        One of ``SETS``.
+
+    Returns
+    -------
+    dict
+        Option -> default, ``inspect.Parameter.empty`` if it has none.
+
+    Example
+    -------
+    >>> list(options_of("echoset"))
+    ['folder', 'splits', 'sample_rate', 'jobs']
+    """
+    module, fixed = SETS[name]
+    modules = [module, *HANDED_ON.get(name, [])]
+    # What a function sets itself when it hands the rest on is no option.
+    hidden = {"output_folder", *fixed}
+    if name in HANDED_ON:
+        hidden |= {"speech_folder", "noise_folder"}
+    return {
+        key: parameter.default
+        for module in modules
+        for key, parameter in inspect.signature(
+            import_module(f"{PACKAGE}.{module}").prepare
+        ).parameters.items()
+        if parameter.kind is not parameter.VAR_KEYWORD and key not in hidden
+    }
+
+
+def parse_options(words, name):
+    """Reads ``OUT [--key value ...]``.
+
+    Arguments
+    ---------
+    words : list of str
+        Command line behind the name of the set.
+    name : str
+        The set, for messages.
+
+    Returns
+    -------
+    str
+        The output folder.
+    dict
+        Key -> value, read as YAML.
+
+    Raises
+    ------
+    ValueError
+        No output folder, a key without a value or given twice, or a value
+        that is no YAML.
+
+    Example
+    -------
+    >>> parse_options(["out", "--jobs", "2", "--sir=[-5, 5]"], "mixtures")
+    ('out', {'jobs': 2, 'sir': [-5, 5]})
+    """
+    if not words or words[0].startswith("-"):
+        raise ValueError(
+            f"expected: spmamba prepare {name} OUT [--key value ...]; see "
+            f"`spmamba prepare {name} --help`"
+        )
+    output_folder, *rest = words
+    given = {}
+    while rest:
+        word = rest.pop(0)
+        key, equals, value = word.removeprefix("--").partition("=")
+        key = key.replace("-", "_")
+        if not word.startswith("--") or not key:
+            raise ValueError(f"{word} is not understood; expected --key value")
+        if not equals:
+            if not rest or rest[0].startswith("--"):
+                raise ValueError(f"--{key} has no value; expected --key value")
+            value = rest.pop(0)
+        if key in given:
+            raise ValueError(f"--{key} is given twice")
+        try:
+            given[key] = YAML(typ="safe").load(value)
+        except YAMLError:
+            raise ValueError(
+                f"--{key} {value} is no YAML; quote text that has : or {{"
+            ) from None
+    return output_folder, given
+
+
+def describe(name):
+    """Text for ``--help``: what the function says of its arguments.
+
+    Arguments
+    ---------
+    name : str
+        One of ``SETS``.
+
+    Returns
+    -------
+    str
+        Usage, summary, options and their defaults.
+    """
+    module, fixed = SETS[name]
+    lines = [f"usage: spmamba prepare {name} OUT [--key value ...]", ""]
+    for part in [module, *HANDED_ON.get(name, [])]:
+        function = import_module(f"{PACKAGE}.{part}").prepare
+        text = inspect.getdoc(function).partition("\nReturns\n")[0]
+        lines += [text.strip(), ""]
+    lines.append("Defaults\n--------")
+    for key, default in options_of(name).items():
+        needed = default is inspect.Parameter.empty
+        lines.append(f"--{key} {'(needed)' if needed else default}")
+    lines += ["", "OUT is the output folder."]
+    lines += [f"{key} is {value}." for key, value in fixed.items()]
+    return "\n".join(lines)

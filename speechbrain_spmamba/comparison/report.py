@@ -1,0 +1,347 @@
+"""From the files of a comparison to its tables and figures.
+
+Reads what ``comparison`` has left in a folder and writes beside it
+
+report.md           the table of the paper with costs, differences, figures
+report.json         the same figures for programs
+table.csv           a row a system
+per_utterance.csv   a row a test mixture, four columns a system
+curves.png          learning curves
+quality_cost.png    SI-SNRi against MACs and parameters
+
+All intervals are 95 % bootstrap intervals over the test mixtures: they say how
+much another choice of mixtures would change a figure, not how much another
+training would. Differences between systems are taken mixture by mixture.
+"""
+
+import csv
+from pathlib import Path
+
+from speechbrain_spmamba.comparison.figures import draw_costs, draw_curves
+from speechbrain_spmamba.comparison.run import read_json, write_json
+from speechbrain_spmamba.comparison.tables import markdown
+from speechbrain_spmamba.files.writing import replacing
+from speechbrain_spmamba.scoring.evaluate import FIGURES, describe
+
+REFERENCE = "spmamba"
+COSTS = (
+    "parameters",
+    "macs",
+    "macs_computed",
+    "peak_bytes",
+    "rtf",
+    "device",
+)
+
+
+def write_report(folder):
+    """Writes the report of a comparison, also of one that is not complete.
+
+    Arguments
+    ---------
+    folder : str or Path
+        The folder of the comparison.
+
+    Returns
+    -------
+    dict
+        What ``report.json`` holds.
+
+    Raises
+    ------
+    ValueError
+        The folder is no comparison.
+    """
+    folder = Path(folder)
+    report = collect(folder)
+    scores = {name: read_scores(folder / name) for name in report["systems"]}
+    write_json(folder / "report.json", report)
+    write_csv(
+        folder / "table.csv", [flat(r) for r in report["systems"].items()]
+    )
+    write_csv(folder / "per_utterance.csv", side_by_side(scores))
+    histories = {
+        name: rows
+        for name in report["systems"]
+        if (rows := read_rows(folder / name / "run" / "history.csv"))
+    }
+    figures = {
+        "curves.png": histories and draw_curves(histories),
+        "quality_cost.png": draw_costs(report["systems"]),
+    }
+    for name, figure in figures.items():
+        if not figure:
+            (folder / name).unlink(missing_ok=True)
+            continue
+        with replacing(folder / name) as temporary:
+            figure.savefig(temporary, format="png", dpi=130)
+    drawn = [name for name, figure in figures.items() if figure]
+    with replacing(folder / "report.md") as temporary:
+        temporary.write_text(markdown(report, drawn), encoding="utf-8")
+    return report
+
+
+def collect(folder):
+    """All figures of a comparison.
+
+    Arguments
+    ---------
+    folder : Path
+        The folder of the comparison.
+
+    Returns
+    -------
+    dict
+        ``smoke``, ``budget``, ``commands``, ``failures``, ``data`` of the
+        comparison and ``systems``, name -> see ``collect_system``.
+
+    Raises
+    ------
+    ValueError
+        The folder is no comparison.
+    """
+    about = read_json(folder / "comparison.json")
+    if not about:
+        raise ValueError(
+            f"{folder} is no comparison: it has no comparison.json; make one "
+            "with `spmamba compare EXPERIMENT.yaml OUT`"
+        )
+    names = [
+        n for n in about["systems"] if read_json(folder / n / "finished.json")
+    ]
+    reference = read_scores(folder / REFERENCE) if REFERENCE in names else {}
+    return {
+        "path": str(folder / "report.md"),
+        **{k: about[k] for k in ("smoke", "budget", "commands", "failures")},
+        "unfinished": [n for n in about["systems"] if n not in names],
+        "data": read_json(folder / "data.json"),
+        "systems": {n: collect_system(folder / n, reference) for n in names},
+    }
+
+
+def collect_system(folder, reference=None):
+    """The figures of a system.
+
+    Arguments
+    ---------
+    folder : Path
+        Its folder.
+    reference : dict, optional
+        Scores of the system to compare with, see ``read_scores``.
+
+    Returns
+    -------
+    dict
+        ``items``, ``undefined`` (those without an improvement) and, for each
+        score, mean, median and interval; costs;
+        ``minutes``, ``epochs``, ``best_epoch`` of training; ``learned``;
+        ``differences`` to the reference.
+    """
+    scores = read_scores(folder)
+    found = {"items": len(scores)}
+    for figure in FIGURES:
+        found[figure] = describe([row[figure] for row in scores.values()])
+    found["undefined"] = len(scores) - found["si_snri"]["items"]
+    costs = read_json(folder / "complexity.json")
+    found.update({name: costs.get(name) for name in COSTS})
+    finished = read_json(folder / "finished.json")
+    found.update({k: finished[k] for k in ("minutes", "versions", "commands")})
+    history = read_rows(folder / "run" / "history.csv")
+    found.update(read_training(history, found["si_snri"]["mean"]))
+    found["differences"] = None
+    if reference and folder.name != REFERENCE:
+        found["differences"] = {
+            figure: paired(scores, reference, figure)
+            for figure in ("si_snri", "sdri")
+        }
+    return found
+
+
+def read_training(history, si_snri):
+    """What the learning curve says.
+
+    Arguments
+    ---------
+    history : list of dict
+        Rows of ``history.csv``; none for a model that was not trained here.
+    si_snri : float or None
+        Mean of the test set.
+
+    Returns
+    -------
+    dict
+        ``epochs``; ``best_epoch``, by validation; ``train_snr`` of the first
+        and the last epoch; ``learned``: the loss fell from the first epoch to
+        the last, and SI-SNRi is above 0 dB on the test set.
+
+    Example
+    -------
+    >>> rows = [
+    ...     {"train_snr": t, "valid_si_snr": v} for t, v in ((1, 2), (3, 1))
+    ... ]
+    >>> found = read_training(rows, si_snri=0.5)
+    >>> found["best_epoch"], found["train_snr"], found["learned"]
+    (1, [1, 3], True)
+    """
+    if not history:
+        names = ("epochs", "best_epoch", "train_snr", "learned")
+        return dict.fromkeys(names)
+    valid = [row["valid_si_snr"] for row in history]
+    ends = [history[0]["train_snr"], history[-1]["train_snr"]]
+    return {
+        "epochs": len(history),
+        "best_epoch": valid.index(max(valid)) + 1,
+        "train_snr": ends,
+        "learned": ends[1] > ends[0] and (si_snri or 0) > 0,
+    }
+
+
+def paired(scores, reference, figure):
+    """The mean difference of two systems on the mixtures that both scored.
+
+    Arguments
+    ---------
+    scores : dict
+        Of a system, see ``read_scores``.
+    reference : dict
+        Of the other.
+    figure : str
+        The score.
+
+    Returns
+    -------
+    dict
+        ``items`` (mixtures that both scored), ``mean``, ``median`` and
+        ``interval`` of system minus reference.
+
+    Example
+    -------
+    >>> one, other = {"a": {"sdr": 3.0}}, {"a": {"sdr": 1.0}, "b": {"sdr": 9.0}}
+    >>> paired(one, other, "sdr")
+    {'items': 1, 'mean': 2.0, 'median': 2.0, 'interval': [2.0, 2.0]}
+    """
+    gains = [
+        row[figure] - reference[item][figure]
+        for item, row in scores.items()
+        if item in reference
+    ]
+    return describe(gains)
+
+
+def side_by_side(scores):
+    """The scores of all systems, a row a mixture.
+
+    Arguments
+    ---------
+    scores : dict
+        System -> see ``read_scores``.
+
+    Returns
+    -------
+    list of dict
+        ``ID`` and ``<system>_<score>``, empty where a system has none.
+
+    Example
+    -------
+    >>> row = dict.fromkeys(FIGURES, 1.0)
+    >>> list(side_by_side({"dprnn": {"a": row}})[0])[:2]
+    ['ID', 'dprnn_si_snr']
+    """
+    items = sorted({item for rows in scores.values() for item in rows})
+    return [
+        {
+            "ID": item,
+            **{
+                f"{name}_{figure}": rows.get(item, {}).get(figure, "")
+                for name, rows in scores.items()
+                for figure in FIGURES
+            },
+        }
+        for item in items
+    ]
+
+
+def flat(entry):
+    """A system's figures in one row.
+
+    Arguments
+    ---------
+    entry : tuple
+        Its name and ``collect_system``.
+
+    Returns
+    -------
+    dict
+        Scores with ``_low`` and ``_high`` of their intervals, costs and
+        training.
+    """
+    name, found = entry
+    row = {"system": name, "items": found["items"]}
+    for figure in FIGURES:
+        row[figure] = found[figure]["mean"]
+        low, high = found[figure]["interval"] or (None, None)
+        row[f"{figure}_low"], row[f"{figure}_high"] = low, high
+    names = (*COSTS, "minutes", "epochs", "best_epoch", "learned")
+    return {**row, **{name: found[name] for name in names}}
+
+
+def read_scores(folder):
+    """Scores of a system.
+
+    Arguments
+    ---------
+    folder : Path
+        Its folder in the comparison.
+
+    Returns
+    -------
+    dict
+        ID -> row of floats.
+    """
+    rows = read_rows(folder / "run" / "test" / "results.csv")
+    return {row["ID"]: row for row in rows}
+
+
+def read_rows(path):
+    """Rows of a CSV file, all but ``ID`` as floats, NaN for empty cells.
+
+    Arguments
+    ---------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    list of dict
+        Its rows; none without a file.
+    """
+    if not path.is_file():
+        return []
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        return [
+            {k: v if k == "ID" else float(v or "nan") for k, v in row.items()}
+            for row in csv.DictReader(file)
+        ]
+
+
+def write_csv(path, rows):
+    """Writes a CSV file as a whole or not at all; none without rows.
+
+    Arguments
+    ---------
+    path : Path
+        The file.
+    rows : list of dict
+        Its rows, all with the same names.
+    """
+    if not rows:
+        return
+    with (
+        replacing(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            # NaN, the undefined, differs from itself: an empty cell.
+            writer.writerow({k: v for k, v in row.items() if v == v})

@@ -1,0 +1,395 @@
+"""What a model costs: parameters, MACs, time, memory, and how they grow.
+
+    model -> count (shapes alone) -> parameters, MACs per second, their parts
+    model -> measure (its own process) -> real-time factor, peak memory
+    lengths, values -> growth -> fitted exponent
+
+``cost/counting.py`` says what a multiply-accumulate (MAC) is,
+``docs/complexity.md`` why, and how other counters differ. Two figures are
+given where a model is computed in another form than it was published in:
+`macs` is the network as published, the figure to compare with other systems;
+`macs_computed` is what this package really multiplies (the folded paths of
+SPMamba).
+"""
+
+import copy
+import functools
+import importlib.metadata
+import io
+import re
+from collections import Counter
+from pathlib import Path
+
+import torch
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from speechbrain_spmamba.cost.counting import count_operators
+from speechbrain_spmamba.cost.footprint import Case, measure_in_turns
+from speechbrain_spmamba.models import build_model
+from speechbrain_spmamba.nnet.mamba import BiMamba
+from speechbrain_spmamba.weights.checked_model import (
+    build_trusted,
+    build_without_weights,
+)
+from speechbrain_spmamba.weights.checked_text import read_part
+from speechbrain_spmamba.weights.model_folder import HPARAMS_FILE, check_file
+
+# As printed in Table 1 of arXiv 2404.02063: parameters in M, MACs in G/s.
+TABLE_1 = {
+    "conv_tasnet": (5.62, 10.23),
+    "dprnn": (2.72, 85.32),
+    "sudormrf": (2.72, 4.60),
+    "afrcnn": (6.13, 81.20),
+    "tdanet": (2.33, 9.13),
+    "bsrnn": (25.97, 98.69),
+    "tf_gridnet": (14.43, 445.56),
+    "spmamba": (6.14, 78.69),
+}
+
+
+def count(model, seconds=1.0, computed=True):
+    """Counts parameters and multiply-accumulates; computes nothing.
+
+    Arguments
+    ---------
+    model : torch.nn.Module
+        Any model of this package, on any device.
+    seconds : float
+        Length of the recording.
+    computed : bool
+        Whether to count ``macs_computed`` too. For SPMamba that takes seconds
+        of time for a second of audio; all else takes one whatever the length.
+
+    Returns
+    -------
+    dict
+        ``parameters``; for each second of audio: ``macs`` of the network as
+        published, ``macs_scan_as_operations`` (each addition and each
+        multiplication of a scan as one MAC, as SPMamba's authors count),
+        ``macs_computed``, ``parts`` (part of the network -> MACs, the
+        largest first); and ``seconds``.
+
+    Example
+    -------
+    >>> found = count(build_model("conv_tasnet"))
+    >>> found["parameters"], found["macs"], found["parts"]["blocks.expand"]
+    (5050545, 9832030208, 3148873728)
+    """
+    published = executed = _trace(as_published(model), seconds)
+    folded = any(isinstance(module, BiMamba) for module in model.modules())
+    if folded and computed:
+        executed = _trace(copy.deepcopy(model), seconds, warm_up=True)
+    parts, scan = Counter(), 0
+    for (module, kind), macs in published.items():
+        parts[part_name(model, module, kind)] += macs
+        scan += macs if kind == "scan" else 0
+    total = sum(published.values())
+    found = {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "macs": round(total / seconds),
+        "macs_scan_as_operations": round((total + scan) / seconds),
+        "macs_computed": round(sum(executed.values()) / seconds),
+        "parts": {n: round(m / seconds) for n, m in parts.most_common()},
+        "seconds": seconds,
+    }
+    if not computed:
+        del found["macs_computed"]
+    return found
+
+
+def as_published(model):
+    """A copy that computes every path of a grid as it was published.
+
+    Arguments
+    ---------
+    model : torch.nn.Module
+        Any model; only those with bidirectional Mambas change.
+
+    Returns
+    -------
+    torch.nn.Module
+        The copy.
+
+    Example
+    -------
+    >>> as_published(torch.nn.Linear(2, 3))
+    Linear(in_features=2, out_features=3, bias=True)
+    """
+    model = copy.deepcopy(model)
+    for module in model.modules():
+        if isinstance(module, BiMamba):
+            module.can_fold = None
+    return model
+
+
+def _trace(model, seconds, warm_up=False):
+    """Counts one pass of a copy over a recording without values."""
+    model = model.to("cpu").eval()
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        if warm_up:
+            # Makes what is made once for given weights (folded matrices):
+            # no second of audio costs that.
+            count_operators(model, silence(model, 0.1))
+        return count_operators(model, silence(model, seconds))
+
+
+def silence(model, seconds):
+    """A recording that a model takes.
+
+    Arguments
+    ---------
+    model : torch.nn.Module
+        With ``sample_rate`` and, for several microphones, ``num_mics``.
+    seconds : float
+        Its length.
+
+    Returns
+    -------
+    torch.Tensor
+        Zeros, ``[1, T]`` or ``[1, T, num_mics]``.
+
+    Raises
+    ------
+    ValueError
+        It would not have a sample.
+    """
+    samples = round(seconds * model.sample_rate)
+    if samples < 1:
+        raise ValueError(
+            f"{seconds} s at {model.sample_rate} Hz is no sample; give a "
+            "longer recording"
+        )
+    mics = getattr(model, "num_mics", 1)
+    return torch.zeros((1, samples) if mics == 1 else (1, samples, mics))
+
+
+def part_name(model, module, kind):
+    """The part of the network that an operator belongs to.
+
+    Arguments
+    ---------
+    model : torch.nn.Module
+        The network.
+    module : str
+        Name of the module that called the operator.
+    kind : str
+        Kind of the operator, see ``counting``.
+
+    Returns
+    -------
+    str
+        First and last name of the module without numbers; and the kind,
+        unless the module is a layer, whose kind is plain.
+
+    Example
+    -------
+    >>> model = build_model("spmamba", num_blocks=1)
+    >>> path = "blocks.0.intra.mixer.forward_branch.mamba"
+    >>> part_name(model, path, "scan")
+    'blocks.mamba (scan)'
+    >>> part_name(model, path + ".in_proj", "product")
+    'blocks.in_proj'
+    """
+    names = [name for name in module.split(".") if not name.isdigit()]
+    names = [names[0], names[-1]] if len(names) > 2 else names
+    layer = not any(True for _ in model.get_submodule(module).children())
+    label = ".".join(name for name in names if name)
+    if layer and label:
+        return label
+    return f"{label} ({kind})" if label else f"({kind})"
+
+
+def measure(
+    model, seconds=1.0, device="cpu", step=False, repeats=3, trust=False
+):
+    """Measures time and memory of a model in a process of its own.
+
+    Arguments
+    ---------
+    model : str or Path or callable
+        Name of a model, model folder or YAML file, see ``load``; or a
+        function without arguments that returns a model and that another
+        process can import (``functools.partial`` will do).
+    seconds : float
+        Length of the recording.
+    device : str
+        "cpu", "cuda", "cuda:1" ...
+    step : bool
+        Forward pass, loss and backward pass; else the forward pass alone.
+    repeats : int
+        Runs, of which the median counts.
+    trust : bool
+        See ``load``.
+
+    Returns
+    -------
+    dict
+        ``seconds`` of computing, ``rtf`` (for a second of audio) and
+        ``peak_bytes`` with weights and gradients, see ``footprint``.
+
+    Raises
+    ------
+    ValueError
+        It does not run here; the message says why.
+    """
+    build = (
+        model
+        if callable(model)
+        else functools.partial(load, model, trust=trust)
+    )
+    case = Case(build, (seconds,), device, step)
+    found = measure_in_turns({"": case}, repeats)[""][0]
+    if "error" in found:
+        raise ValueError(
+            f"{model} did not run for {seconds:g} s on {device}: "
+            f"{found['error']}"
+        )
+    return found
+
+
+def growth(lengths, values):
+    """Fits ``value = c * length ** exponent`` by least squares of logarithms.
+
+    Arguments
+    ---------
+    lengths : list of float
+        Lengths of recordings.
+    values : list of float
+        What they cost.
+
+    Returns
+    -------
+    float or None
+        The exponent; None of fewer than two lengths.
+
+    Example
+    -------
+    >>> round(growth([1, 2, 4], [3, 12, 48]), 6)
+    2.0
+    """
+    if len(set(lengths)) < 2:
+        return None
+    x = torch.tensor(lengths, dtype=torch.float64).log()
+    y = torch.tensor(values, dtype=torch.float64).log()
+    x, y = x - x.mean(), y - y.mean()
+    return ((x * y).sum() / (x * x).sum()).item()
+
+
+def ptflops(model, seconds=1.0):
+    """What the library ptflops counts; most of the model is computed for it.
+
+    Arguments
+    ---------
+    model : torch.nn.Module
+        Any model; taken as published.
+    seconds : float
+        Length of the recording.
+
+    Returns
+    -------
+    dict or None
+        ``macs`` for a second of audio and ``version`` of the library; None
+        where it is not installed.
+    """
+    try:
+        from ptflops import get_model_complexity_info
+    except ImportError:
+        return None
+    model = as_published(model).to("cpu")
+    for module in model.modules():
+        if isinstance(module, torch.nn.RNNBase):
+            # It counts these by their shapes, and they take the longest.
+            module.forward = functools.partial(_zeros, module)
+    with torch.no_grad():
+        macs, _ = get_model_complexity_info(
+            model,
+            (round(seconds * model.sample_rate),),
+            input_constructor=lambda _: silence(model, seconds),
+            as_strings=False,
+            print_per_layer_stat=False,
+            backend="pytorch",
+        )
+    if macs is None:  # it has printed why
+        raise ValueError("ptflops cannot count this model; see its message")
+    version = importlib.metadata.version("ptflops")
+    return {"macs": round(macs / seconds), "version": version}
+
+
+def _zeros(layer, x, states=None):
+    """In place of a recurrent layer's output; nothing reads its states."""
+    width = layer.hidden_size * (1 + layer.bidirectional)
+    return x.new_zeros(*x.shape[:-1], width), states
+
+
+def load(source, num_spks=None, trust=False):
+    """Builds a model of a name, or of the settings of an experiment.
+
+    Arguments
+    ---------
+    source : str or Path
+        A key of ``MODELS``, a YAML file with the key ``separator``, or a
+        folder with a ``hyperparams.yaml``: a model folder or a training run.
+        Weights are not read.
+    num_spks : int, optional
+        Sources; by default as the model or the file has it.
+    trust : bool
+        Build whatever the file says, which may run any code; else only a
+        model of this package.
+
+    Returns
+    -------
+    torch.nn.Module
+        The model.
+
+    Raises
+    ------
+    ValueError
+        There is no such model or file, or the file has no separator, or one
+        that is not trusted.
+
+    Example
+    -------
+    >>> load("conv_tasnet", num_spks=3).num_spks
+    3
+    """
+    path = Path(source)
+    path = path / HPARAMS_FILE if path.is_dir() else path
+    overrides = {} if num_spks is None else {"num_spks": num_spks}
+    if not path.is_file():
+        if path.suffix in (".yaml", ".yml") or path != Path(source):
+            raise ValueError(
+                f"{path} does not exist; give a model's name, an "
+                "experiment's YAML file or a model folder"
+            )
+        return build_model(str(source), **overrides)
+    check_file(path)
+    text = _separator_part(path) if trust else read_part(path)
+    if not re.search("^num_spks:", text, re.MULTILINE):
+        overrides = {}
+    make = build_trusted if trust else build_without_weights
+    return make(text, path, overrides)["separator"]
+
+
+def _separator_part(path):
+    """YAML text of the separator and of all that it refers to."""
+    try:
+        settings = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    except YAMLError:
+        settings = None
+    if not isinstance(settings, dict) or "separator" not in settings:
+        raise ValueError(
+            f"{path} has no key 'separator'; give the YAML file of an "
+            "experiment"
+        )
+    wanted, text = {"separator"}, ""
+    while True:
+        kept = {k: v for k, v in settings.items() if k in wanted}
+        stream = io.StringIO()
+        YAML(typ="rt").dump(kept, stream)
+        text = stream.getvalue()
+        referred = set(re.findall(r"<([A-Za-z_]\w*)", text)) & set(settings)
+        if referred <= wanted:
+            return text
+        wanted |= referred

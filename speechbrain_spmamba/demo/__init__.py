@@ -1,0 +1,1 @@
+"""The page of ``spmamba demo`` and what stands behind it."""

@@ -1,0 +1,275 @@
+"""The page of ``spmamba demo``, made with Gradio.
+
+Nothing on it comes from the net or goes there: fonts are those of the system,
+statistics, update checks and public links are off, and recordings lie in a
+temporary folder that ends with the command.
+"""
+
+import html
+import os
+import signal
+import socket
+import sys
+import tempfile
+
+from speechbrain_spmamba.demo.voices import separate_upload
+from speechbrain_spmamba.errors import explain
+
+TITLE = "Separate voices"
+INTRODUCTION = f"""\
+# {TITLE}
+Give a recording in which people talk at the same time, and hear each of them
+alone. Nothing is sent to the internet.
+"""
+CONSISTENT = "What is in the recording is in one of the voices, noise included"
+CHANNEL = "Channel of the recording; 0 is the mean of all"
+CANCELLED = "The channels cancel in their mean: choose channel 1"
+CSS = ".gradio-container {max-width: 60rem !important; margin: auto}"
+
+
+def import_gradio():
+    """Imports Gradio, told to keep quiet.
+
+    Returns
+    -------
+    module
+        Gradio.
+
+    Raises
+    ------
+    ValueError
+        It is not installed.
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    try:
+        import gradio
+    except ImportError:
+        raise ValueError(
+            "the page needs Gradio, which is not installed; "
+            "pip install 'speechbrain_spmamba[demo]'"
+        ) from None
+    return gradio
+
+
+def check_address(host, port):
+    """Finds out whether a page can be served there.
+
+    Arguments
+    ---------
+    host : str
+        Address or name of this computer.
+    port : int
+        Port.
+
+    Raises
+    ------
+    ValueError
+        It is taken, or no address of this computer.
+
+    Example
+    -------
+    >>> check_address("127.0.0.1", 70000)
+    Traceback (most recent call last):
+        ...
+    ValueError: --port is 70000; give 1 to 65535
+    """
+    if not 1 <= port <= 65535:
+        raise ValueError(f"--port is {port}; give 1 to 65535")
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise ValueError(
+            f"no page can be served at {host}, port {port} "
+            f"({error.strerror}); give another --port or --host"
+        ) from None
+
+
+def serve(model, host, port):
+    """Serves the page until the process is told to end.
+
+    Arguments
+    ---------
+    model : speechbrain_spmamba.inference.WaveformSeparation
+        The model.
+    host : str
+        Address.
+    port : int
+        Port.
+    """
+    # Told to end by another process, it takes its temporary folder with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # Gradio calls itself at the start, which no proxy must answer.
+    for name in ("no_proxy", "NO_PROXY"):
+        others = os.environ.get(name, "")
+        os.environ[name] = ",".join(filter(None, [others, host, "localhost"]))
+    with tempfile.TemporaryDirectory(prefix="spmamba_demo_") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        page = build_page(model, folder)
+        launch(page, host, port, prevent_thread_lock=True)
+        print(f"http://{host}:{port} (Ctrl-C ends)", flush=True)
+        page.block_thread()
+
+
+def build_page(model, folder):
+    """The page and what its buttons do.
+
+    Arguments
+    ---------
+    model : speechbrain_spmamba.inference.WaveformSeparation
+        The model.
+    folder : str or Path
+        Gets a folder for each recording that is separated.
+
+    Returns
+    -------
+    gradio.Blocks
+        The page.
+    """
+    gr = import_gradio()
+    speakers = model.hparams.num_spks
+    with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
+        gr.Markdown(INTRODUCTION)
+        recording = gr.Audio(
+            label="Recording",
+            sources=["upload", "microphone"],
+            type="filepath",
+            editable=False,
+            buttons=[],
+            elem_id="recording",
+        )
+        with gr.Accordion("Options", open=False):
+            consistent = gr.Checkbox(label=CONSISTENT)
+            channel = gr.Number(
+                0, label=CHANNEL, precision=0, minimum=0, elem_id="channel"
+            )
+        button = gr.Button("Separate", variant="primary", elem_id="separate")
+        with gr.Column(visible=False) as status:
+            place = gr.HTML(min_height=70)
+        with gr.Column(visible=False) as results:
+            with gr.Row():
+                players = [_player(gr, index) for index in range(speakers)]
+            figure = gr.Image(
+                show_label=False, buttons=["fullscreen"], elem_id="figure"
+            )
+            archive = gr.DownloadButton(
+                "Download all", size="sm", elem_id="archive"
+            )
+
+        bar = gr.Progress()  # Gradio finds it among the defaults
+
+        def run(path, consistent, channel, progress=bar):
+            options = {
+                "mixture_consistent": consistent,
+                "channel": channel or None,
+            }
+            found = _separate(gr, model, path, folder, progress, **options)
+            return [*_visible(gr, False, True), *found]
+
+        views = [status, results]
+        # What was separated before must not stand under another recording.
+        separation = gr.on(
+            [button.click, recording.upload],
+            lambda: _visible(gr, True, False),
+            outputs=views,
+            queue=False,
+        ).then(
+            run,
+            inputs=[recording, consistent, channel],
+            outputs=[*views, *players, figure, archive],
+            show_progress_on=place,
+        )
+        recording.clear(
+            lambda: _visible(gr, False, False),
+            outputs=views,
+            queue=False,
+            cancels=[separation],
+        )
+    return page
+
+
+def _visible(gr, status, results):
+    """Shows or hides the place of the progress bar, and the results."""
+    return [gr.Column(visible=status), gr.Column(visible=results)]
+
+
+def _player(gr, index, path=None, line=""):
+    """The player of a voice, with what is said about it."""
+    return gr.Audio(
+        path,
+        label=f"Voice {index + 1}" + (f": {line}" if line else ""),
+        interactive=False,
+        buttons=["download"],
+        elem_id=f"voice{index + 1}",
+        min_width=320,
+    )
+
+
+def _separate(gr, model, path, folder, progress, **options):
+    """What the page shows of a recording; what is wrong becomes a notice."""
+    if path is None:
+        raise _notice(gr, "there is no recording; drop one or record one")
+
+    def report(done, total):
+        text = f"{done:.0f} s" + (f" of {total:.0f} s" if total else "")
+        progress(done / total if total else None, desc=text)
+
+    progress(0.0, desc="separating")
+    try:
+        own = tempfile.mkdtemp(dir=folder)
+        found = separate_upload(model, path, own, report, **options)
+    except Exception as error:
+        reason = explain(error)
+        if reason is None:
+            raise
+        raise _notice(gr, reason) from None
+    if found.cancelled:
+        gr.Warning(CANCELLED)
+    players = [
+        _player(gr, index, str(path), line)
+        for index, (path, line) in enumerate(
+            zip(found.paths, found.lines, strict=True)
+        )
+    ]
+    return [*players, str(found.figure), str(found.archive)]
+
+
+def _notice(gr, text):
+    """An error that the page shows in one line, until it is closed."""
+    return gr.Error(html.escape(text), duration=None, print_exception=False)
+
+
+def launch(page, host, port, **options):
+    """Starts the server of a page, with all off that would use the net.
+
+    Arguments
+    ---------
+    page : gradio.Blocks
+        The page.
+    host : str
+        Address.
+    port : int
+        Port.
+    **options : dict
+        Passed on to ``gradio.Blocks.launch``.
+    """
+    gr = import_gradio()
+    theme = gr.themes.Default(
+        primary_hue="blue",
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    )
+    page.queue(default_concurrency_limit=1)  # one recording at a time
+    page.launch(
+        server_name=host,
+        server_port=port,
+        share=False,
+        quiet=True,
+        ssr_mode=False,
+        run_history=False,
+        footer_links=[],
+        theme=theme,
+        css=CSS,
+        **options,
+    )

@@ -1,0 +1,221 @@
+"""What stands behind the page of ``spmamba demo``, without the page.
+
+    recording -> a file a voice -> who speaks when -> figure -> archive
+
+The page itself is `page.py`.
+"""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from speechbrain_spmamba.audio import open_audio
+from speechbrain_spmamba.files.names import shown
+from speechbrain_spmamba.files.writing import replacing
+from speechbrain_spmamba.recordings.activity import ActivityMeter
+from speechbrain_spmamba.recordings.files import open_recording
+from speechbrain_spmamba.scoring.spectrograms import draw_powers, power_columns
+
+SUBTYPE = "PCM_16"  # which every browser plays
+BLOCK = 1 << 18  # samples read at a time
+
+
+@dataclass
+class Voices:
+    """What the page shows of a recording.
+
+    Arguments
+    ---------
+    paths : list of Path
+        A WAV file a voice.
+    lines : list of str
+        What is said about each of them.
+    figure : Path
+        PNG file: spectrograms, and when each of them speaks.
+    archive : Path
+        ZIP file with all of this.
+    cancelled : bool
+        The channels of the recording cancel in their mean.
+    """
+
+    paths: list
+    lines: list
+    figure: Path
+    archive: Path
+    cancelled: bool
+
+
+def separate_upload(
+    model, path, folder, progress=None, channel=None, **options
+):
+    """Separates a recording and prepares all that the page shows.
+
+    Arguments
+    ---------
+    model : speechbrain_spmamba.inference.WaveformSeparation
+        The model.
+    path : str or Path
+        The recording, of any length.
+    folder : str or Path
+        Where to.
+    progress : callable, optional
+        ``progress(seconds_done, seconds_in_all)``; None where the length is
+        not known.
+    channel : int, optional
+        The channel to separate, counted from 1; by default the mean of all.
+    **options : dict
+        See ``streams.separate_blocks``.
+
+    Returns
+    -------
+    Voices
+        What came out.
+
+    Raises
+    ------
+    ValueError
+        A bad recording. The message calls it by its name, without folder.
+
+    Example
+    -------
+    >>> from speechbrain_spmamba.audio import write_audio
+    >>> from speechbrain_spmamba.inference import WaveformSeparation
+    >>> from speechbrain_spmamba.models import build_model
+    >>> separator = build_model(
+    ...     "spmamba", n_fft=64, hop_length=32, num_blocks=1, emb_dim=4
+    ... )
+    >>> model = WaveformSeparation(
+    ...     modules={"separator": separator},
+    ...     hparams={"sample_rate": 16000, "num_spks": 2},
+    ...     run_opts={"device": "cpu"},
+    ... )
+    >>> folder = getfixture("tmp_path")
+    >>> write_audio(folder / "a.wav", np.zeros(400, "float32"), 8000)
+    >>> separate_upload(model, folder / "a.wav", folder).lines
+    ['no one speaks', 'no one speaks']
+    """
+    path, folder = Path(path), Path(folder)
+    try:
+        found = model.separate_to_files(
+            path,
+            folder,
+            subtype=SUBTYPE,
+            progress=progress,
+            channel=channel,
+            **options,
+        )
+    except ValueError as error:
+        # Uploads lie in folders that mean nothing to those who sent them.
+        message = str(error).replace(shown(path), shown(path.name))
+        raise ValueError(message) from None
+    meter = meter_of(found.paths, found.rate)
+    lines = [activity_line(activity) for activity in meter.result()]
+    figure = folder / f"{path.stem}_voices.png"
+    band = min(found.rate, model.hparams.sample_rate) / 2
+    with open_recording(path, channel) as recording:
+        draw_voices(figure, recording, found, lines, meter, band)
+    archive = folder / f"{path.stem}_voices.zip"
+    pack(archive, [*found.paths, figure])
+    return Voices(found.paths, lines, figure, archive, found.cancelled)
+
+
+def activity_line(activity):
+    """What is said about a voice.
+
+    Arguments
+    ---------
+    activity : speechbrain_spmamba.recordings.activity.Activity
+        What was found in it.
+
+    Returns
+    -------
+    str
+        Half a sentence.
+
+    Example
+    -------
+    >>> from speechbrain_spmamba.recordings.activity import Activity
+    >>> activity_line(Activity(True, 6.2, 0.62, -20.0))
+    'speaks 62 % of the time'
+    """
+    if not activity.speaks:
+        return "no one speaks"
+    percent = round(100 * activity.share)
+    return f"speaks {percent or 'less than 1'} % of the time"
+
+
+def meter_of(paths, rate):
+    """Listens to separated voices together.
+
+    Arguments
+    ---------
+    paths : list of Path
+        Files of one channel, one rate and one length.
+    rate : int
+        Rate in Hz.
+
+    Returns
+    -------
+    speechbrain_spmamba.recordings.activity.ActivityMeter
+        Who speaks, and when.
+    """
+    meter = ActivityMeter(rate, keep=True)
+    for blocks in zip(*map(_blocks, paths), strict=True):
+        meter.push(np.stack(blocks, 1))
+    return meter
+
+
+def draw_voices(path, recording, found, lines, meter, band):
+    """Draws the mixture and its voices.
+
+    Arguments
+    ---------
+    path : Path
+        PNG file.
+    recording : speechbrain_spmamba.recordings.files.Recording
+        The mixture, open.
+    found : speechbrain_spmamba.recordings.separation.Separated
+        Its voices.
+    lines : list of str
+        What is said about each.
+    meter : speechbrain_spmamba.recordings.activity.ActivityMeter
+        When each speaks.
+    band : float
+        Hz above which the model gives nothing.
+    """
+    rate = found.rate
+    frames = round(found.seconds * rate)
+    speaking, powers, bars = meter.speaking(), {}, {}
+    powers["recording"] = power_columns(recording.blocks(), rate, frames)
+    for index, line in enumerate(lines):
+        title = f"voice {index + 1}: {line}"
+        blocks = _blocks(found.paths[index])
+        powers[title] = power_columns(blocks, rate, frames) / found.gain**2
+        bars[title] = speaking[:, index]
+    draw_powers(path, powers, frames / rate, rate, band, bars)
+
+
+def pack(archive, paths):
+    """Puts files into one archive.
+
+    Arguments
+    ---------
+    archive : Path
+        ZIP file.
+    paths : list of Path
+        Files; their folders stay behind.
+    """
+    with (
+        replacing(archive) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, True, 1) as file,
+    ):
+        for path in paths:
+            file.write(path, path.name)
+
+
+def _blocks(path):
+    """Samples of a file with one channel, ``[n]`` each."""
+    with open_audio(path) as file:
+        yield from file.blocks(BLOCK, dtype="float32")

@@ -1,0 +1,1 @@
+"""What is on disk before anything is mixed, found, checked and described."""

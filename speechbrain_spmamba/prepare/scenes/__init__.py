@@ -1,0 +1,1 @@
+"""Reverberant scenes: drawn from a seed, rendered, looked at."""

@@ -1,0 +1,238 @@
+"""A mixture as a line of JSON, and as files.
+
+The line says all about the mixture, down to the sample format, so that it can
+be made again alone, and by any process or machine that sees the corpora. Their
+files have names in it that stay when the corpora move (``corpora/roots.py``).
+"""
+
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import soundfile
+from scipy.io import wavfile
+
+from speechbrain_spmamba.files.names import file_name
+from speechbrain_spmamba.prepare import workers
+from speechbrain_spmamba.prepare.corpora.roots import find_roots, to_path
+from speechbrain_spmamba.prepare.provenance import read_folders
+from speechbrain_spmamba.prepare.scenes.excerpts import Cut, draw_cut
+from speechbrain_spmamba.prepare.scenes.render import fit_to_integers, render
+from speechbrain_spmamba.prepare.scenes.scene import Scene, draw_scene
+
+FORMATS = {
+    "wav": ("FLOAT", "PCM_16", "PCM_24"),
+    "flac": ("PCM_16", "PCM_24"),
+}
+BYTES = {"FLOAT": 4, "PCM_16": 2, "PCM_24": 3}
+
+
+def plan_mixture(pools, law, cut_law, split, number, settings):
+    """The plan of one mixture as a line of JSON.
+
+    Arguments
+    ---------
+    pools : Pools
+        Recordings of the split.
+    law : SceneLaw
+        How scenes are drawn.
+    cut_law : CutLaw or None
+        How items are cut out of them, if they are.
+    split : str
+        Name of the split.
+    number : int
+        Of the mixture.
+    settings : dict
+        ``seed``, ``sample_rate``, ``reference``, ``format``, ``subtype`` and
+        ``stems``.
+
+    Returns
+    -------
+    str
+        Ends with a line break.
+    """
+    scene = draw_scene(pools, law, settings["seed"], split, number)
+    cut = None
+    if cut_law:
+        scene, cut = draw_cut(scene, cut_law)
+    readers = [track.group for track in scene.readers]
+    parts = [track.name for track in scene.readers]
+    others = pools.noise, pools.music, pools.effects, pools.background
+    if any(others) or settings["reference"] != "reverberant":
+        parts.append("noise")
+    if settings["stems"]:
+        parts += [t.name for t in scene.tracks if not t.group]
+    plan = {
+        "ID": "_".join([f"{number:06d}", *readers]),
+        "parts": [*parts, "mix"],
+        **{k: settings[k] for k in ("sample_rate", "reference")},
+        **{k: settings[k] for k in ("format", "subtype")},
+        "cut": cut and cut.to_dict(),
+        "scene": scene.to_dict(),
+    }
+    return json.dumps(plan) + "\n"
+
+
+def rebuild(line, folder=None):
+    """Makes one mixture again from its plan, as it is in its files.
+
+    Arguments
+    ---------
+    line : str or dict
+        A line of ``<split>.plans.jsonl``.
+    folder : str or Path, optional
+        The folder of that file, which knows where the corpora lie; only
+        plans of older versions go without.
+
+    Returns
+    -------
+    dict
+        ``mix``, ``s1``, ... -> array as soundfile reads it from the file:
+        shape ``[T]``, or ``[T, mics]`` of several microphones.
+    """
+    plan = json.loads(line) if isinstance(line, str) else line
+    roots = find_roots(read_folders(folder)) if folder else {}
+    signals = _make_signals(plan, roots).signals
+    arrays = {}
+    for name in plan["parts"]:
+        wave = signals[name].T.squeeze()
+        if plan["subtype"] != "FLOAT":
+            file = io.BytesIO(_encode(signals[name], plan))
+            wave, _ = soundfile.read(file, dtype="float32")
+        arrays[name] = wave
+    return arrays
+
+
+def _make_signals(plan, roots):
+    """What ``render`` makes of a plan, scaled for integer formats."""
+    cut = plan["cut"] and Cut.from_dict(plan["cut"])
+    scene = _with_paths(Scene.from_dict(plan["scene"]), roots)
+    made = render(scene, plan["sample_rate"], plan["reference"], cut)
+    if plan["subtype"] != "FLOAT":
+        made.signals = fit_to_integers(made.signals)
+    return made
+
+
+def _with_paths(scene, roots):
+    """The scene with files where it has their names."""
+    tracks = [
+        replace(
+            track,
+            events=tuple(
+                replace(event, path=str(to_path(event.path, roots)))
+                for event in track.events
+            ),
+        )
+        for track in scene.tracks
+    ]
+    return replace(scene, tracks=tuple(tracks))
+
+
+def write_mixture(folder, roots, plan):
+    """Writes one mixture: what a process or a machine is asked for.
+
+    Arguments
+    ---------
+    folder : Path
+        Of the split.
+    roots : dict
+        Where the corpora lie, see ``roots.find_roots``.
+    plan : dict
+        The plan.
+    """
+    made = _make_signals(plan, roots)
+    if made.problems:
+        # Kept beside the mixtures, as the next run does not make them again.
+        path = folder / "problems" / f"{file_name(plan['ID'])}.txt"
+        workers.write_whole(
+            path, "".join(f"{x}\n" for x in made.problems).encode()
+        )
+    if made.silent:
+        return
+    # The mixture is written last: where it stands, all of it stands.
+    for name, path in part_paths(folder, plan).items():
+        workers.write_whole(path, _encode(made.signals[name], plan))
+
+
+def _encode(signal, plan):
+    """The bytes of an audio file; the same signal gives the same bytes."""
+    file = io.BytesIO()
+    rate, wave = plan["sample_rate"], signal.T.squeeze()
+    if plan["subtype"] == "FLOAT":
+        # libsndfile would note the time of writing in the file.
+        wavfile.write(file, rate, np.ascontiguousarray(wave))
+    else:
+        soundfile.write(
+            file,
+            wave,
+            rate,
+            subtype=plan["subtype"],
+            format=plan["format"].upper(),
+        )
+    return file.getvalue()
+
+
+def part_paths(folder, plan):
+    """Names the files of a mixture.
+
+    Arguments
+    ---------
+    folder : Path
+        Of the split.
+    plan : dict
+        The plan.
+
+    Returns
+    -------
+    dict
+        Part -> file, the mixture last.
+    """
+    name = file_name(f"{plan['ID']}.{plan['format']}")
+    return {part: folder / file_name(part) / name for part in plan["parts"]}
+
+
+def _seconds(plan):
+    return (plan["cut"] or plan["scene"])["seconds"]
+
+
+def needed_bytes(plan):
+    """Estimates from above what a mixture takes on disk.
+
+    Arguments
+    ---------
+    plan : dict
+        The plan.
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
+    mics = len(plan["scene"]["room"]["mics"])
+    samples = _seconds(plan) * plan["sample_rate"] * mics * len(plan["parts"])
+    # FLAC takes 55 % of reverberant speech, more of noise.
+    share = 0.8 if plan["format"] == "flac" else 1.0
+    return int(samples * BYTES[plan["subtype"]] * share) + 4096
+
+
+def manifest_row(folder, plan):
+    """Makes the row of a mixture.
+
+    Arguments
+    ---------
+    folder : Path
+        Of the split.
+    plan : dict
+        The plan.
+
+    Returns
+    -------
+    dict
+        For ``write_manifest``.
+    """
+    paths = part_paths(folder, plan)
+    names = [n for n in paths if n[0] == "s" and n[1:].isdigit()]
+    names = ["mix", *names, *(["noise"] if "noise" in paths else [])]
+    row = {"ID": plan["ID"], "duration": _seconds(plan)}
+    return {**row, **{f"{name}_wav": paths[name] for name in names}}

@@ -1,0 +1,325 @@
+"""From folders of finished mixtures to manifests, whatever the data set.
+
+A data set's own module says where its parts are and how its files are named;
+here they are found, matched by name, checked by their headers and written.
+Nothing is decoded and no audio is written, so the data may be read-only.
+"""
+
+from collections import deque
+from pathlib import Path
+
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from speechbrain_spmamba.audio import check_rate, open_audio
+from speechbrain_spmamba.files.audio_files import audio_files
+from speechbrain_spmamba.manifest import write_manifest
+from speechbrain_spmamba.prepare.provenance import Stamp
+
+DEEPEST = 9  # levels below the given folder that are searched
+MOST_FOLDERS = 5000  # folders that are searched
+
+
+def write_manifests(
+    output_folder, data_root, splits, find, settings, sample_rate=None, jobs=1
+):
+    """Writes one manifest a split; returns at once when all are there.
+
+    Arguments
+    ---------
+    output_folder : str or Path
+        Gets ``<split>.csv``.
+    data_root : str or Path
+        Folder above all audio files; it may be another one.
+    splits : dict
+        Split name -> what ``find`` understands.
+    find : callable
+        Takes a value of ``splits`` and returns ID -> {column: path}.
+    settings : dict
+        What the manifests depend on beside ``data_root``, as JSON can hold
+        it. Other settings need another output folder.
+    sample_rate : int, optional
+        Rate in Hz that all files must have.
+    jobs : int
+        Threads that read headers.
+
+    Returns
+    -------
+    dict
+        Split name -> path of its manifest.
+
+    Raises
+    ------
+    ValueError
+        Manifests of other settings or files, or files that do not fit
+        together.
+    """
+    output_folder = Path(output_folder)
+    manifests = {split: output_folder / f"{split}.csv" for split in splits}
+    stamp = Stamp(output_folder, settings, {"folder": data_root})
+    finished = all(path.is_file() for path in manifests.values())
+    stamp.check(finished)
+    if finished:
+        return manifests
+    # Everything is looked at before anything is written.
+    rows = {
+        split: check_items(find(where), sample_rate, split, jobs)
+        for split, where in splits.items()
+    }
+    stamp.write(
+        path
+        for row in sum(rows.values(), [])
+        for key, path in row.items()
+        if key.endswith("_wav")
+    )
+    for split, path in manifests.items():
+        write_manifest(path, rows[split], data_root)
+    return manifests
+
+
+def locate(folder, inside, tree):
+    """Finds the folder that holds some subfolders, at whatever depth.
+
+    Archives are packed with and without their top folder, some with the
+    absolute path of the machine they were made on.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Where to look; the nearest fit is taken.
+    inside : list of str
+        Relative paths of the folders that must be there.
+    tree : str
+        What was expected and where to get it, for the message.
+
+    Returns
+    -------
+    Path
+        The folder that holds them.
+
+    Raises
+    ------
+    ValueError
+        No such folder.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> (folder / "mnt" / "set" / "tr").mkdir(parents=True)
+    >>> locate(folder, ["tr"], "tr/").name
+    'set'
+    """
+    top = Path(folder).absolute()
+    if not top.is_dir():
+        raise ValueError(f"{folder} is no folder; expected {tree}")
+    waiting, seen = deque([(top, 0)]), 0
+    while waiting and seen < MOST_FOLDERS:
+        here, depth = waiting.popleft()
+        seen += 1
+        if all((here / path).is_dir() for path in inside):
+            return here
+        if depth < DEEPEST:
+            waiting.extend((below, depth + 1) for below in _folders(here))
+    raise ValueError(
+        f"{folder} has no {', '.join(inside)} at any level; expected {tree}; "
+        f"found {_some(path.name for path in _folders(top))}"
+    )
+
+
+def match_parts(folder, parts, tree, num_spks=None):
+    """Matches the files of some folders by their names.
+
+    Arguments
+    ---------
+    folder : Path
+        Holds a folder for each part.
+    parts : dict
+        Column of the manifest -> name of the folder.
+    tree : str
+        What was expected, for the message.
+    num_spks : int, optional
+        Where given, a folder for one more source is an error: the mixtures
+        would hold a talker that nobody is asked for.
+
+    Returns
+    -------
+    dict
+        ID -> {column: path}; IDs are the files' names.
+
+    Raises
+    ------
+    ValueError
+        A folder is missing or empty, or a file has no namesake.
+    """
+    files = {}
+    for column, part in parts.items():
+        if not (folder / part).is_dir():
+            found = _some(path.name for path in _folders(folder))
+            raise ValueError(
+                f"{folder} has no folder {part}; expected {tree}; found {found}"
+            )
+        files[column] = files_below(folder / part)
+        if not files[column]:
+            raise ValueError(f"{folder / part} holds no audio; expected {tree}")
+    if num_spks and (folder / f"s{num_spks + 1}").is_dir():
+        raise ValueError(
+            f"{folder} holds s{num_spks + 1}, so more than {num_spks} talkers "
+            "a mixture; set num_spks"
+        )
+    return join_parts(files)
+
+
+def join_parts(files):
+    """Joins the files of one name.
+
+    Arguments
+    ---------
+    files : dict
+        Column -> {name: path}.
+
+    Returns
+    -------
+    dict
+        Name -> {column: path}.
+
+    Raises
+    ------
+    ValueError
+        A name is missing in a column.
+
+    Example
+    -------
+    >>> join_parts({"mix_wav": {"a": "mix/a.wav"}, "s1_wav": {}})
+    Traceback (most recent call last):
+        ...
+    ValueError: mix/a.wav has no namesake for s1_wav (0 of 1 files are ...
+    """
+    names = sorted(set().union(*files.values()))
+    for column, paths in files.items():
+        for name in names:
+            if name not in paths:
+                other = next(p[name] for p in files.values() if name in p)
+                raise ValueError(
+                    f"{other} has no namesake for {column} ({len(paths)} of "
+                    f"{len(names)} files are there); complete the data or "
+                    "remove the rest of this mixture"
+                )
+    return {
+        name: {column: paths[name] for column, paths in files.items()}
+        for name in names
+    }
+
+
+def files_below(folder):
+    """Lists audio files below a folder by name.
+
+    Arguments
+    ---------
+    folder : Path
+        The folder.
+
+    Returns
+    -------
+    dict
+        Relative path without suffix, with ``_`` for ``/`` -> path.
+
+    Raises
+    ------
+    ValueError
+        Two files have one name, or a link leads to nothing.
+    """
+    files = {}
+    paths, faults = audio_files(folder)
+    if faults:
+        raise ValueError(f"{faults[0]}; replace or remove it")
+    for path in paths:
+        name = "_".join(path.relative_to(folder).with_suffix("").parts)
+        if name in files:
+            raise ValueError(
+                f"{files[name]} and {path} are both named {name}; keep one"
+            )
+        files[name] = path
+    return files
+
+
+def check_items(items, sample_rate=None, name="", jobs=1):
+    """Makes manifest rows of matched files, by their headers.
+
+    Arguments
+    ---------
+    items : dict
+        ID -> {column: path}.
+    sample_rate : int, optional
+        Rate in Hz that all files must have.
+    name : str
+        What is checked, for the progress bar and the message.
+    jobs : int
+        Threads.
+
+    Returns
+    -------
+    list of dict
+        Rows with ``ID``, ``duration`` in seconds and the paths.
+
+    Raises
+    ------
+    ValueError
+        Files that cannot be read, are empty, have another rate, or another
+        length than their mixture. Benchmarks are scored as a whole, so that
+        nothing is left out silently; the message counts the bad ones.
+    """
+    found = Parallel(n_jobs=jobs, prefer="threads")(
+        delayed(_row)(item, files, sample_rate)
+        for item, files in tqdm(
+            items.items(), desc=f"checking {name}".strip(), disable=None
+        )
+    )
+    bad = [row for row in found if isinstance(row, str)]
+    if bad:
+        raise ValueError(
+            f"{len(bad)} of {len(found)} mixtures {name} cannot be used; "
+            f"first: {bad[0]}"
+        )
+    return found
+
+
+def _row(item, files, sample_rate):
+    """The row of a mixture, or what is wrong with it."""
+    frames = {}
+    try:
+        for column, path in files.items():
+            with open_audio(path) as file:
+                check_rate(file, path, sample_rate)
+                frames[column] = file.frames
+                rate = file.samplerate
+    except ValueError as error:
+        return str(error)
+    total = frames["mix_wav"]
+    if not total:
+        return f"{files['mix_wav']} is empty; replace or remove it"
+    for column, length in frames.items():
+        if length != total:
+            return (
+                f"{files[column]} has {length} samples, its mixture "
+                f"{files['mix_wav']} has {total}; they must be equally long"
+            )
+    return {"ID": item, "duration": total / rate, **files}
+
+
+def _folders(folder):
+    """Subfolders, sorted; none where they may not be read."""
+    try:
+        return sorted(
+            path
+            for path in folder.iterdir()
+            if path.is_dir() and path.name[0] != "."
+        )
+    except PermissionError:
+        return []
+
+
+def _some(names):
+    """The first few of what was found, for a message."""
+    names = list(names)
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return (", ".join(names[:8]) or "no folders") + more

@@ -1,0 +1,133 @@
+"""WHAM! and WHAMR!: manifests of a finished folder.
+
+    <folder>/wav{8k,16k}/{min,max}/{tr,cv,tt}/<part>/<name>.wav
+
+Parts of WHAM!: ``mix_both`` (two talkers and noise), ``mix_clean`` (no
+noise), ``mix_single`` (one talker and noise), ``noise``, ``s1``, ``s2``.
+WHAMR! has two of each but the noise, ``_anechoic`` and ``_reverb``.
+"""
+
+from speechbrain_spmamba.prepare.corpora.roots import one_folder
+from speechbrain_spmamba.prepare.sets.finished import (
+    locate,
+    match_parts,
+    write_manifests,
+)
+from speechbrain_spmamba.prepare.sets.splits import places_of
+from speechbrain_spmamba.prepare.sets.wsj0mix import SPLITS, check_version
+
+TALKERS = {"both": 2, "clean": 2, "single": 1}
+ROOMS = ("anechoic", "reverb")
+
+
+def prepare(
+    folder,
+    output_folder,
+    splits=None,
+    mixture="both",
+    room=None,
+    reference=None,
+    sample_rate=8000,
+    version="min",
+    jobs=1,
+):
+    """Writes one manifest a split.
+
+    Arguments
+    ---------
+    folder : str or Path
+        The data set, or any folder above it.
+    output_folder : str or Path
+        Gets ``<split>.csv``.
+    splits : dict, optional
+        Split name -> name of its folder; by default train, valid and test.
+    mixture : str
+        ``both``: two talkers and noise; ``clean``: two talkers; ``single``:
+        one talker and noise.
+    room : str, optional
+        What the mixture is in WHAMR!: ``anechoic`` or ``reverb``. None is
+        WHAM!.
+    reference : str, optional
+        What the model is to give in WHAMR!: ``anechoic`` (the default:
+        separation and dereverberation) or ``reverb``.
+    sample_rate : int
+        8000 or 16000 Hz.
+    version : str
+        ``min``: cut to the shortest talker; ``max``: padded to the longest.
+    jobs : int
+        Threads that read headers.
+
+    Returns
+    -------
+    dict
+        Split name -> path of its manifest; ``$data_root`` is ``folder``.
+
+    Raises
+    ------
+    ValueError
+        Folders or files are missing or do not fit together, or an argument
+        is none of those above.
+    """
+    splits = places_of(splits, SPLITS)
+    parts = choose_parts(mixture, room, reference)
+    below = check_version(sample_rate, version)
+    tree = f"{below}/{{tr,cv,tt}}/{{{','.join(parts.values())}}}/*.wav"
+    root = one_folder(folder)
+    settings = {
+        "set": "wham",
+        "splits": splits,
+        "parts": parts,
+        "sample_rate": sample_rate,
+        "version": version,
+    }
+
+    def find(name):
+        inside = f"{below}/{name}"
+        base = locate(root, [f"{inside}/{parts['mix_wav']}"], tree) / inside
+        return match_parts(base, parts, tree)
+
+    return write_manifests(
+        output_folder, root, splits, find, settings, sample_rate, jobs
+    )
+
+
+def choose_parts(mixture="both", room=None, reference=None):
+    """Which folders a task needs.
+
+    Arguments
+    ---------
+    mixture, room, reference : str
+        See ``prepare``.
+
+    Returns
+    -------
+    dict
+        Column of the manifest -> folder.
+
+    Raises
+    ------
+    ValueError
+        No such task.
+
+    Example
+    -------
+    >>> choose_parts("clean", "reverb")
+    {'mix_wav': 'mix_clean_reverb', 's1_wav': 's1_anechoic', ...}
+    """
+    if mixture not in TALKERS:
+        raise ValueError(f"mixture is {mixture}; expected {', '.join(TALKERS)}")
+    if room is None and reference is not None:
+        raise ValueError("reference is for WHAMR!; set room as well")
+    reference = reference or (room and ROOMS[0])
+    for name, value in (("room", room), ("reference", reference)):
+        if value not in (None, *ROOMS):
+            raise ValueError(
+                f"{name} is {value}; expected {' or '.join(ROOMS)}"
+            )
+    parts = {"mix_wav": f"mix_{mixture}" + (f"_{room}" if room else "")}
+    for number in range(1, TALKERS[mixture] + 1):
+        suffix = f"_{reference}" if room else ""
+        parts[f"s{number}_wav"] = f"s{number}{suffix}"
+    if mixture != "clean":
+        parts["noise_wav"] = "noise"
+    return parts

@@ -1,0 +1,1 @@
+"""How good estimates are: losses, scores, their evaluation and pictures."""

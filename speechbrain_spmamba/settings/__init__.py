@@ -1,0 +1,1 @@
+"""An experiment's YAML file and command line, with mistakes named."""

@@ -1,0 +1,118 @@
+"""What is set otherwise than before: in a run that goes on, in a comparison."""
+
+import logging
+from contextlib import contextmanager
+from pathlib import Path
+
+from ruamel.yaml.comments import TaggedScalar
+from speechbrain.utils.distributed import if_main_process
+
+from speechbrain_spmamba.settings.experiment import parse
+from speechbrain_spmamba.weights.run_facts import read_settings
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def changes_told(folder):
+    """Says what is set otherwise than before when the settings are kept anew.
+
+    Some of it, as a learning rate, changes nothing any more.
+
+    Arguments
+    ---------
+    folder : str or Path
+        The folder of a run.
+    """
+    kept = Path(folder) / "hyperparams.yaml"
+    old = _read(kept)
+    yield
+    if not (old and if_main_process()):
+        return
+    changes = [text.partition("=") for text in differences(old, _read(kept))]
+    # References have been resolved: one setting stands in several places, of
+    # which the shortest name is the one that is set.
+    found = {}
+    for name, _, change in sorted(changes, key=lambda x: x[0].count(".")):
+        found.setdefault(change.replace(f", now {name}=", " -> "), name)
+    if found:
+        changes = ", ".join(f"{name}: {pair}" for pair, name in found.items())
+        logger.warning(
+            f"{folder} goes on with other settings ({changes}); what its "
+            "checkpoint holds stays: weights, optimizer and learning rate"
+        )
+
+
+def _read(path):
+    """Settings that a run has kept, none where the file is no such thing."""
+    try:
+        return read_settings(path)
+    except (OSError, ValueError):
+        return {}
+
+
+def differences(old, new, where=""):
+    """What differs between two experiments, but for their output folder.
+
+    Arguments
+    ---------
+    old : dict
+        From ``plain_settings``.
+    new : dict
+        Likewise.
+    where : str
+        Name of the mapping, for what is found.
+
+    Returns
+    -------
+    list of str
+        One text for each setting.
+
+    Example
+    -------
+    >>> differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 2})
+    ['a.b=1, now a.b=3']
+    """
+    found = []
+    for key in {**old, **new}:
+        one, other = old.get(key), new.get(key)
+        name = f"{where}{key}"
+        if isinstance(one, dict) and isinstance(other, dict):
+            found += differences(one, other, f"{name}.")
+        elif one != other and name != "output_folder":
+            found.append(f"{name}={one}, now {name}={other}")
+    return found
+
+
+def plain_settings(text):
+    """Settings as texts and numbers, without any object being built.
+
+    Arguments
+    ---------
+    text : str
+        YAML text of an experiment.
+
+    Returns
+    -------
+    dict
+        Tags become parts of texts, those of mappings an entry ``tag``.
+
+    Example
+    -------
+    >>> plain_settings("a: !new:b.C\\n    d: !ref <e>")
+    {'a': {'tag': '!new:b.C', 'd': '!ref <e>'}}
+    """
+    return _plain(parse(text))
+
+
+def _plain(node):
+    """The same for one node."""
+    tag = getattr(getattr(node, "tag", None), "value", None)
+    if isinstance(node, TaggedScalar):
+        return f"{tag} {node.value}".strip()
+    if isinstance(node, dict):
+        plain = {key: _plain(value) for key, value in node.items()}
+        return {"tag": tag, **plain} if tag else plain
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    return node

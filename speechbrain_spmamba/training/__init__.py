@@ -1,0 +1,1 @@
+"""SpeechBrain's training loop with what it computes here and keeps."""

@@ -1,0 +1,352 @@
+"""Training of separation models in SpeechBrain's loop.
+
+Only the hooks that say what to compute are overridden. The optimisation step
+is the toolkit's, so that gradient accumulation, mixed precision, clipping,
+skipping of non-finite gradients, DDP, --compile and --debug work as they do
+in any SpeechBrain recipe; its two checks for numbers that are not finite are
+called as they are, and then say which items were met.
+"""
+
+import math
+import sys
+from functools import partial
+
+import speechbrain as sb
+import torch
+from speechbrain.nnet.schedulers import update_learning_rate
+from speechbrain.utils.distributed import ddp_broadcast, if_main_process
+
+from speechbrain_spmamba.loading.bad_audio import LeftOut
+from speechbrain_spmamba.scoring.evaluate import Evaluation, each_item
+from speechbrain_spmamba.scoring.loss import pairwise_neg_si_snr_or_level, pit
+from speechbrain_spmamba.scoring.metrics import score
+from speechbrain_spmamba.training.checkpoint import (
+    RandomState,
+    identity,
+    moving_average,
+)
+from speechbrain_spmamba.training.divergence import (
+    PATIENCE,
+    NonFinite,
+    toolkit_silenced,
+    way_back,
+)
+from speechbrain_spmamba.training.schedule import check_accumulation
+from speechbrain_spmamba.training.stoppable import StoppableBrain
+
+
+class SeparationBrain(StoppableBrain):
+    """Trains ``modules.separator`` on batches of ``mix_sig`` and ``src_sig``.
+
+    Arguments are those of ``StoppableBrain``. From ``hparams`` it reads
+
+    * ``train_loss``: a pairwise loss, see ``scoring/loss.py``; validation uses
+      negative SI-SNR, which for silent sources is the level of the output;
+    * ``lr_annealing``, ``epoch_counter``, ``train_logger``, ``history``;
+    * ``ema_decay``: above 0, validation and test use a moving average of the
+      weights;
+    * ``sample_rate``, ``num_examples``, ``results_folder`` for the test.
+
+    Example
+    -------
+    >>> import torch
+    >>> from types import SimpleNamespace
+    >>> from speechbrain.dataio.batch import PaddedBatch
+    >>> from speechbrain_spmamba.scoring.loss import pairwise_neg_snr
+    >>> from speechbrain_spmamba.models import build_model
+    >>> separator = build_model(
+    ...     "spmamba", n_fft=64, hop_length=32, num_blocks=1, emb_dim=4
+    ... )
+    >>> brain = SeparationBrain(
+    ...     modules={"separator": separator},
+    ...     opt_class=torch.optim.Adam,
+    ...     hparams={"train_loss": pairwise_neg_snr, "ema_decay": 0.0},
+    ...     run_opts={"device": "cpu"},
+    ... )
+    >>> brain.init_optimizers()
+    >>> src = torch.randn(400, 2)
+    >>> batch = PaddedBatch([{"mix_sig": src.sum(1), "src_sig": src}])
+    >>> bool(brain.fit_batch(batch).isfinite())
+    True
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        # The toolkit would climb with a negative norm, and stay with none.
+        if not self.max_grad_norm > 0:
+            raise ValueError(
+                f"max_grad_norm is {self.max_grad_norm}; give a number above "
+                "0 (1e9 is no limit)"
+            )
+        # A log in a file is read, not watched.
+        self.noprogressbar |= not sys.stderr.isatty()
+        self.average = None
+        self.nonfinite = NonFinite()
+        self.left_out = LeftOut(math.inf, "the training set")
+        if self.hparams.ema_decay:
+            self.average = moving_average(
+                self.modules.separator, self.hparams.ema_decay
+            )
+        if self.checkpointer is not None:
+            self.checkpointer.add_recoverable("random", RandomState())
+            if self.average is not None:
+                self.checkpointer.add_recoverable("average", self.average)
+
+    def compute_forward(self, batch, stage):
+        """Separates the mixtures of a batch.
+
+        Arguments
+        ---------
+        batch : PaddedBatch
+            With ``mix_sig`` ``[B, T]``.
+        stage : sb.Stage
+            In training the trained weights, else their average if there is.
+
+        Returns
+        -------
+        torch.Tensor
+            Estimates, shape ``[B, T, S]``.
+        """
+        mix, lengths = batch.mix_sig
+        # Asked before the copy to the device: it would have to wait for it.
+        padded = bool((lengths < 1).any())
+        mix, lengths = batch.to(self.device).mix_sig
+        separator = self.modules.separator
+        if stage != sb.Stage.TRAIN and self.average is not None:
+            separator = self.average.module
+        return separator(mix, lengths if padded else None)
+
+    def compute_objectives(self, est, batch, stage):
+        """Loss under the best assignment; keeps what the stage reports.
+
+        Arguments
+        ---------
+        est : torch.Tensor
+            Estimates, shape ``[B, T, S]``.
+        batch : PaddedBatch
+            With ``src_sig`` ``[B, T, S]``.
+        stage : sb.Stage
+            Training uses ``train_loss``, validation and test
+            ``pairwise_neg_si_snr_or_level``.
+
+        Returns
+        -------
+        torch.Tensor
+            Mean loss of the batch, in dB.
+
+        Raises
+        ------
+        ValueError
+            An estimate that is not finite, in validation and test.
+        """
+        src, lengths = batch.src_sig
+        if stage == sb.Stage.TRAIN:
+            loss, _ = pit(self.hparams.train_loss, est, src, lengths)
+            return loss.mean()
+        mix, _ = batch.mix_sig
+        pairwise = partial(pairwise_neg_si_snr_or_level, mix=mix)
+        loss, order = pit(pairwise, est, src, lengths)
+        if stage == sb.Stage.VALID:
+            ids = getattr(batch, "id", range(len(mix)))
+            try:
+                for _, *item in each_item(ids, mix, est, src, order, lengths):
+                    scores = score(*item, metrics=["si_snr"])
+                    self.si_snri.append(scores["si_snri"])
+            except ValueError as error:
+                if est.isfinite().all():
+                    raise
+                # In validation there is a training to say more of.
+                what = str(error).partition(";")[0]
+                self._diverge(f"validation: {what}")
+        elif if_main_process():
+            self.evaluation.add(batch.id, mix, est, src, order, lengths)
+        return loss.mean()
+
+    def on_stage_start(self, stage, epoch=None):
+        """Opens the books of a stage."""
+        super().on_stage_start(stage, epoch)
+        if stage == sb.Stage.TRAIN:
+            self.hparams.epoch_counter.start_clock()
+        elif stage == sb.Stage.VALID:
+            self.si_snri = []
+        elif stage == sb.Stage.TEST:
+            self.evaluation = Evaluation(
+                self.hparams.results_folder,
+                self.hparams.sample_rate,
+                self.hparams.num_examples,
+            )
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        """Closes the books: learning rate, log, checkpoint, test results.
+
+        Arguments
+        ---------
+        stage : sb.Stage
+            The stage that ends.
+        stage_loss : float
+            Its mean loss in dB.
+        epoch : int, optional
+            The epoch, none in testing.
+        """
+        super().on_stage_end(stage, stage_loss, epoch)
+        if stage == sb.Stage.TRAIN:
+            self.train_snr = -float(stage_loss)
+        elif stage == sb.Stage.VALID:
+            # One rank decides: ranks that differ in the last digit would
+            # stop after different epochs and wait for each other for ever.
+            si_snri = torch.tensor(self.si_snri).nanmean().item()
+            loss, si_snri = ddp_broadcast((float(stage_loss), si_snri))
+            self._end_epoch(epoch, loss, si_snri)
+        elif if_main_process():
+            self.summary = self.evaluation.finish(self.tested)
+
+    def on_evaluate_start(self, max_key=None, min_key=None):
+        """Loads the best checkpoint, which the scores will name.
+
+        Arguments
+        ---------
+        max_key : str, optional
+            Figure of which the largest is best.
+        min_key : str, optional
+            Figure of which the smallest is best.
+
+        Raises
+        ------
+        ValueError
+            There is none.
+        """
+        found = self.checkpointer.recover_if_possible(
+            max_key=max_key, min_key=min_key
+        )
+        if found is None:
+            raise ValueError(
+                f"{self.checkpointer.checkpoints_dir} has no checkpoint to "
+                "test; train for at least one epoch"
+            )
+        # What --debug scores, a few items, are no scores of these weights.
+        name = "separator" if self.average is None else "average"
+        self.tested = None if self.debug else identity(found, name)
+
+    def make_dataloader(self, dataset, stage, *args, **kwargs):
+        """Makes a loader as the toolkit does; training must lead to steps."""
+        loader = super().make_dataloader(dataset, stage, *args, **kwargs)
+        if stage == sb.Stage.TRAIN:
+            self.left_out = LeftOut(len(dataset), "the training set")
+            check_accumulation(self.grad_accumulation_factor, len(loader))
+        return loader
+
+    def on_fit_batch_start(self, batch, should_step):
+        """Notes which items come, and which were left out for them."""
+        self.nonfinite.begin(getattr(batch, "id", []))
+        for text in getattr(batch, "left_out", []):
+            for line in text.splitlines():
+                self.left_out.add(*line.split("\t", 1))
+
+    def check_loss_isfinite(self, loss):
+        """The toolkit's check, which then names the items.
+
+        Arguments
+        ---------
+        loss : torch.Tensor
+            Scaled loss of the batch.
+
+        Raises
+        ------
+        ValueError
+            Too many of an epoch were not finite.
+        """
+        self.scaled_loss = loss.detach()
+        before = getattr(self, "nonfinite_count", 0)
+        try:
+            with toolkit_silenced():
+                super().check_loss_isfinite(loss)
+        except ValueError:
+            self.nonfinite.note(self.step, "the loss is")
+            self._diverge(self._last_loss())
+        if getattr(self, "nonfinite_count", 0) > before:
+            self.nonfinite.note(self.step, "the loss is")
+
+    def check_gradients(self):
+        """The toolkit's check, which then names the items.
+
+        Raises
+        ------
+        ValueError
+            No finite gradients in a long row of steps.
+        """
+        given = [p for p in self.modules.parameters() if p.grad is not None]
+        with toolkit_silenced():
+            super().check_gradients()
+        # It has taken away those that were not finite. To ask that needs no
+        # waiting for a device.
+        if any(parameter.grad is None for parameter in given):
+            self.nonfinite.note(self.step, "gradients are")
+            if self.nonfinite.in_a_row >= PATIENCE:
+                self._diverge(self._last_loss())
+
+    def on_fit_batch_end(self, batch, outputs, loss, should_step):
+        """Lets the average of the weights follow a step, and counts time."""
+        if not should_step:
+            return
+        self.nonfinite.end()
+        if self.average is not None:
+            self.average.update_parameters(self.modules.separator)
+        # A batch may be fitted without a loop around it, and so no counter.
+        counter = getattr(self.hparams, "epoch_counter", None)
+        if counter is None:
+            return
+        counter.count_time()
+        # One rank decides, as below.
+        if counter.max_minutes and ddp_broadcast(counter.time_is_over):
+            # The toolkit's own way out: the epoch ends here, is validated and
+            # saved as usual, and is the last.
+            self.optimizer_step_limit = self.optimizer_step
+
+    def _last_loss(self):
+        """Where a step was the last."""
+        loss = float(self.scaled_loss) * self.grad_accumulation_factor
+        return f"step {self.step}: loss {loss / self.scaler.get_scale():.4g}"
+
+    def _diverge(self, where):
+        """Ends a training that has nothing to go on with."""
+        rate = self.optimizer.param_groups[0]["lr"]
+        counter = getattr(self.hparams, "epoch_counter", None)
+        raise ValueError(
+            f"training diverged in epoch {counter.current if counter else 1}, "
+            f"{where} at learning rate {rate:.3g}; the last steps that were "
+            f"not finite: {self.nonfinite}; {way_back(self.checkpointer, rate)}"
+        )
+
+    def _end_epoch(self, epoch, valid_loss, si_snri):
+        """What a validation leads to."""
+        rate, next_rate = self.hparams.lr_annealing(
+            [self.optimizer], epoch, valid_loss
+        )
+        update_learning_rate(self.optimizer, next_rate)
+        self.hparams.epoch_counter.update(valid_loss)
+        if isinstance(self.hparams.train_logger, partial):
+            # One that writes to its folder as soon as it is made.
+            self.hparams.train_logger = self.hparams.train_logger()
+        self.hparams.train_logger.log_stats(
+            stats_meta={"epoch": epoch, "lr": rate},
+            train_stats={"snr": self.train_snr},
+            valid_stats={"si_snr": -valid_loss, "si_snri": si_snri},
+        )
+        self.hparams.history.add(
+            epoch=epoch,
+            lr=rate,
+            train_snr=self.train_snr,
+            valid_si_snr=-valid_loss,
+            valid_si_snri=si_snri,
+        )
+        self.checkpointer.save_and_keep_only(
+            meta={
+                "loss": valid_loss,
+                "epoch": epoch,
+                "si_snri": si_snri,
+                "minutes": self.hparams.epoch_counter.minutes,
+            },
+            min_keys=["loss"],
+            num_to_keep=2,  # should one turn out to be damaged
+        )
+        self.hparams.history.write()

@@ -1,0 +1,1 @@
+"""Weights in and out: model folders, runs, published checkpoints."""

@@ -1,0 +1,238 @@
+"""Builds the model of a stranger's files, once they are known to build one.
+
+text (``checked_text``) -> a network without memory
+     -> its header and the file of weights agree with it -> the model
+
+What is trusted is built as it stands.
+"""
+
+import torch
+from hyperpyyaml import load_hyperpyyaml
+from ruamel.yaml.error import YAMLError
+
+from speechbrain_spmamba.safe_yaml import HEADER
+from speechbrain_spmamba.weights.checked_text import not_loaded, read_text
+from speechbrain_spmamba.weights.tensors import (
+    check_fit,
+    fill,
+    no_more_than,
+    read_weights,
+)
+
+MAX_TENSORS = 100_000  # of a network without weights
+MAX_PARAMETERS = 2_000_000_000
+# Of a text that is trusted, and yet does not fit what is installed here.
+BUILD_ERRORS = (ImportError, AttributeError, TypeError, YAMLError)
+
+
+def build_trusted(text, path, overrides=None):
+    """Builds whatever a text says, which may run any code.
+
+    Arguments
+    ---------
+    text : str
+        HyperPyYAML.
+    path : str or Path
+        Where it is from, for messages.
+    overrides : dict, optional
+        The user's own changes.
+
+    Returns
+    -------
+    dict
+        What the text describes.
+
+    Raises
+    ------
+    ValueError
+        It cannot be built.
+    """
+    try:
+        return load_hyperpyyaml(text, overrides)
+    except BUILD_ERRORS as error:
+        raise not_loaded(path, error) from None
+
+
+def build(text, path, state, misfit, overrides=None, must_match=True):
+    """Builds what a checked text describes, and fills it with weights.
+
+    It is built without memory first, and compared with the header and with
+    the weights: what is built in earnest is as large as the file of weights.
+
+    Arguments
+    ---------
+    text : str
+        From ``read_text``, or of the same form.
+    path : str or Path
+        Where it is from, for messages.
+    state : dict
+        From ``read_weights``.
+    misfit : str
+        How the message begins if the weights do not fit.
+    overrides : dict or str, optional
+        The user's own changes.
+    must_match : bool
+        Whether these need to be of keys that are there.
+
+    Returns
+    -------
+    dict
+        What the text describes; its ``separator`` has the weights.
+
+    Raises
+    ------
+    ValueError
+        It cannot be built, or header, network and weights contradict.
+    """
+    planned = plan(text, path, len(state), overrides, must_match)
+    try:
+        check_fit(state, planned.state_dict())
+        found = load_hyperpyyaml(text, overrides, must_match)
+        fill(found["separator"], state)
+    except ValueError as error:
+        raise ValueError(f"{misfit} the model of {path}: {error}") from None
+    return found
+
+
+def build_without_weights(text, path, overrides=None):
+    """Builds what a checked text describes, if it is not absurdly large.
+
+    Arguments
+    ---------
+    text : str
+        From ``read_part``.
+    path : str or Path
+        Where it is from, for messages.
+    overrides : dict, optional
+        The user's own changes.
+
+    Returns
+    -------
+    dict
+        What the text describes.
+
+    Raises
+    ------
+    ValueError
+        It cannot be built, or is larger than ``MAX_PARAMETERS``.
+    """
+    planned = plan(text, path, MAX_TENSORS, overrides)
+    size = sum(tensor.numel() for tensor in planned.state_dict().values())
+    if size > MAX_PARAMETERS:
+        raise not_loaded(
+            path,
+            f"its model has {size} parameters; at most {MAX_PARAMETERS} are "
+            "built without weights",
+        )
+    return load_hyperpyyaml(text, overrides)
+
+
+def plan(text, path, tensors, overrides=None, must_match=True):
+    """Builds a network without memory, as far as it has not too many weights.
+
+    Arguments
+    ---------
+    text : str
+        A checked text.
+    path : str or Path
+        Where it is from, for messages.
+    tensors : int
+        Weights that it should have.
+    overrides : dict or str, optional
+        The user's own changes.
+    must_match : bool
+        Whether these need to be of keys that are there.
+
+    Returns
+    -------
+    torch.nn.Module
+        The network on the device "meta".
+
+    Raises
+    ------
+    ValueError
+        It cannot be built, has far more weights, or is for another rate or
+        number of sources than the text says.
+    """
+    try:
+        with torch.device("meta"), no_more_than(tensors):
+            hparams = load_hyperpyyaml(text, overrides, must_match)
+        check_header(hparams, hparams["separator"])
+    # Constructors have many ways to fail on sizes that do not go together.
+    except Exception as error:
+        raise not_loaded(path, error) from None
+    return hparams["separator"]
+
+
+def check_header(hparams, separator):
+    """Raises ValueError where a network is built for other than is said.
+
+    Arguments
+    ---------
+    hparams : dict
+        With ``sample_rate`` and ``num_spks``, or one of them.
+    separator : torch.nn.Module
+        The network; one that has no such attributes passes.
+    """
+    for key in HEADER:
+        said = hparams.get(key)
+        built = getattr(separator, key, said)
+        if said is not None and built != said:
+            raise ValueError(
+                f"'{key}' is {said}, but its separator is built for "
+                f"{key} = {built}"
+            )
+
+
+def load_checked(
+    cls,
+    paths,
+    overrides=None,
+    overrides_must_match=True,
+    savedir=None,
+    download_only=False,
+    **kwargs,
+):
+    """The toolkit's ``pretrained_from_hparams`` for what was checked.
+
+    Arguments
+    ---------
+    cls : type
+        Subclass of the toolkit's ``Pretrained``.
+    paths : list of Path
+        From ``collect``.
+    overrides : dict or str, optional
+        The user's own changes; they may be anything.
+    overrides_must_match : bool
+        See the toolkit.
+    savedir : str or Path, optional
+        See the toolkit.
+    download_only : bool
+        See the toolkit.
+    **kwargs : dict
+        Arguments of ``cls``.
+
+    Returns
+    -------
+    object
+        An instance of ``cls``; None after a download only.
+
+    Raises
+    ------
+    ValueError
+        See ``read_text``, ``read_weights`` and ``build``.
+    """
+    path, weights = paths
+    text = read_text(path)
+    if download_only:
+        return None
+    hparams = build(
+        text,
+        path,
+        read_weights(weights),
+        f"weights in {weights} do not fit",
+        overrides,
+        overrides_must_match,
+    )
+    hparams["savedir"] = savedir
+    return cls(modules=hparams["modules"], hparams=hparams, **kwargs)

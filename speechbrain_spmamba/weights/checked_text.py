@@ -1,0 +1,109 @@
+"""Reads YAML files for what builds a model, and refuses those that do more.
+
+A model folder's file is taken as a whole, an experiment's in part. What the
+allow-list of ``safe_yaml`` refuses, the user may trust; numbers that no model
+is built of are no matter of trust.
+"""
+
+from pathlib import Path
+
+from speechbrain_spmamba import safe_yaml
+from speechbrain_spmamba.files.yaml_tree import MAX_CHARACTERS
+
+TRUST = (
+    "what is more than a model of this package is loaded with --trust alone "
+    "(in Python safe=False or trust=True), and may run any code"
+)
+
+
+def read_text(path):
+    """The text of a YAML file that builds a model and does no more.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    str
+        The text that was checked.
+
+    Raises
+    ------
+    ValueError
+        The text is more than a model, or describes none.
+    """
+    # What is checked is what is loaded: the file is read once.
+    with open(path, "rb") as file:
+        data = file.read(2 * MAX_CHARACTERS)
+    try:
+        text = data.decode("ascii").replace("\r\n", "\n")
+    except UnicodeDecodeError:
+        raise not_loaded(path, "it is no ASCII text") from None
+    try:
+        safe_yaml.check(text)
+    except ValueError as error:
+        raise not_loaded(path, error, TRUST) from None
+    _check_values(path, text)
+    return text
+
+
+def read_part(path):
+    """What builds the model in the YAML file of an experiment or a run.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    str
+        See ``safe_yaml.model_part``.
+
+    Raises
+    ------
+    ValueError
+        Its separator is more than a model of this package, or none.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        text = safe_yaml.model_part(text)
+    except UnicodeDecodeError:
+        raise not_loaded(path, "it is no UTF-8 text") from None
+    except ValueError as error:
+        raise not_loaded(path, error, TRUST) from None
+    _check_values(path, text)
+    return text
+
+
+def _check_values(path, text):
+    """Raises ValueError for numbers that no model is built of."""
+    try:
+        safe_yaml.check_values(text)
+    except ValueError as error:
+        raise not_loaded(path, error) from None
+
+
+def not_loaded(path, error, advice=""):
+    """The error of a file that is refused, in one line.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file.
+    error : Exception or str
+        Why.
+    advice : str
+        What to do, if anything.
+
+    Returns
+    -------
+    ValueError
+        To be raised.
+    """
+    reason = " ".join(str(error).split())[:300]
+    return ValueError(
+        f"{path} was not loaded: {reason}{advice and f'; {advice}'}"
+    )

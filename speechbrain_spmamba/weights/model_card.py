@@ -1,0 +1,278 @@
+"""The model card of a training run: README.md of a folder for the Hub.
+
+Everything in it is read from the run. What the run does not tell is said to
+be unknown; nothing is supposed.
+"""
+
+import io
+import json
+from pathlib import Path
+
+from packaging.licenses import (
+    InvalidLicenseExpression,
+    canonicalize_license_expression,
+)
+from ruamel.yaml import YAML
+
+from speechbrain_spmamba.training.checkpoint import identity
+from speechbrain_spmamba.weights.run_facts import (
+    read_scores,
+    read_set,
+    read_settings,
+)
+
+HUB_TASK = "audio-to-audio"
+TITLES = {
+    "si_snri": "SI-SNR improvement",
+    "sdri": "SDR improvement",
+    "si_snr": "SI-SNR",
+    "sdr": "SDR",
+}
+# For readers alone: it is no metric that the Hub could rank.
+SILENCE = {"silence": "outputs for silent sources, below the mixture"}
+UNKNOWN = "unknown"
+# What the Hub knows besides the SPDX list.
+HUB_LICENSES = ("other", "unknown", "cc", "gpl", "lgpl", "openrail")
+
+
+def known_license(name):
+    """A licence as the Hub names it.
+
+    Arguments
+    ---------
+    name : str
+        SPDX expression in any case, or one of the Hub's own words.
+
+    Returns
+    -------
+    str
+        In small letters.
+
+    Raises
+    ------
+    ValueError
+        No such licence.
+
+    Example
+    -------
+    >>> known_license("CC-BY-4.0")
+    'cc-by-4.0'
+    """
+    if name.lower() in HUB_LICENSES:
+        return name.lower()
+    try:
+        return canonicalize_license_expression(name).lower()
+    except InvalidLicenseExpression:
+        raise ValueError(
+            f"--license is '{name}'; expected a licence of the SPDX list, for "
+            "example cc-by-4.0, apache-2.0 or mit, or "
+            + ", ".join(HUB_LICENSES)
+        ) from None
+
+
+def model_card(results_folder, checkpoint, separator, license=None):
+    """Writes the card.
+
+    Arguments
+    ---------
+    results_folder : str or Path
+        Output folder of ``train.py``.
+    checkpoint : speechbrain.utils.checkpoints.Checkpoint
+        That which is exported.
+    separator : torch.nn.Module
+        Its model.
+    license : str, optional
+        Licence of the weights, as the Hub names it.
+
+    Returns
+    -------
+    str
+        Markdown with YAML front matter.
+    """
+    folder = Path(results_folder)
+    settings = read_settings(folder / "hyperparams.yaml")
+    sets = {split: read_set(settings, split) for split in ("train", "test")}
+    scores = read_scores(folder / "test" / "summary.json", identity(checkpoint))
+    name = f"{type(separator).__name__} ({settings.get('name', UNKNOWN)})"
+    parts = [
+        f"---\n{_front_matter(name, settings, scores, license)}---",
+        f"# {name}",
+        _about(separator, settings),
+        "## Use",
+        USAGE,
+        "## Data",
+        _data(settings, sets),
+        "## Training",
+        _training(settings, checkpoint.meta),
+        "## Scores",
+        _results(scores),
+        "## Limits",
+        _limits(settings, sets["train"]),
+        "## Licence",
+        license or "Not stated; ask who made these weights.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+USAGE = """\
+```python
+from speechbrain_spmamba.inference import WaveformSeparation
+
+model = WaveformSeparation.from_hparams(source="this folder, or user/name")
+sources = model.separate_file("mixture.wav", "separated")  # [T, num_spks]
+```"""
+
+
+def _front_matter(name, settings, scores, license=None):
+    """What the Hub reads.
+
+    Arguments
+    ---------
+    name : str
+        Title of the model.
+    settings : dict
+        From ``plain``.
+    scores : dict or None
+        From ``read_scores``.
+    license : str, optional
+        Licence of the weights.
+
+    Returns
+    -------
+    str
+        YAML.
+    """
+    about = {
+        "library_name": "speechbrain",
+        "pipeline_tag": HUB_TASK,
+        "tags": ["speech-separation", "source-separation", "speechbrain"],
+    }
+    if license:
+        about["license"] = license
+    metrics = [
+        {"type": kind, "name": f"{title} (dB)", "value": round(mean, 2)}
+        for kind, title in TITLES.items()
+        if (mean := ((scores or {}).get(kind) or {}).get("mean")) is not None
+    ]
+    if metrics:
+        data_set = _preparation(settings)
+        result = {
+            "task": {"type": HUB_TASK, "name": "Speech separation"},
+            "dataset": {"type": data_set, "name": f"{data_set} (test)"},
+            "metrics": metrics,
+        }
+        about["metrics"] = [metric["type"] for metric in metrics]
+        about["model-index"] = [{"name": name, "results": [result]}]
+    text = io.StringIO()
+    YAML().dump(about, text)
+    return text.getvalue()
+
+
+def _preparation(settings):
+    """Name of the data set, after the module that prepares it."""
+    function = (settings.get("prepare") or {}).get("!", "")
+    parts = function.split(".")
+    return parts[-2] if len(parts) > 1 else UNKNOWN
+
+
+def _about(separator, settings):
+    """Parameters, rate and sources."""
+    parameters = sum(p.numel() for p in separator.parameters())
+    model = f"{type(separator).__module__}.{type(separator).__qualname__}"
+    return (
+        f"Separates {settings['num_spks']} sources from one mixture at "
+        f"{settings['sample_rate']} Hz. Model: `{model}`, "
+        f"{parameters:,} parameters."
+    )
+
+
+def _data(settings, sets):
+    """What it was trained and tested on."""
+    lines = [f"Data set: {_preparation(settings)}."]
+    if isinstance(settings.get("splits"), dict):
+        kept = {k: v for k, v in settings["splits"].items() if k != "!"}
+        lines.append(f"Splits, as set: `{json.dumps(kept)}`.")
+    for split, found in sets.items():
+        if found is None:
+            lines.append(f"{split}: size unknown, its manifest was not there.")
+        else:
+            noise = "with" if found["noise"] else "without"
+            lines.append(
+                f"{split}: {found['mixtures']} mixtures of {found['sources']} "
+                f"sources, {found['hours']:.3g} h, {noise} noise files."
+            )
+    mixing = settings.get("dynamic_mixing")
+    if mixing and mixing != {}:
+        lines.append("Trained on new mixtures of these sources every epoch.")
+    return "\n".join(f"* {line}" for line in lines)
+
+
+def _training(settings, meta):
+    """How it was trained."""
+    known = {
+        "epochs": meta.get("epoch"),
+        "minutes": _rounded(meta.get("minutes")),
+        "batch size of a process": settings.get("batch_size"),
+        "batches a step": settings.get("grad_accumulation_factor"),
+        "seconds of a crop": settings.get("segment"),
+        "precision": settings.get("precision"),
+        "optimizer": (settings.get("optimizer") or {}).get("!"),
+        "learning rate": settings.get("lr"),
+        "loss": (settings.get("train_loss") or {}).get("!"),
+        "decay of the average of weights": settings.get("ema_decay"),
+        "seed": settings.get("seed"),
+        "number of processes": None,
+    }
+    return "\n".join(
+        f"* {name}: {UNKNOWN if value is None else value}"
+        for name, value in known.items()
+    )
+
+
+def _results(scores):
+    """Measured scores."""
+    if scores is None:
+        return "Not measured for these weights."
+    lines = ["| figure | mean (dB) | 95 % interval | median |"]
+    lines += ["|---|---|---|---|"]
+    for kind, title in {**TITLES, **SILENCE}.items():
+        figure = scores.get(kind) or {}
+        if figure.get("mean") is None:
+            continue
+        low, high = figure["interval"]
+        lines.append(
+            f"| {title} | {figure['mean']:.2f} | {low:.2f} to {high:.2f} | "
+            f"{figure['median']:.2f} |"
+        )
+    lines += ["", f"On {scores['mixtures']} mixtures, {scores['hours']:.3g} h."]
+    if scores.get("undefined"):
+        lines.append(
+            f"{scores['undefined']} of them have no improvement: a source is "
+            "silent, or alone in the mixture."
+        )
+    return "\n".join(lines)
+
+
+def _limits(settings, train):
+    """What it has never met, as far as the run tells."""
+    rate, sources = settings["sample_rate"], settings["num_spks"]
+    lines = [
+        f"Never saw more or fewer than {sources} sources a mixture, nor "
+        f"frequencies above {rate / 2:g} Hz.",
+        "Never saw other data than named above: other languages, rooms and "
+        "microphones are not measured.",
+        "The order of its outputs means nothing.",
+    ]
+    if isinstance(settings.get("segment"), (int, float)):
+        lines.append(
+            f"Never saw more than {settings['segment']:g} s at once while it "
+            "was trained."
+        )
+    if train is not None and not train["noise"]:
+        lines.append("Its training mixtures name no noise files.")
+    return "\n".join(f"* {line}" for line in lines)
+
+
+def _rounded(number):
+    """One decimal, or None."""
+    return round(number, 1) if isinstance(number, (int, float)) else None

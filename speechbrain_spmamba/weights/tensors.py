@@ -1,0 +1,276 @@
+"""Weights of a stranger's file: read without believing what it says.
+
+A file of ``torch.save`` is a zip archive of raw numbers and of a description,
+a pickle, that lays tensors over them. ``weights_only`` runs nothing of it, but
+a few bytes may still unpack, or stand for a tensor that repeats them, to
+hundreds of gigabytes. So archives have to be stored as they are written,
+tensors may not be larger than their file, and the file is mapped, not read,
+until its tensors are known to fit.
+"""
+
+import pickle
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch.nn.modules import module as torch_modules
+
+from speechbrain_spmamba.files.names import shown
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+# What a module may register before it is built: the toolkit copies modules,
+# and throws away what it copied.
+SPARE = 100
+
+
+def read_weights(path):
+    """Reads a state dict; nothing of its numbers is looked at yet.
+
+    Arguments
+    ---------
+    path : str or Path
+        What ``torch.save`` wrote.
+
+    Returns
+    -------
+    dict
+        Name -> dense tensor on the CPU, a view of the file.
+
+    Raises
+    ------
+    ValueError
+        No such file, no weights, more than weights, or a file that claims to
+        hold more than it does.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "net.ckpt"
+    >>> torch.save({"w": torch.zeros(2)}, path)
+    >>> read_weights(path)
+    {'w': tensor([0., 0.])}
+    """
+    path = Path(path)
+    if not path.is_file():
+        found = "is a folder" if path.is_dir() else "does not exist"
+        raise ValueError(f"{path} {found}; a file of weights was expected")
+    size = path.stat().st_size
+    check_archive(path, size)
+    try:
+        state = torch.load(
+            path, map_location="cpu", weights_only=True, mmap=True
+        )
+    # Whatever a damaged or made-up pickle leads to: dozens of kinds.
+    except Exception as error:
+        raise _no_weights(path, error) from None
+    if not isinstance(state, dict) or not state:
+        raise ValueError(f"{path} holds no weights with names")
+    try:
+        check_tensors(state, size)
+    except ValueError as error:
+        raise ValueError(f"{path} {error}; it was not loaded") from None
+    # Without what an OrderedDict may carry, which can tell a module to take
+    # tensors as they are.
+    return dict(state)
+
+
+def check_tensors(state, most):
+    """Refuses a state dict of other things than plain tensors with names.
+
+    Arguments
+    ---------
+    state : dict
+        What a file holds.
+    most : int
+        Bytes that the tensors may have together.
+
+    Raises
+    ------
+    ValueError
+        What is wrong with the file, as the rest of a sentence.
+
+    Example
+    -------
+    >>> check_tensors({"w": torch.zeros(1).expand(9)}, most=8)
+    Traceback (most recent call last):
+        ...
+    ValueError: claims to hold 36 bytes of weights, more than there are
+    """
+    for name, tensor in state.items():
+        if not isinstance(name, str):
+            raise ValueError(
+                f"has a weight with the name {str(name)[:40]!r}, which is no "
+                "text"
+            )
+        if not _is_dense(tensor):
+            raise ValueError(f"has '{shown(name[:80])}', no plain tensor")
+    total = sum(t.numel() * t.element_size() for t in state.values())
+    if total > most:
+        raise ValueError(
+            f"claims to hold {total} bytes of weights, more than there are"
+        )
+
+
+def check_archive(path, size):
+    """Refuses an archive that would unpack to more than its size.
+
+    Arguments
+    ---------
+    path : str or Path
+        A file of weights.
+    size : int
+        Its bytes.
+
+    Raises
+    ------
+    ValueError
+        It is compressed, lists its bytes several times, or is none.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    # The archive's own fields may be anything, too.
+    except Exception as error:
+        raise _no_weights(path, error) from None
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise ValueError(
+            f"{path} is compressed, as `torch.save` never writes it; it was "
+            "not loaded"
+        )
+    if sum(entry.file_size for entry in entries) > size:
+        raise ValueError(
+            f"{path} has {size} bytes and would unpack to more; it was not "
+            "loaded"
+        )
+
+
+def _no_weights(path, error):
+    """The error of a file that cannot be read."""
+    kind = "" if isinstance(error, pickle.UnpicklingError) else "damaged, or "
+    return ValueError(
+        f"{path} is no file of weights: it is {kind}made by another program, "
+        "or holds more than weights; it was not loaded"
+    )
+
+
+def _is_dense(tensor):
+    """Whether it is a tensor whose numbers stand in memory one by one."""
+    return (
+        type(tensor) in (torch.Tensor, torch.nn.Parameter)
+        and not tensor.is_nested
+        and tensor.layout == torch.strided
+        and tensor.device.type == "cpu"
+        and not tensor.is_quantized
+    )
+
+
+def check_fit(state, wanted):
+    """Compares weights with those that a network has.
+
+    Arguments
+    ---------
+    state : dict
+        From ``read_weights``.
+    wanted : dict
+        State dict of the network, on any device, also "meta".
+
+    Raises
+    ------
+    ValueError
+        Weights are missing, too many, of another shape, or of a kind that is
+        not converted: floating point numbers of any width are.
+
+    Example
+    -------
+    >>> layer = torch.nn.Linear(2, 1, device="meta")
+    >>> check_fit({"weight": torch.zeros(1, 2)}, layer.state_dict())
+    Traceback (most recent call last):
+        ...
+    ValueError: 'bias' is missing (1 of 2)
+    """
+    for there, other, kind in (
+        (wanted, state, "is missing"),
+        (state, wanted, "is unknown to it"),
+    ):
+        odd = [name for name in there if name not in other]
+        if odd:
+            raise ValueError(
+                f"'{shown(odd[0][:80])}' {kind} ({len(odd)} of {len(there)})"
+            )
+    for name, tensor in state.items():
+        if tensor.shape != wanted[name].shape:
+            raise ValueError(
+                f"'{name}' has shape {list(tensor.shape)}, expected "
+                f"{list(wanted[name].shape)}"
+            )
+        kinds = tensor.dtype, wanted[name].dtype
+        if kinds[0] != kinds[1] and not set(kinds) <= set(FLOATS):
+            raise ValueError(
+                f"'{name}' is of type {kinds[0]}, expected {kinds[1]}"
+            )
+
+
+def fill(module, state):
+    """Copies weights into a network, in the network's precision.
+
+    Arguments
+    ---------
+    module : torch.nn.Module
+        The network.
+    state : dict
+        From ``read_weights``.
+
+    Raises
+    ------
+    ValueError
+        They do not fit, see ``check_fit``.
+    """
+    check_fit(state, module.state_dict())
+    module.load_state_dict(state)
+
+
+def check_finite(state):
+    """Raises ValueError for weights that are of no use to anyone.
+
+    Arguments
+    ---------
+    state : dict
+        From ``read_weights``.
+    """
+    for name, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"'{name}' has numbers that are not finite")
+
+
+@contextmanager
+def no_more_than(tensors):
+    """Ends the building of a network that has many more weights than a file.
+
+    Arguments
+    ---------
+    tensors : int
+        Weights in the file.
+
+    Example
+    -------
+    >>> with no_more_than(1), torch.device("meta"):
+    ...     layers = [torch.nn.Linear(1, 1) for _ in range(10**9)]
+    Traceback (most recent call last):
+        ...
+    ValueError: it has more weights than the file, which has 1
+    """
+    left = 2 * tensors + SPARE
+
+    def count(module, name, parameter):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise ValueError(
+                f"it has more weights than the file, which has {tensors}"
+            )
+
+    handle = torch_modules.register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()

@@ -1,0 +1,142 @@
+"""`spmamba prepare` passes on what each set takes, and names mistakes."""
+
+import inspect
+import subprocess
+import sys
+from importlib import import_module, util
+from types import SimpleNamespace
+
+import pytest
+
+from speechbrain_spmamba import cli
+from speechbrain_spmamba.commands import prepare_sets
+from speechbrain_spmamba.commands.prepare_sets import (
+    PACKAGE,
+    SETS,
+    options_of,
+    run,
+)
+from tests import ROOT
+from tests.prepare.trees import write_noise, write_parts
+
+RECIPES = ROOT / "recipes"
+AVAILABLE = [s for s in SETS if util.find_spec(f"{PACKAGE}.{SETS[s][0]}")]
+
+
+def test_a_set_is_prepared(tmp_path, capsys):
+    write_parts(tmp_path / "data" / "tt", ["mix", "s1"], ["x"])
+    words = [str(tmp_path / "out"), "--folder", str(tmp_path / "data")]
+    run("custom", [*words, "--splits", "{test: tt}", "--jobs=2"])
+    path = tmp_path / "out" / "test.csv"
+    lines = [f"test: {path}", f"$data_root: {tmp_path / 'data'}"]
+    assert capsys.readouterr().out.splitlines() == lines
+    assert path.is_file()
+
+
+def test_a_released_set_knows_its_name(tmp_path):
+    for part in ("mix", "spk1_reverb", "spk2_reverb"):
+        write_noise(tmp_path / "test/a/b/1_2" / f"{part}.wav", rate=16000)
+    words = [str(tmp_path / "out"), "--folder", str(tmp_path)]
+    run("echoset", [*words, "--splits", "{test: test}"])
+    stamp = (tmp_path / "out" / "settings.json").read_text()
+    assert '"set": "echoset"' in stamp
+
+
+@pytest.mark.parametrize("name", AVAILABLE)
+def test_every_set_says_what_it_takes(name, capsys):
+    run(name, ["--help"])
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: spmamba prepare {name} OUT")
+    for option, default in options_of(name).items():
+        needed = default is inspect.Parameter.empty
+        assert f"\n--{option} {'(needed)' if needed else default}\n" in text
+    function = import_module(f"{PACKAGE}.{SETS[name][0]}").prepare
+    assert "output_folder" in inspect.getdoc(function) or name == "synthetic"
+
+
+def test_made_up_data_take_what_their_mixtures_take():
+    options = options_of("synthetic")
+    assert {"corpora", "corpora_folder", "splits", "seconds"} <= set(options)
+    assert "speech_folder" not in options
+
+
+def test_inspect_looks_at_a_folder(monkeypatch, capsys, tmp_path):
+    module = SimpleNamespace(inspect=lambda folder: print(f"at {folder}"))
+    monkeypatch.setattr(prepare_sets, "import_module", lambda name: module)
+    run("inspect", [str(tmp_path)])
+    assert capsys.readouterr().out == f"at {tmp_path}\n"
+
+
+@pytest.mark.parametrize(
+    "what, words, message",
+    [
+        ("libremix", [], "no data set libremix; did you mean 'librimix'?"),
+        ("inspect", [], "expected: spmamba prepare inspect DIR"),
+        ("inspect", ["a", "b"], "expected: spmamba prepare inspect DIR"),
+        ("wham", [], "expected: spmamba prepare wham OUT"),
+        ("wham", ["--folder", "x"], "expected: spmamba prepare wham OUT"),
+        ("wham", ["o"], "wham needs --folder; see `spmamba prepare wham --h"),
+        (
+            "wham",
+            ["o", "--foldr", "x"],
+            "no option --foldr; did you mean '--fol",
+        ),
+        (
+            "wham",
+            ["o", "--name", "x"],
+            "wham has no option --name; It has --fo",
+        ),
+        ("echoset", ["o", "--name", "x"], "echoset has no option --name"),
+        ("wham", ["o", "--folder"], "--folder has no value"),
+        ("wham", ["o", "--folder", "--jobs", "2"], "--folder has no value"),
+        ("wham", ["o", "p"], "p is not understood; expected --key value"),
+        ("wham", ["o", "--jobs", "1", "--jobs", "2"], "--jobs is given twice"),
+        ("wham", ["o", "--splits", "{a"], "--splits {a is no YAML"),
+        ("none.yaml", [], "settings none.yaml do not exist"),
+    ],
+)
+def test_mistakes_are_named(what, words, message):
+    with pytest.raises(ValueError, match=message):
+        run(what, words)
+
+
+def test_mistakes_are_one_line_in_the_shell(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["prepare", "wham", "out", "--folder", "nowhere"])
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("error: ") and "nowhere is no folder" in error
+    assert "\n" not in error
+
+
+def test_help_of_a_set_gets_through_the_command_line(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["prepare", "wsj0mix", "--help"])
+    assert "usage: spmamba prepare wsj0mix OUT" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "path", sorted(RECIPES.glob("*/prepare.py")), ids=lambda p: p.parent.name
+)
+def test_a_recipe_is_a_thin_command(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 30
+    assert f"recipes/{path.parent.name}/prepare.py" in text
+    name = text.split('"prepare", "')[1].split('"')[0]
+    assert name in SETS
+
+
+def test_a_recipe_runs(tmp_path):
+    write_parts(tmp_path / "data" / "tt", ["mix", "s1"], ["x"])
+    done = subprocess.run(
+        [
+            sys.executable, RECIPES / "Custom" / "prepare.py", "out",
+            "--folder", "data", "--splits", "{test: tt}",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "test: out/test.csv" in done.stdout

@@ -1,0 +1,281 @@
+"""Results are written whole, right and readable."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from speechbrain_spmamba import cli
+from speechbrain_spmamba.manifest import write_manifest
+from speechbrain_spmamba.scoring import evaluate
+from speechbrain_spmamba.scoring.evaluate import (
+    Evaluation,
+    describe,
+    summary_lines,
+)
+from speechbrain_spmamba.scoring.metrics import score
+from speechbrain_spmamba.weights.export import model_yaml, write_model
+from tests.small_models import SMALL
+
+RATE = 8000
+
+
+def _batch():
+    src = torch.randn(2, 4000, 2)
+    est = src + 0.1 * torch.randn_like(src)
+    return src.sum(-1), est, src
+
+
+def test_every_mixture_has_its_row(tmp_path):
+    mix, est, src = _batch()
+    evaluation = Evaluation(tmp_path, RATE)
+    order = torch.tensor([[0, 1], [0, 1]])
+    evaluation.add(["b", "a"], mix, est, src, order, torch.tensor([1.0, 0.5]))
+    assert evaluation.finish()["checkpoint"] is None
+    whose = {"name": "CKPT+1", "sha256": "0"}
+    summary = evaluation.finish(whose)
+    assert summary["checkpoint"] == whose
+    with open(tmp_path / "results.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["ID"] for row in rows] == ["a", "b"]
+    assert [float(row["duration"]) for row in rows] == [0.25, 0.5]
+    expected = score(mix[1, :2000], est[1, :2000], src[1, :2000])
+    for name, value in expected.items():
+        assert float(rows[0][name]) == pytest.approx(value)
+    assert summary["mixtures"] == 2
+    mean = np.mean([float(row["si_snri"]) for row in rows])
+    assert summary["si_snri"]["mean"] == pytest.approx(mean)
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary
+    assert summary["hours"] == pytest.approx(0.75 / 3600)
+    table = (tmp_path / "results.csv").read_bytes()
+    header = b"ID,duration,si_snr,si_snri,sdr,sdri,silence\n"
+    assert table.startswith(header + b"a,0.25,")
+    assert not (tmp_path / "examples").exists()
+
+
+def test_estimates_are_scored_in_the_order_of_their_sources(tmp_path):
+    mix, est, src = _batch()
+    evaluation = Evaluation(tmp_path, RATE)
+    swapped = torch.tensor([[1, 0], [1, 0]])
+    evaluation.add(["a", "b"], mix, est.flip(-1), src, swapped)
+    assert all(row["si_snr"] > 15 for row in evaluation.rows)
+
+
+def test_examples_have_audio_and_a_figure(tmp_path):
+    mix, est, src = _batch()
+    evaluation = Evaluation(tmp_path, RATE, num_examples=1)
+    order = torch.tensor([[0, 1], [0, 1]])
+    evaluation.add(["a", "b"], mix, est, src, order)
+    folder = tmp_path / "examples" / "a"
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        "mixture.wav",
+        "estimate1.wav",
+        "estimate2.wav",
+        "reference1.wav",
+        "reference2.wav",
+        "spectrograms.png",
+    }
+    for name, signal in (
+        ("mixture", mix[0]),
+        ("estimate1", est[0, :, 0]),
+        ("estimate2", est[0, :, 1]),
+        ("reference1", src[0, :, 0]),
+        ("reference2", src[0, :, 1]),
+    ):
+        wave, rate = soundfile.read(folder / f"{name}.wav", dtype="float32")
+        np.testing.assert_array_equal(wave, signal)
+        assert rate == RATE
+    assert (folder / "spectrograms.png").read_bytes()[:4] == b"\x89PNG"
+    assert not (tmp_path / "examples" / "b").exists()
+
+
+def test_mixtures_without_an_improvement_are_counted_and_left_out(tmp_path):
+    mix, est, src = _batch()
+    expected = score(mix[0], est[0], src[0])
+    src[1, :, 1], mix[1] = 0, src[1, :, 0]
+    est[1, :, 1] = 0.01 * mix[1]
+    evaluation = Evaluation(tmp_path, RATE)
+    order = torch.tensor([[0, 1], [0, 1]])
+    evaluation.add(["a", "b"], mix, est, src, order)
+    summary = evaluation.finish()
+    assert (summary["mixtures"], summary["undefined"]) == (2, 1)
+    for name in ("si_snri", "sdri"):
+        assert summary[name]["items"] == 1
+        assert summary[name]["mean"] == pytest.approx(expected[name])
+    assert summary["si_snr"]["items"] == summary["sdr"]["items"] == 2
+    assert summary["silence"]["mean"] == pytest.approx(40, abs=1e-3)
+    with open(tmp_path / "results.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[1]["si_snri"] == rows[1]["sdri"] == rows[0]["silence"] == ""
+    text = "\n".join(summary_lines(summary))
+    assert "of 1 mixtures: 40.00 dB below the mixture" in text
+    assert "1 mixtures without an improvement" in text
+
+
+def test_a_test_set_of_silent_sources_alone_still_has_a_summary(tmp_path):
+    mix, est, src = _batch()
+    evaluation = Evaluation(tmp_path, RATE)
+    order = torch.tensor([[0, 1], [0, 1]])
+    evaluation.add(["a", "b"], mix, est, 0 * src, order)
+    summary = evaluation.finish()
+    assert summary["undefined"] == 2 and summary["si_snr"]["mean"] is None
+    assert len(summary_lines(summary)) == 3
+
+
+@pytest.mark.parametrize(
+    "signal, message",
+    [
+        (0, "the mixture of 'b\\\\n' has NaN"),
+        (1, "the model gives NaN or infinite samples for 'b\\\\n'"),
+        (2, "a source of 'b\\\\n' has NaN"),
+    ],
+)
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_what_is_not_finite_is_named(tmp_path, signal, message, value):
+    signals = _batch()
+    signals[signal][1, 7] = value
+    evaluation = Evaluation(tmp_path, RATE)
+    order = torch.tensor([[0, 1], [0, 1]])
+    with pytest.raises(ValueError, match=message) as error:
+        evaluation.add(["a", "b\n"], *signals, order)
+    assert "\n" not in str(error.value)
+
+
+def test_examples_stay_in_their_folder_whatever_the_ids_are(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(evaluate, "draw_spectrograms", lambda *_: None)
+    ids = ["../../up", str(tmp_path / "root"), "..", "nul\0l", "a/b", "a_b"]
+    folder = tmp_path / "1/2/3"
+    evaluation = Evaluation(folder, RATE, num_examples=len(ids))
+    src = torch.randn(len(ids), 80, 2)
+    order = torch.tensor([[0, 1]]).expand(len(ids), 2)
+    evaluation.add(ids, src.sum(-1), src, src, order)
+    written = {path.parent for path in tmp_path.rglob("mixture.wav")}
+    assert len(written) == len(ids)
+    assert {path.parent for path in written} == {folder / "examples"}
+    assert folder / "examples" / "a_b" in written
+
+
+def test_improvements_are_over_the_first_microphone(tmp_path):
+    mix, est, src = _batch()
+    evaluation = Evaluation(tmp_path, RATE)
+    order = torch.tensor([[0, 1], [0, 1]])
+    two = torch.stack([mix, torch.randn_like(mix)], -1)
+    evaluation.add(["a", "b"], two, est, src, order)
+    expected = score(mix[1], est[1], src[1])
+    assert evaluation.rows[1]["si_snri"] == pytest.approx(expected["si_snri"])
+
+
+@pytest.fixture
+def evaluate_files(tmp_path, small_model):
+    """``spmamba evaluate`` of a model on two mixtures; one has one talker."""
+    src = 0.1 * np.random.default_rng(0).standard_normal((4000, 2))
+    rows = []
+    for item, signals in (("a", src), ("b", src * [1, 0])):
+        row = {"ID": item, "duration": 0.5}
+        waves = {
+            "mix": signals.sum(1),
+            "s1": signals[:, 0],
+            "s2": signals[:, 1],
+        }
+        for part, wave in waves.items():
+            row[f"{part}_wav"] = tmp_path / f"{item}_{part}.wav"
+            soundfile.write(row[f"{part}_wav"], wave, RATE, "FLOAT")
+        rows.append(row)
+    write_manifest(tmp_path / "m.csv", rows, tmp_path)
+
+    def run(change=lambda model: None):
+        model = small_model()
+        change(model)
+        text = model_yaml(model, {"num_spks": 2, **SMALL["spmamba"]})
+        write_model(tmp_path / "model", model, text)
+        cli.main([
+            "evaluate", str(tmp_path / "model"), str(tmp_path / "m.csv"),
+            "--data_root", str(tmp_path), "-o", str(tmp_path / "scores"),
+            "--device", "cpu",
+        ])  # fmt: skip
+
+    return run
+
+
+def test_the_command_prints_the_table_of_a_training(
+    evaluate_files, tmp_path, capsys
+):
+    with pytest.raises(SystemExit) as stop:
+        evaluate_files()
+    assert not stop.value.code
+    summary = json.loads((tmp_path / "scores/summary.json").read_text())
+    *lines, where = capsys.readouterr().out.splitlines()
+    assert lines == summary_lines(summary) and summary["undefined"] == 1
+    assert where == f"  scores: {tmp_path / 'scores'}"
+
+
+def test_a_model_that_gives_nan_has_no_scores(evaluate_files, tmp_path, capsys):
+    def damage(model):
+        with torch.no_grad():
+            next(model.parameters()).fill_(float("nan"))
+
+    with pytest.raises(SystemExit) as stop:
+        evaluate_files(damage)
+    assert stop.value.code == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("error: the model gives NaN") and "'a'" in last
+    assert not (tmp_path / "scores").exists()
+
+
+def test_a_mixture_that_the_model_does_not_take_is_named(
+    evaluate_files, tmp_path, capsys
+):
+    path = tmp_path / "b_mix.wav"
+    soundfile.write(path, np.ones((4000, 2)), RATE)
+    with pytest.raises(SystemExit) as stop:
+        evaluate_files()
+    assert stop.value.code == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("error: 'b': mixture has shape [1, 4000, 2]")
+
+
+def test_the_interval_holds_the_mean_nineteen_times_in_twenty():
+    rng = np.random.default_rng(1)
+    held = 0
+    for _ in range(100):
+        low, high = describe(list(rng.normal(3.0, 2.0, 60)), 400)["interval"]
+        held += low < 3.0 < high
+    assert 88 <= held <= 100
+
+
+def test_the_interval_is_the_same_whenever_it_is_asked_for():
+    values = [0.0, 1.0] * 50
+    found = describe(values)
+    assert found == describe(values)
+    assert found["interval"] == pytest.approx([0.4, 0.6], abs=0.015)
+
+
+def test_undefined_scores_are_left_out():
+    found = describe([1.0, float("nan"), 3.0])
+    assert found["mean"] == 2.0
+    nothing = {"items": 0, "mean": None, "median": None, "interval": None}
+    assert describe([float("nan")]) == nothing
+
+
+def test_what_a_test_brought_is_said_line_by_line():
+    def figure(mean):
+        return {"items": 2, "mean": mean, "interval": [mean - 1, mean + 1]}
+
+    summary = {"mixtures": 5, "undefined": 3}
+    for name, mean in (("si_snri", 2), ("sdri", 3), ("silence", 40)):
+        summary[name] = figure(mean)
+    assert summary_lines(summary) == [
+        "Tested on 5 mixtures:",
+        "  mean SI-SNRi 2.00 dB (95 % interval 1.00 to 3.00)",
+        "  mean SDRi 3.00 dB (95 % interval 2.00 to 4.00)",
+        "  outputs for silent sources, of 2 mixtures: 40.00 dB below the "
+        "mixture (95 % interval 39.00 to 41.00)",
+        "  3 mixtures without an improvement, in neither mean: a source is "
+        "silent, or alone in the mixture",
+    ]
