@@ -13,8 +13,7 @@ from measure import Table, in_turns, relative_error
 from published import grid_path
 
 from speechbrain_spmamba.nnet.folded_path import MEMORY
-from speechbrain_spmamba.nnet.mamba import BiMamba
-from speechbrain_spmamba.nnet.tf_grid import GridPath
+from speechbrain_spmamba.nnet.mamba_path import MambaPath
 from speechbrain_spmamba.ops import available_backends
 
 
@@ -25,8 +24,8 @@ def make_paths(device):
     choices = [("auto", memory) for memory in MEMORY] + [("torch", "balanced")]
     for backend, memory in choices if names else choices[-1:]:
         torch.manual_seed(0)
-        mixer = BiMamba(128, expand=4, scan_backend=backend, memory=memory)
-        path = GridPath(mixer, 16, 8, 1).to(device)
+        options = {"expand": 4, "scan_backend": backend, "memory": memory}
+        path = MambaPath(16, 8, 1, **options).to(device)
         paths["torch" if backend == "torch" else memory] = path
     return paths
 

@@ -28,7 +28,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from speechbrain_spmamba.cost.counting import count_operators
 from speechbrain_spmamba.cost.footprint import Case, measure_in_turns
 from speechbrain_spmamba.models import build_model
-from speechbrain_spmamba.nnet.mamba import BiMamba
+from speechbrain_spmamba.nnet.mamba_path import MambaPath, plain_paths
 from speechbrain_spmamba.weights.checked_model import (
     build_trusted,
     build_without_weights,
@@ -77,10 +77,11 @@ def count(model, seconds=1.0, computed=True):
     >>> found["parameters"], found["macs"], found["parts"]["blocks.expand"]
     (5050545, 9832030208, 3148873728)
     """
-    published = executed = _trace(as_published(model), seconds)
-    folded = any(isinstance(module, BiMamba) for module in model.modules())
+    with plain_paths():
+        published = executed = _trace(model, seconds)
+    folded = any(isinstance(module, MambaPath) for module in model.modules())
     if folded and computed:
-        executed = _trace(copy.deepcopy(model), seconds, warm_up=True)
+        executed = _trace(model, seconds, warm_up=True)
     parts, scan = Counter(), 0
     for (module, kind), macs in published.items():
         parts[part_name(model, module, kind)] += macs
@@ -99,34 +100,9 @@ def count(model, seconds=1.0, computed=True):
     return found
 
 
-def as_published(model):
-    """A copy that computes every path of a grid as it was published.
-
-    Arguments
-    ---------
-    model : torch.nn.Module
-        Any model; only those with bidirectional Mambas change.
-
-    Returns
-    -------
-    torch.nn.Module
-        The copy.
-
-    Example
-    -------
-    >>> as_published(torch.nn.Linear(2, 3))
-    Linear(in_features=2, out_features=3, bias=True)
-    """
-    model = copy.deepcopy(model)
-    for module in model.modules():
-        if isinstance(module, BiMamba):
-            module.can_fold = None
-    return model
-
-
 def _trace(model, seconds, warm_up=False):
     """Counts one pass of a copy over a recording without values."""
-    model = model.to("cpu").eval()
+    model = copy.deepcopy(model).to("cpu").eval()
     with FakeTensorMode(allow_non_fake_inputs=True):
         if warm_up:
             # Makes what is made once for given weights (folded matrices):
@@ -297,12 +273,12 @@ def ptflops(model, seconds=1.0):
         from ptflops import get_model_complexity_info
     except ImportError:
         return None
-    model = as_published(model).to("cpu")
+    model = copy.deepcopy(model).to("cpu")
     for module in model.modules():
         if isinstance(module, torch.nn.RNNBase):
             # It counts these by their shapes, and they take the longest.
             module.forward = functools.partial(_zeros, module)
-    with torch.no_grad():
+    with torch.no_grad(), plain_paths():
         macs, _ = get_model_complexity_info(
             model,
             (round(seconds * model.sample_rate),),

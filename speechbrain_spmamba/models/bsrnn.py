@@ -23,12 +23,11 @@ Departures from the published code; only the third changes a result it gives:
 
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 
 from speechbrain_spmamba.nnet.norms import GlobalLayerNorm
 from speechbrain_spmamba.nnet.recurrent import ResidualRNN
 from speechbrain_spmamba.nnet.stft import STFT
-from speechbrain_spmamba.nnet.waveform import before, take_mixture
+from speechbrain_spmamba.nnet.waveform import take_mixture, valid_mask
 
 # As published for speech: so many bands of so many Hz; the rest is one more.
 BANDS = ((20, 50), (10, 100), (8, 250), (8, 500))
@@ -150,26 +149,10 @@ class BSRNN(nn.Module):
         dtype = self.splits[0].linear.weight.dtype
         mix, count, valid = take_mixture(self, mix, lengths, dtype)
         mix, samples = mix.squeeze(-1), mix.shape[1]
-        # A reflected edge needs more than half a window of signal.
-        window, edge = self.stft.n_fft, self.stft.n_fft // 2
-        if count is None:
-            padded = samples if samples > edge else window
-            return self._separate(F.pad(mix, (0, padded - samples)))[
-                :, :samples
-            ]
-        span = torch.where(count > edge, count, window)
-        mix = F.pad(mix, (0, max(window - samples, 0)))
-        return self._separate(mix, span)[:, :samples] * valid
-
-    def _separate(self, mix, count=None):
-        """``[B, T]`` -> ``[B, T, num_spks]``, T > n_fft / 2."""
-        batch, samples = mix.shape
-        spectrum = self.stft(mix, count)  # [B, frames, bins]
-        num_frames = None
+        spectrum, num_frames = self.stft(mix, count), None  # [B, frames, bins]
         if count is not None:
             num_frames = self.stft.num_frames(count)
-            valid = before(num_frames, spectrum.shape[1]).unsqueeze(-1)
-            spectrum = spectrum * valid
+            spectrum = spectrum * _valid(spectrum, num_frames)
 
         bands = spectrum.split(self.widths, dim=-1)
         x = [
@@ -193,7 +176,8 @@ class BSRNN(nn.Module):
         if num_frames is not None:
             num_frames = num_frames.repeat_interleave(self.num_spks)
         waves = self.stft.inverse(spectra, samples, num_frames)
-        return waves.unflatten(0, (batch, -1)).transpose(1, 2)
+        est = waves.unflatten(0, (-1, self.num_spks)).transpose(1, 2)
+        return est if valid is None else est * valid
 
 
 class BandSplit(nn.Module):
@@ -281,4 +265,6 @@ class BandMask(nn.Module):
 
 def _valid(x, count):
     """Mask of the valid positions of ``[N, L, C]``, if lengths are given."""
-    return None if count is None else before(count, x.shape[1]).unsqueeze(-1)
+    return (
+        None if count is None else valid_mask(count, x.shape[1]).unsqueeze(-1)
+    )

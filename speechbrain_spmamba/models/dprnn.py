@@ -47,7 +47,7 @@ from speechbrain_spmamba.nnet.time_domain import (
     FrameNorm,
     mask_activation,
 )
-from speechbrain_spmamba.nnet.waveform import before
+from speechbrain_spmamba.nnet.waveform import valid_mask
 
 # Each with its way to cut chunks and the eps of its norms.
 VARIANTS = {
@@ -187,11 +187,11 @@ class DPRNN(FilterbankSeparator):
         x = self.bottleneck(self.input_norm(features, count)).transpose(1, 2)
         valid = chunks = None
         if count is not None:
-            x = x * before(count, frames).unsqueeze(-1)
+            x = x * valid_mask(count, frames).unsqueeze(-1)
         x = self.chunks.split(x)  # [B, S, K, feature_dim]
         if count is not None:
             chunks = self.chunks.count(count)
-            valid = before(chunks, x.shape[1])[..., None, None]
+            valid = valid_mask(chunks, x.shape[1])[..., None, None]
             # The LSTMs need it on the host: wait here once, not in each.
             chunks = chunks.cpu()
         for block in self.blocks:

@@ -21,7 +21,7 @@ Departures from the paper, following its published code where both differ:
 
 from functools import partial
 
-from speechbrain_spmamba.nnet.mamba import BiMamba
+from speechbrain_spmamba.nnet.mamba_path import MambaPath
 from speechbrain_spmamba.nnet.tf_grid import TFGrid
 
 
@@ -101,9 +101,8 @@ class SPMamba(TFGrid):
         scan_backend="auto",
         memory="balanced",
     ):
-        make_mixer = partial(
-            BiMamba,
-            eps=eps,
+        make_path = partial(
+            MambaPath,
             d_state=d_state,
             d_conv=d_conv,
             expand=expand,
@@ -111,7 +110,7 @@ class SPMamba(TFGrid):
             memory=memory,
         )
         super().__init__(
-            make_mixer,
+            make_path,
             num_spks=num_spks,
             num_mics=num_mics,
             n_fft=n_fft,

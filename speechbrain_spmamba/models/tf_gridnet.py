@@ -24,10 +24,10 @@ second version has no special case for I = J.
 from functools import partial
 
 import torch
-import torch.nn as nn
 
+from speechbrain_spmamba.nnet.grid_block import GridPath
 from speechbrain_spmamba.nnet.recurrent import BLSTM
-from speechbrain_spmamba.nnet.tf_grid import GridBlock, TFGrid
+from speechbrain_spmamba.nnet.tf_grid import TFGrid
 
 
 class TFGridNet(TFGrid):
@@ -77,6 +77,8 @@ class TFGridNet(TFGrid):
     torch.Size([2, 400, 2])
     """
 
+    draws_decoder_first = True
+
     def __init__(
         self,
         num_spks=2,
@@ -95,12 +97,12 @@ class TFGridNet(TFGrid):
         version=1,
     ):
         super().__init__(
-            partial(BLSTM, hidden=lstm_hidden),
+            partial(GridPath, partial(BLSTM, hidden=lstm_hidden)),
             num_spks=num_spks,
             num_mics=num_mics,
             n_fft=n_fft,
             hop_length=hop_length,
-            num_blocks=0,  # built below
+            num_blocks=num_blocks,
             emb_dim=emb_dim,
             emb_ks=emb_ks,
             emb_hs=emb_hs,
@@ -108,20 +110,6 @@ class TFGridNet(TFGrid):
             attn_qk_dim=attn_qk_dim,
             eps=eps,
             sample_rate=sample_rate,
-        )
-        num_bins = n_fft // 2 + 1
-        self.blocks = nn.ModuleList(
-            GridBlock(
-                partial(BLSTM, hidden=lstm_hidden),
-                num_bins,
-                emb_dim,
-                emb_ks,
-                emb_hs,
-                num_heads,
-                -(-attn_qk_dim // num_bins),
-                eps,
-            )
-            for _ in range(num_blocks)
         )
         self._set_version(version)
 

@@ -3,11 +3,14 @@
 A block is computed again as far as it was not kept, then read from its end: the
 overlap-add turns into windows, windows into an overlap-add, and each product
 into one for its input and one for its matrix.
+
+From `nnet.folded_path`; to the kernels of a backend of `ops`, and back.
 """
 
 import torch
 
-from speechbrain_spmamba.nnet.folded_forward import ForwardPass, unflatten
+from speechbrain_spmamba.nnet.folded_forward import ForwardPass
+from speechbrain_spmamba.nnet.folding import FoldedWeights
 from speechbrain_spmamba.ops.passes import state_dtype
 
 
@@ -19,40 +22,40 @@ class BackwardPass(ForwardPass):
         grad_x = torch.empty_like(self.x)
         sums = [
             torch.zeros(t.shape, dtype=state_dtype(t), device=t.device)
-            for t in self.flat
+            for t in self.tensors
         ]
         with torch.autocast(self.x.device.type, enabled=False):
             for rows, tensors in zip(self.blocks(), kept, strict=True):
                 grad_x[rows] = self.backward_block(
-                    rows, grad[rows], tensors, unflatten(sums)
+                    rows, grad[rows], tensors, FoldedWeights.of_tensors(sums)
                 )
-        pairs = zip(sums, self.flat, strict=True)
+        pairs = zip(sums, self.tensors, strict=True)
         return grad_x, [total.to(t.dtype) for total, t in pairs]
 
     def backward_block(self, rows, grad, kept, sums):
         """The gradient of ``x[rows]``; adds those of the weights to sums."""
-        weights, size, hop = self.weights, *self.settings[:2]
+        weights, size, hop = self.weights, *self.config[:2]
         windows = self.take_windows(rows)
         values = windows.values.flatten(0, 1)
-        memory = self.settings.memory
+        memory = self.config.memory
         xz = kept[0] if memory == "speed" else self.project(windows)
 
         # [n, L, C, K] -> [n, L, (tap, channel)]
-        grad_windows = self.room("grad_windows", *windows.values.shape)
+        grad_windows = self.buffer("grad_windows", *windows.values.shape)
         grad_view = grad_windows.unflatten(-1, (size, -1))
         grad_view.copy_(grad.unfold(1, size, hop).transpose(-1, -2))
         if self.valid is not None:
             grad_windows *= self.valid[rows].unsqueeze(-1)
 
-        y = self.room("y", *xz.shape[:2], xz.shape[2] // 2)
+        y = self.buffer("y", *xz.shape[:2], xz.shape[2] // 2)
         grad_y = torch.matmul(
             grad_windows,
             weights.out_proj.t(),
-            out=self.room("grad_y", *y.shape),
+            out=self.buffer("grad_y", *y.shape),
         )
-        grad_xz = self.room("grad_xz", *xz.shape)
+        grad_xz = self.buffer("grad_xz", *xz.shape)
         for index in range(2):
-            mixed, states = (
+            dt_B_C, states = (
                 (None, None)
                 if memory == "low"
                 else kept[-4:][2 * index : 2 * index + 2]
@@ -60,7 +63,7 @@ class BackwardPass(ForwardPass):
             self.backward_direction(
                 rows,
                 index,
-                (xz, mixed, states),
+                (xz, dt_B_C, states),
                 grad_y.chunk(2, -1)[index],
                 y.chunk(2, -1)[index],
                 grad_xz,
@@ -78,14 +81,14 @@ class BackwardPass(ForwardPass):
         grad_values = torch.matmul(
             grad_xz,
             weights.in_proj,
-            out=self.room("grad_values", *windows.values.shape),
+            out=self.buffer("grad_values", *windows.values.shape),
         )
         along = (grad_values * windows.values).mean(-1, True, dtype=grad.dtype)
         grad_values = torch.addcmul(grad_values, windows.values, -along)
         grad_values = grad_values * windows.scale
         grad_values += grad_windows @ weights.residual.t()
         grads = torch.ops.aten.native_layer_norm_backward(
-            self.join(grad_values),
+            self.add_windows(grad_values),
             self.x[rows],
             [self.x.shape[-1]],
             windows.mean,
@@ -118,18 +121,18 @@ class BackwardPass(ForwardPass):
         sums : Direction
             Gradients of the weights, added to.
         """
-        xz, mixed, states = given
+        xz, dt_B_C, states = given
         direction = self.directions[index]
-        inputs, before, mixed = self.scan_inputs(rows, xz, index, mixed)
+        inputs, conv_in, dt_B_C = self.scan_inputs(rows, xz, index, dt_B_C)
         if states is None:
             states = self.new_checkpoints(inputs)
             self.kernels.scan_forward(inputs, y, states)
-        grad_before, grad_z = grad_xz.chunk(4, -1)[2 * index : 2 * index + 2]
-        grad_u = self.room("grad_u", *y.shape)
-        grad_delta = self.room("grad_delta", *y.shape)
-        grad_mixed = self.room("grad_mixed", *mixed.shape)
+        grad_conv_in, grad_z = grad_xz.chunk(4, -1)[2 * index : 2 * index + 2]
+        grad_u = self.buffer("grad_u", *y.shape)
+        grad_delta = self.buffer("grad_delta", *y.shape)
+        grad_dt_B_C = self.buffer("grad_dt_B_C", *dt_B_C.shape)
         rank = direction.dt_weight.shape[1]
-        grad_dt, grad_B, grad_C = grad_mixed.split(
+        grad_dt, grad_B, grad_C = grad_dt_B_C.split(
             [rank, inputs.B.shape[-1], inputs.C.shape[-1]], -1
         )
         grads = {
@@ -146,24 +149,24 @@ class BackwardPass(ForwardPass):
 
         dtype = grad_delta.dtype
         grad_dt.copy_(grad_delta @ direction.dt_weight.to(dtype))
-        flat_u, flat_mixed = inputs.u.flatten(0, 1), grad_mixed.flatten(0, 1)
+        flat_u, flat_dt_B_C = inputs.u.flatten(0, 1), grad_dt_B_C.flatten(0, 1)
         flat_delta, flat_dt = (
             grad_delta.flatten(0, 1),
             inputs.delta.flatten(0, 1),
         )
         sums.dt_weight.add_(flat_delta.t() @ flat_dt)
-        sums.x_proj.add_(flat_mixed.t() @ flat_u)
-        grad_u.flatten(0, 1).addmm_(flat_mixed, direction.x_proj)
+        sums.x_proj.add_(flat_dt_B_C.t() @ flat_u)
+        grad_u.flatten(0, 1).addmm_(flat_dt_B_C, direction.x_proj)
         if self.valid is not None:
             grad_u *= self.valid[rows].unsqueeze(-1)
         self.kernels.conv_backward(
-            before,
+            conv_in,
             direction.conv_weight,
             direction.conv_bias,
             index == 1,
             grad_u,
             {
-                "x": grad_before,
+                "x": grad_conv_in,
                 "weight": sums.conv_weight,
                 "bias": sums.conv_bias,
             },

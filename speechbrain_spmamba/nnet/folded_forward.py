@@ -3,13 +3,15 @@
 The windows, projections and states of a block stay in the cache of a CPU, or
 bound the memory on a GPU. See ``folding.py`` for the form and
 ``folded_path.py`` for what is kept of a block.
+
+From `nnet.folded_path`; to the kernels of a backend of `ops`, and back.
 """
 
 from typing import NamedTuple
 
 import torch
 
-from speechbrain_spmamba.nnet.folding import Direction, FoldedWeights
+from speechbrain_spmamba.nnet.folding import FoldedWeights
 from speechbrain_spmamba.nnet.windows import overlap_add
 from speechbrain_spmamba.ops.backends import KERNELS
 from speechbrain_spmamba.ops.buffers import Buffers
@@ -24,7 +26,7 @@ _BLOCK_CPU = 2048
 _BLOCK_ELSEWHERE = {"speed": 2**17, "balanced": 2**16, "low": 2**15}
 
 
-class Settings(NamedTuple):
+class PathConfig(NamedTuple):
     """All that is not a tensor: window size and hop, epsilons, choices."""
 
     size: int
@@ -34,13 +36,6 @@ class Settings(NamedTuple):
     backend: str
     memory: str
     dtype: torch.dtype
-
-
-def unflatten(flat):
-    """The inverse of ``(*weights[:6], *weights[6], *weights[7])``."""
-    size = len(Direction._fields)
-    forward, backward = flat[6 : 6 + size], flat[6 + size :]
-    return FoldedWeights(*flat[:6], Direction(*forward), Direction(*backward))
 
 
 class Windows(NamedTuple):
@@ -62,16 +57,16 @@ class ForwardPass:
         Shape ``[N, Q, C]``.
     valid : torch.Tensor or None
         Boolean, shape ``[N, L]``: windows that exist.
-    settings : Settings
+    config : PathConfig
         All that is not a tensor.
-    flat : tuple
-        The tensors of a ``FoldedWeights``.
+    tensors : tuple
+        Of a ``FoldedWeights``.
     """
 
-    def __init__(self, x, valid, settings, flat):
-        self.x, self.valid, self.settings = x, valid, settings
-        self.flat, weights = flat, unflatten(flat)
-        dtype = settings.dtype
+    def __init__(self, x, valid, config, tensors):
+        self.x, self.valid, self.config = x, valid, config
+        self.tensors, weights = tensors, FoldedWeights.of_tensors(tensors)
+        dtype = config.dtype
         # The matrices of products take the products' dtype, once for all
         # blocks; the parameters of norms and scans stay as they are.
         self.weights = weights._replace(
@@ -83,9 +78,9 @@ class ForwardPass:
             direction._replace(x_proj=direction.x_proj.to(dtype))
             for direction in weights[6:]
         ]
-        self.kernels = KERNELS[settings.backend]
+        self.kernels = KERNELS[config.backend]
         self.buffers = Buffers(x.device)
-        self.length = (x.shape[1] - settings.size) // settings.hop + 1
+        self.length = (x.shape[1] - config.size) // config.hop + 1
 
     def run(self, training=False):
         """The output, and for each block what the backward pass needs."""
@@ -97,7 +92,7 @@ class ForwardPass:
 
     def blocks(self):
         """Slices of the rows."""
-        windows = _BLOCK_ELSEWHERE[self.settings.memory]
+        windows = _BLOCK_ELSEWHERE[self.config.memory]
         if self.x.device.type == "cpu":
             windows = _BLOCK_CPU * max(1, torch.get_num_threads() // 4)
         rows = max(1, windows // self.length)
@@ -106,9 +101,9 @@ class ForwardPass:
             for first in range(0, len(self.x), rows)
         ]
 
-    def room(self, name, *shape, keep=False):
+    def buffer(self, name, *shape, keep=False):
         """Memory in the products' dtype, shared by all blocks unless kept."""
-        dtype = self.settings.dtype
+        dtype = self.config.dtype
         if keep:
             return torch.empty(shape, dtype=dtype, device=self.x.device)
         return self.buffers(name, *shape, dtype=dtype)
@@ -117,20 +112,22 @@ class ForwardPass:
 
     def take_windows(self, rows):
         """Norms and windows of a block."""
-        weights, size, hop = self.weights, *self.settings[:2]
+        weights, size, hop = self.weights, *self.config[:2]
         normed, mean, rstd = torch.native_layer_norm(
             self.x[rows],
             [self.x.shape[-1]],
             weights.norm_weight,
             weights.norm_bias,
-            self.settings.norm_eps,
+            self.config.norm_eps,
         )
         energy = normed.square().mean(-1).unfold(1, size, hop).mean(-1, True)
-        rms = (energy + self.settings.rms_eps).sqrt_()
+        rms = (energy + self.config.rms_eps).sqrt_()
         scale = rms.reciprocal()
         if self.valid is not None:
             scale *= self.valid[rows].unsqueeze(-1)
-        values = self.room("windows", *scale.shape[:2], size, self.x.shape[-1])
+        values = self.buffer(
+            "windows", *scale.shape[:2], size, self.x.shape[-1]
+        )
         windows = normed.unfold(1, size, hop).transpose(-1, -2)
         torch.mul(windows, scale.unsqueeze(-1), out=values)
         return Windows(mean, rstd, rms, scale, values.flatten(2))
@@ -140,10 +137,10 @@ class ForwardPass:
         matrix = self.weights.in_proj.t()
         shape = (*windows.values.shape[:2], matrix.shape[1])
         return torch.matmul(
-            windows.values, matrix, out=self.room("xz", *shape, keep=keep)
+            windows.values, matrix, out=self.buffer("xz", *shape, keep=keep)
         )
 
-    def scan_inputs(self, rows, xz, index, mixed=None, keep=False):
+    def scan_inputs(self, rows, xz, index, dt_B_C=None, keep=False):
         """What the scan of a direction reads.
 
         Arguments
@@ -154,7 +151,7 @@ class ForwardPass:
             From ``project``.
         index : int
             0 forward, 1 backward.
-        mixed : torch.Tensor, optional
+        dt_B_C : torch.Tensor, optional
             dt, B and C, side by side, when they have been kept.
         keep : bool
             Whether they will be.
@@ -165,22 +162,22 @@ class ForwardPass:
             The inputs; u before its convolution; dt, B and C side by side.
         """
         direction = self.directions[index]
-        before, z = xz.chunk(4, -1)[2 * index : 2 * index + 2]
-        u = self.room("u", *before.shape)
+        conv_in, z = xz.chunk(4, -1)[2 * index : 2 * index + 2]
+        u = self.buffer("u", *conv_in.shape)
         self.kernels.conv_forward(
-            before, direction.conv_weight, direction.conv_bias, index == 1, u
+            conv_in, direction.conv_weight, direction.conv_bias, index == 1, u
         )
         if self.valid is not None:
             # u = 0 adds nothing to the state, and a state that is still zero
             # stays zero: a reversed scan starts at the item's own end.
             u *= self.valid[rows].unsqueeze(-1)
-        if mixed is None:
+        if dt_B_C is None:
             shape = (*u.shape[:2], len(direction.x_proj))
-            mixed = self.room(f"mixed{index}", *shape, keep=keep)
-            torch.matmul(u, direction.x_proj.t(), out=mixed)
+            dt_B_C = self.buffer(f"dt_B_C{index}", *shape, keep=keep)
+            torch.matmul(u, direction.x_proj.t(), out=dt_B_C)
         states = direction.A.shape[1]
-        dt, B, C = mixed.split(
-            [mixed.shape[-1] - 2 * states, states, states], -1
+        dt, B, C = dt_B_C.split(
+            [dt_B_C.shape[-1] - 2 * states, states, states], -1
         )
         inputs = ScanInputs(
             u=u,
@@ -195,7 +192,7 @@ class ForwardPass:
             delta_softplus=True,
             reverse=index == 1,
         )
-        return inputs, before, mixed
+        return inputs, conv_in, dt_B_C
 
     def new_checkpoints(self, inputs):
         """Room for the states that the backward pass starts from."""
@@ -204,32 +201,30 @@ class ForwardPass:
 
     def forward_block(self, rows, out, training):
         """Writes ``out[rows]``; returns the tensors that are kept."""
-        memory = self.settings.memory if training else "low"
+        memory = self.config.memory if training else "low"
         windows = self.take_windows(rows)
         xz = self.project(windows, keep=memory == "speed")
         kept = [xz] if memory == "speed" else []
-        y = self.room("y", *xz.shape[:2], xz.shape[2] // 2)
+        y = self.buffer("y", *xz.shape[:2], xz.shape[2] // 2)
         for index, half in enumerate(y.chunk(2, -1)):
             keep = memory != "low"
-            inputs, _, mixed = self.scan_inputs(rows, xz, index, keep=keep)
+            inputs, _, dt_B_C = self.scan_inputs(rows, xz, index, keep=keep)
             states = self.new_checkpoints(inputs) if keep else None
             self.kernels.scan_forward(inputs, half, states)
-            kept += [mixed, states] if keep else []
+            kept += [dt_B_C, states] if keep else []
         # U = windows.values * rms
-        joined = torch.matmul(
+        out_windows = torch.matmul(
             windows.values,
             self.weights.residual,
-            out=self.room("joined", *windows.values.shape),
+            out=self.buffer("out_windows", *windows.values.shape),
         )
-        joined.mul_(windows.rms)
-        joined.flatten(0, 1).addmm_(y.flatten(0, 1), self.weights.out_proj)
-        added = self.join(joined)
+        out_windows.mul_(windows.rms)
+        out_windows.flatten(0, 1).addmm_(y.flatten(0, 1), self.weights.out_proj)
+        added = self.add_windows(out_windows)
         torch.add(self.x[rows], added.add_(self.weights.bias), out=out[rows])
         return kept
 
-    def join(self, windows):
+    def add_windows(self, windows):
         """[n, L, K * C] -> [n, Q, C], in the dtype of the map."""
-        windows = windows.to(self.x.dtype).unflatten(
-            -1, (self.settings.size, -1)
-        )
-        return overlap_add(windows, self.settings.hop)
+        windows = windows.to(self.x.dtype).unflatten(-1, (self.config.size, -1))
+        return overlap_add(windows, self.config.hop)

@@ -1,4 +1,4 @@
-"""A grid path with a bidirectional Mamba, without its windows: the choice.
+"""The folded form of a path as one function that autograd knows.
 
 ``folding.py`` derives the form, ``folded_forward.py`` and
 ``folded_backward.py`` compute it, a block of rows at a time. What is kept of a
@@ -12,19 +12,21 @@ block for the backward pass is a choice; the rest is computed again:
 D, R and N as in ``nnet.mamba``; `states` are the checkpoints of both scans,
 2 D N every 32 windows or so. Norms, states and sums are float32 under
 autocast; matrix products have the autocast's dtype.
+
+From `nnet.mamba_path`; to `nnet.folded_forward`, in training also to
+`nnet.folded_backward`, and back.
 """
 
 import torch
 
 from speechbrain_spmamba.nnet.folded_backward import BackwardPass
 from speechbrain_spmamba.nnet.folded_forward import ForwardPass
-from speechbrain_spmamba.nnet.folding import Direction, FoldedWeights
 
 # What is kept of a block, from most to least.
 MEMORY = ("speed", "balanced", "low")
 
 
-def run_path(x, weights, settings, valid=None):
+def run_folded(x, weights, config, valid=None):
     """Norm, windows, both Mambas, overlap-add, residual.
 
     Arguments
@@ -32,8 +34,8 @@ def run_path(x, weights, settings, valid=None):
     x : torch.Tensor
         Shape ``[N, Q, C]``: N rows of Q positions.
     weights : FoldedWeights
-        See ``folding.fold_weights``.
-    settings : Settings
+        See ``fold_weights``.
+    config : PathConfig
         The dtype is that of the matrix products.
     valid : torch.Tensor, optional
         Boolean, shape ``[N, L]``: windows that exist.
@@ -43,37 +45,32 @@ def run_path(x, weights, settings, valid=None):
     torch.Tensor
         Shape of ``x``.
     """
-    flat = (*weights[:6], *weights.forward, *weights.backward)
+    tensors = weights.tensors()
     if torch.is_grad_enabled() and (
-        x.requires_grad or any(t.requires_grad for t in flat)
+        x.requires_grad or any(t.requires_grad for t in tensors)
     ):
-        return _Path.apply(x, valid, settings, *flat)
-    return ForwardPass(x, valid, settings, flat).run()[0]
+        return _FoldedPath.apply(x, valid, config, *tensors)
+    return ForwardPass(x, valid, config, tensors).run()[0]
 
 
-class _Path(torch.autograd.Function):
-    """Connects the passes to autograd."""
+class _FoldedPath(torch.autograd.Function):
+    """Connects both passes to autograd."""
 
     @staticmethod
-    def forward(ctx, x, valid, settings, *flat):
-        passes = ForwardPass(x, valid, settings, flat)
-        out, kept = passes.run(training=True)
-        ctx.settings, ctx.blocks = settings, len(kept)
+    def forward(ctx, x, valid, config, *weights):
+        out, kept = ForwardPass(x, valid, config, weights).run(training=True)
+        ctx.config, ctx.blocks, ctx.weights = config, len(kept), len(weights)
         kept = [tensor for block in kept for tensor in block]
-        ctx.save_for_backward(x, valid, *flat, *kept)
+        ctx.save_for_backward(x, valid, *weights, *kept)
         return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
         x, valid, *rest = ctx.saved_tensors
-        flat, kept = rest[:_COUNT], rest[_COUNT:]
+        weights, kept = rest[: ctx.weights], rest[ctx.weights :]
         size = len(kept) // ctx.blocks
         kept = [kept[i * size : (i + 1) * size] for i in range(ctx.blocks)]
-        passes = BackwardPass(x, valid, ctx.settings, flat)
-        grad_x, sums = passes.run_backward(grad.contiguous(), kept)
+        backward_pass = BackwardPass(x, valid, ctx.config, weights)
+        grad_x, sums = backward_pass.run_backward(grad.contiguous(), kept)
         return (grad_x, None, None, *sums)
-
-
-# Tensors of FoldedWeights, its two directions flattened.
-_COUNT = len(FoldedWeights._fields) - 2 + 2 * len(Direction._fields)

@@ -17,6 +17,8 @@ out-projection, T the transposed convolution as a matrix):
 No step needs a flip: the reversed direction reads time from its end. Window
 values are ordered by tap, then by channel (the map is channels-last, so that a
 window is a stretch of memory); the parameters' order is channel, then tap.
+
+From the parameters of a `nnet.mamba_path`; to `nnet.folded_path`.
 """
 
 from typing import NamedTuple
@@ -57,14 +59,25 @@ class FoldedWeights(NamedTuple):
     forward: Direction
     backward: Direction
 
+    def tensors(self):
+        """All of them in a row, the two directions last."""
+        return (*self[:6], *self.forward, *self.backward)
+
+    @classmethod
+    def of_tensors(cls, tensors):
+        """The inverse of ``tensors``."""
+        size = len(Direction._fields)
+        forward, backward = tensors[6 : 6 + size], tensors[6 + size :]
+        return cls(*tensors[:6], Direction(*forward), Direction(*backward))
+
 
 def fold_weights(path):
     """Folds the parameters of a path; gradients flow back to them.
 
     Arguments
     ---------
-    path : GridPath
-        A path whose mixer is a ``BiMamba``.
+    path : MambaPath
+        A path.
 
     Returns
     -------
@@ -73,9 +86,8 @@ def fold_weights(path):
 
     Example
     -------
-    >>> from speechbrain_spmamba.nnet.mamba import BiMamba
-    >>> from speechbrain_spmamba.nnet.tf_grid import GridPath
-    >>> path = GridPath(BiMamba(8), emb_dim=2, emb_ks=4, emb_hs=1)
+    >>> from speechbrain_spmamba.nnet.mamba_path import MambaPath
+    >>> path = MambaPath(emb_dim=2, emb_ks=4, emb_hs=1)
     >>> weights = fold_weights(path)
     >>> [list(matrix.shape) for matrix in weights[3:6]]
     [[64, 8], [32, 8], [8, 8]]
@@ -128,9 +140,8 @@ class FoldingCache:
 
     Example
     -------
-    >>> from speechbrain_spmamba.nnet.mamba import BiMamba
-    >>> from speechbrain_spmamba.nnet.tf_grid import GridPath
-    >>> path = GridPath(BiMamba(8), emb_dim=2, emb_ks=4, emb_hs=1).eval()
+    >>> from speechbrain_spmamba.nnet.mamba_path import MambaPath
+    >>> path = MambaPath(emb_dim=2, emb_ks=4, emb_hs=1).eval()
     >>> cache = FoldingCache()
     >>> with torch.no_grad():
     ...     cache.fold(path) is cache.fold(path)

@@ -11,7 +11,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from speechbrain_spmamba.nnet.scales import UnbiasedConvNorm, cut
-from speechbrain_spmamba.nnet.waveform import before
+from speechbrain_spmamba.nnet.waveform import valid_mask
 
 ATTENTION = ("time", "published")
 DROPOUT = 0.1  # of both layers, and of the paths around them
@@ -72,7 +72,7 @@ class GlobalAttention(nn.Module):
         if self.over_time:
             mask = None
             if count is not None:
-                mask = before(count, x.shape[1])[:, None, None]
+                mask = valid_mask(count, x.shape[1])[:, None, None]
             out = F.scaled_dot_product_attention(
                 query, key, value, attn_mask=mask, dropout_p=dropout
             )

@@ -11,36 +11,19 @@ Glossary, paper -> code
 
 Parameters carry the names of the official implementation, so its weights
 load as they are.
+
+From `nnet.grid_block`, the plain form of a path; to `ops.selective_scan` and
+back. The folded form of `nnet.mamba_path` reads these modules' weights only.
 """
 
-import functools
 import math
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from speechbrain_spmamba.nnet.folded_forward import Settings
-from speechbrain_spmamba.nnet.folded_path import MEMORY, run_path
-from speechbrain_spmamba.nnet.folding import FoldingCache
-from speechbrain_spmamba.nnet.waveform import before
-from speechbrain_spmamba.ops import choose_backend, selective_scan
-from speechbrain_spmamba.ops.backends import KERNELS
-
-
-def not_compiled(method):
-    """``torch.compiler.disable``, but the compiler is imported when it runs.
-
-    The import takes a second, which every command would pay for.
-    """
-
-    @functools.wraps(method)
-    def call(*args, **kwargs):
-        if torch.compiler.is_compiling():
-            return torch.compiler.disable(method)(*args, **kwargs)
-        return method(*args, **kwargs)
-
-    return call
+from speechbrain_spmamba.nnet.waveform import valid_mask
+from speechbrain_spmamba.ops import selective_scan
 
 
 class Mamba(nn.Module):
@@ -221,9 +204,6 @@ class BiMamba(nn.Module):
     ---------
     d_model : int
         Width of the input; the output has twice that.
-    memory : str
-        What a folded path keeps for its backward pass: "speed", "balanced" or
-        "low", see ``nnet.folded_path``.
     **mamba : dict
         Arguments of ``MambaBranch``.
 
@@ -237,15 +217,9 @@ class BiMamba(nn.Module):
     torch.Size([2, 5, 16])
     """
 
-    def __init__(self, d_model, memory="balanced", **mamba):
+    def __init__(self, d_model, **mamba):
         super().__init__()
-        if memory not in MEMORY:
-            raise ValueError(
-                f"memory is {memory!r}, expected one of: {', '.join(MEMORY)}"
-            )
         self.output_size = 2 * d_model
-        self.memory = memory
-        self._folding = FoldingCache()
         self.forward_branch = MambaBranch(d_model, reverse=False, **mamba)
         self.backward_branch = MambaBranch(d_model, reverse=True, **mamba)
 
@@ -264,49 +238,7 @@ class BiMamba(nn.Module):
         torch.Tensor
             Shape ``[B, L, 2 * d_model]``: forward, then backward features.
         """
-        valid = None if count is None else before(count, x.shape[1])
+        valid = None if count is None else valid_mask(count, x.shape[1])
         return torch.cat(
             [self.forward_branch(x, valid), self.backward_branch(x, valid)], -1
         )
-
-    # Both look at what torch cannot trace: which backend runs, whether weights
-    # have changed. A compiled model calls them as they are.
-
-    @not_compiled
-    def can_fold(self, x):
-        """Whether ``run_folded`` can take the place of ``forward`` for x."""
-        mamba = self.forward_branch.mamba
-        return choose_backend(mamba.scan_backend, x, mamba.A_log) in KERNELS
-
-    @not_compiled
-    def run_folded(self, path, x, valid=None):
-        """Runs a whole path of the grid around this pair, see ``nnet.folding``.
-
-        Arguments
-        ---------
-        path : GridPath
-            The path that this pair is the mixer of.
-        x : torch.Tensor
-            Shape ``[N, Q, emb_dim]``.
-        valid : torch.Tensor, optional
-            Boolean, shape ``[N, L]``: windows that exist.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape of ``x``.
-        """
-        branch, device = self.forward_branch, x.device.type
-        autocast = torch.is_autocast_enabled(device)
-        settings = Settings(
-            path.emb_ks,
-            path.emb_hs,
-            path.norm.eps,
-            branch.norm.eps,
-            choose_backend(branch.mamba.scan_backend, x, branch.mamba.A_log),
-            self.memory,
-            torch.get_autocast_dtype(device) if autocast else x.dtype,
-        )
-        with torch.autocast(device, enabled=False):
-            weights = self._folding.fold(path)
-        return run_path(x, weights, settings, valid)

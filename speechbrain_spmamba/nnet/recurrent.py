@@ -13,7 +13,7 @@ from speechbrain.utils.logger import get_logger
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from speechbrain_spmamba.nnet.norms import GlobalLayerNorm
-from speechbrain_spmamba.nnet.waveform import before
+from speechbrain_spmamba.nnet.waveform import valid_mask
 
 logger = get_logger(__name__)
 
@@ -117,7 +117,7 @@ class ResidualRNN(nn.Module):
         flat, valid = x.flatten(0, 1), None
         if count is not None:
             count = count.repeat_interleave(rows)
-            valid = before(count, x.shape[2]).unsqueeze(-1)
+            valid = valid_mask(count, x.shape[2]).unsqueeze(-1)
         out = self.rnn(self.norm(flat, valid), count)
         return x + self.linear(out).unflatten(0, (batch, rows))
 

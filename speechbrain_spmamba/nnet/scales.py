@@ -11,7 +11,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from speechbrain_spmamba.nnet.multiscale import ConvNorm
-from speechbrain_spmamba.nnet.waveform import before
+from speechbrain_spmamba.nnet.waveform import valid_mask
 
 
 def cut(x, count):
@@ -34,7 +34,9 @@ def cut(x, count):
     >>> cut(torch.ones(1, 1, 3), torch.tensor([2]))
     tensor([[[1., 1., 0.]]])
     """
-    return x if count is None else x * before(count, x.shape[2]).unsqueeze(1)
+    return (
+        x if count is None else x * valid_mask(count, x.shape[2]).unsqueeze(1)
+    )
 
 
 def stretch(x, size, count=None, new_count=None):

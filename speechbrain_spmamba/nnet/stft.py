@@ -4,12 +4,18 @@ With equal lengths the pair computes what ``torch.stft`` (centred, reflected
 edges) and ``torch.istft`` do. With ``num_samples`` every item is reflected at
 its own end and divided by its own window envelope, so that its spectrum and
 its wave are those it would have had alone in the batch.
+
+A reflected edge needs more than half a window of signal: what is shorter is
+padded to a window of zeros first.
+
+From and to `nnet.tf_grid` and `models.bsrnn`, at both ends of their networks.
 """
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from speechbrain_spmamba.nnet.waveform import valid_mask
 from speechbrain_spmamba.nnet.windows import overlap_add
 
 
@@ -25,7 +31,7 @@ class STFT(nn.Module):
 
     Shape
     -----
-    ``[N, T]`` -> ``[N, T // hop_length + 1, n_fft // 2 + 1]``, T > n_fft / 2.
+    ``[N, T]`` -> ``[N, num_frames(T), n_fft // 2 + 1]``.
 
     Example
     -------
@@ -47,8 +53,13 @@ class STFT(nn.Module):
         )
 
     def num_frames(self, num_samples):
-        """Frames of a wave of ``num_samples`` (int or tensor)."""
-        return num_samples // self.hop_length + 1
+        """Frames of waves of so many samples, a tensor."""
+        return self._fitted(num_samples) // self.hop_length + 1
+
+    def _fitted(self, num_samples):
+        """Their samples, short ones padded."""
+        short = num_samples <= self.n_fft // 2
+        return torch.where(short, self.n_fft, num_samples)
 
     def forward(self, wave, num_samples=None):
         """Transforms a batch of waves.
@@ -67,11 +78,14 @@ class STFT(nn.Module):
             Complex, shape ``[N, frames, bins]``. Frames behind an item's last
             one hold no meaning.
         """
-        edge = self.n_fft // 2
+        edge, missing = self.n_fft // 2, self.n_fft - wave.shape[1]
         if num_samples is None:
+            if wave.shape[1] <= edge:
+                wave = F.pad(wave, (0, missing))
             padded = F.pad(wave, (edge, edge), mode="reflect")
         else:
-            padded = _reflect_each(wave, num_samples, edge)
+            wave = F.pad(wave, (0, max(missing, 0)))
+            padded = _reflect_each(wave, self._fitted(num_samples), edge)
         spectrum = torch.stft(
             padded,
             self.n_fft,
@@ -104,8 +118,7 @@ class STFT(nn.Module):
         frames = torch.fft.irfft(spectrum, n=self.n_fft) * window
         envelope = window.square().expand(1, spectrum.shape[1], -1)
         if num_frames is not None:
-            valid = torch.arange(spectrum.shape[1], device=window.device)
-            valid = (valid < num_frames.unsqueeze(1)).unsqueeze(-1)
+            valid = valid_mask(num_frames, spectrum.shape[1]).unsqueeze(-1)
             frames, envelope = frames * valid, envelope * valid
         wave = overlap_add(frames.unsqueeze(-1), self.hop_length)
         envelope = overlap_add(envelope.unsqueeze(-1), self.hop_length)

@@ -14,7 +14,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from speechbrain_spmamba.nnet.waveform import before, take_mixture
+from speechbrain_spmamba.nnet.waveform import take_mixture, valid_mask
 from speechbrain_spmamba.nnet.windows import fitted_length
 
 MASK_ACTS = {"sigmoid": torch.sigmoid, "relu": torch.relu}
@@ -63,7 +63,7 @@ class FrameNorm(nn.GroupNorm):
             return super().forward(x)
         # bf16 statistics would lose a batch's quiet items.
         x = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
-        valid = before(count, x.shape[-1]).unsqueeze(1)
+        valid = valid_mask(count, x.shape[-1]).unsqueeze(1)
         places = (count * x.shape[1]).view(-1, 1, 1).to(x.dtype)
         mean = (x * valid).sum((1, 2), keepdim=True) / places
         centred = (x - mean) * valid
@@ -207,7 +207,9 @@ class FilterbankSeparator(nn.Module):
         with torch.autocast(mix.device.type, enabled=False):
             features = self.encode(mix)
         if frames is not None:
-            features = features * before(frames, features.shape[-1])[:, None]
+            features = (
+                features * valid_mask(frames, features.shape[-1])[:, None]
+            )
         masks = self.estimate_masks(features, frames)
         masked = features.unsqueeze(1) * masks.to(features.dtype)
         with torch.autocast(mix.device.type, enabled=False):
@@ -231,7 +233,7 @@ class FilterbankSeparator(nn.Module):
         if frames is not None:
             kernel, stride = self.encoder.kernel_size[0], self.encoder.stride[0]
             ends = (frames - 1) * stride + kernel
-            sounding = sounding & before(ends, samples).unsqueeze(1)
+            sounding = sounding & valid_mask(ends, samples).unsqueeze(1)
         return sounding
 
     def _decode(self, masked):

@@ -50,7 +50,7 @@ def take_mixture(module, mix, lengths, dtype, num_mics=1):
     if lengths is None:
         return mix, None, None
     count = count_samples(lengths.to(mix.device), mix.shape[1], look)
-    valid = before(count, mix.shape[1]).unsqueeze(-1)
+    valid = valid_mask(count, mix.shape[1]).unsqueeze(-1)
     return mix * valid, count, valid
 
 
@@ -168,7 +168,7 @@ def count_samples(lengths, samples, values=True):
     return count
 
 
-def before(count, size):
+def valid_mask(count, size):
     """Mask of the first ``count`` of ``size`` places of each item.
 
     Arguments
@@ -185,7 +185,7 @@ def before(count, size):
 
     Example
     -------
-    >>> before(torch.tensor([2, 3]), 3)
+    >>> valid_mask(torch.tensor([2, 3]), 3)
     tensor([[ True,  True, False],
             [ True,  True,  True]])
     """
@@ -218,7 +218,7 @@ def level(mix, num_samples=None):
     batch, samples, mics = mix.shape
     if num_samples is None:
         num_samples = torch.full((batch,), samples, device=mix.device)
-    valid = before(num_samples, samples).unsqueeze(-1)
+    valid = valid_mask(num_samples, samples).unsqueeze(-1)
     count = (num_samples * mics).view(-1, 1, 1).to(mix.dtype)
     # Squares of a very quiet item would underflow in float32.
     peak = mix.abs().amax((1, 2), keepdim=True)

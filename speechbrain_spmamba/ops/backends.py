@@ -7,6 +7,7 @@ finds by itself.
 """
 
 import functools
+from contextlib import contextmanager
 
 from speechbrain.utils.logger import get_logger
 
@@ -25,6 +26,29 @@ BACKENDS = {**KERNELS, "mamba_ssm": mamba_ssm, "reference": reference}
 
 # What "auto" tries, by the type of device; torch runs everywhere.
 _PREFERRED = {"cuda": "triton", "cpu": "cpu"}
+
+
+@contextmanager
+def replaced_kernels(kernels):
+    """Within it, other kernels stand in for those of every backend.
+
+    Arguments
+    ---------
+    kernels : object
+        With those functions of a backend with kernels that will be called.
+
+    Example
+    -------
+    >>> with replaced_kernels("mine"):
+    ...     KERNELS["torch"]
+    'mine'
+    """
+    kept = dict(KERNELS)
+    KERNELS.update(dict.fromkeys(KERNELS, kernels))
+    try:
+        yield
+    finally:
+        KERNELS.update(kept)
 
 
 def available_backends():

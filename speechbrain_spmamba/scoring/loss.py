@@ -13,7 +13,7 @@ from itertools import permutations
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from speechbrain_spmamba.nnet.waveform import before, count_samples
+from speechbrain_spmamba.nnet.waveform import count_samples, valid_mask
 
 EXHAUSTIVE_UP_TO = 3  # sources; above, the Hungarian algorithm is faster
 LEVEL_RANGE = 30.0  # dB around the mixture; as in the source above
@@ -197,7 +197,7 @@ def silent_sources(src, lengths=None):
     """
     if lengths is not None:
         count = count_samples(lengths, src.shape[1])
-        inside = before(count, src.shape[1]).unsqueeze(-1)
+        inside = valid_mask(count, src.shape[1]).unsqueeze(-1)
         src = torch.where(inside, src, src[:, :1])
     return src.amax(1) == src.amin(1)
 
@@ -331,7 +331,7 @@ def _prepare(est, src, lengths, zero_mean):
         mask, count = 1.0, est.shape[1]
     else:
         count = count_samples(lengths, est.shape[1])
-        mask = before(count, est.shape[1]).unsqueeze(-1)
+        mask = valid_mask(count, est.shape[1]).unsqueeze(-1)
         count = count.view(-1, 1, 1)
     est, src = est * mask, src * mask
     if zero_mean:

@@ -5,10 +5,9 @@ import copy
 import pytest
 import torch
 
-from speechbrain_spmamba.nnet import folded_forward
+from speechbrain_spmamba.nnet import folded_forward, mamba_path
 from speechbrain_spmamba.nnet.folded_path import MEMORY
-from speechbrain_spmamba.nnet.mamba import BiMamba
-from speechbrain_spmamba.nnet.tf_grid import GridPath
+from speechbrain_spmamba.nnet.mamba_path import MambaPath, plain_paths
 from tests.ops.test_selective_scan import PRECISIONS
 
 BATCH, ROWS, WINDOWS, CHANNELS, TAPS = 2, 3, 8, 4, 4
@@ -18,8 +17,7 @@ PLAIN = {}  # hop and lengths -> what the plain path gives in both precisions
 
 def make_path(hop=1, **mamba):
     """A path in float64 whose every parameter matters."""
-    mixer = BiMamba(CHANNELS * TAPS, d_state=5, **mamba)
-    path = GridPath(mixer, CHANNELS, TAPS, hop).double()
+    path = MambaPath(CHANNELS, TAPS, hop, d_state=5, **mamba).double()
     with torch.no_grad():
         for parameter in path.parameters():
             parameter += 0.2 * torch.randn_like(parameter)
@@ -132,17 +130,31 @@ def test_less_memory_keeps_less_and_low_keeps_only_the_input():
 
 def test_an_unknown_choice_of_memory_is_an_error():
     with pytest.raises(ValueError, match="'most', expected one of: speed"):
-        BiMamba(8, memory="most")
+        MambaPath(2, 4, 1, memory="most")
+
+
+@torch.no_grad()
+def test_paths_are_plain_where_that_is_asked_for(monkeypatch):
+    path, x, called = make_path(), make_map(), []
+    folded = path(x)
+    run = mamba_path.run_folded
+    monkeypatch.setattr(
+        mamba_path, "run_folded", lambda *a: called.append(1) or run(*a)
+    )
+    with plain_paths():
+        torch.testing.assert_close(copy.deepcopy(path)(x), folded)
+        assert not called
+    assert torch.equal(path(x), folded) and called
 
 
 @torch.no_grad()
 def test_inference_folds_once_and_again_when_a_parameter_changes(monkeypatch):
     path, x = make_path().eval(), make_map()
     first = path(x)
-    weights = path.mixer._folding.fold(path)
-    assert path.mixer._folding.fold(path) is weights
+    weights = path._folding.fold(path)
+    assert path._folding.fold(path) is weights
     path.deconv.weight.mul_(0.5)
-    assert path.mixer._folding.fold(path) is not weights
+    assert path._folding.fold(path) is not weights
     expected = set_backend(copy.deepcopy(path), "reference")(x)
     torch.testing.assert_close(path(x), expected)
     assert not torch.allclose(first, expected)

@@ -1,0 +1,130 @@
+"""A path of the grid with a pair of Mambas: as published, or folded.
+
+The plain form is that of `nnet.grid_block`. The folded one computes the same
+without unfolded windows (`nnet.folding` says how) and needs a backend of the
+scan that has kernels; where there is one, it is taken.
+
+From `nnet.grid_block`; to `nnet.mamba` (plain) or `nnet.folded_path` (folded),
+and back.
+"""
+
+import functools
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+
+from speechbrain_spmamba.nnet.folded_forward import PathConfig
+from speechbrain_spmamba.nnet.folded_path import MEMORY, run_folded
+from speechbrain_spmamba.nnet.folding import FoldingCache
+from speechbrain_spmamba.nnet.grid_block import GridPath
+from speechbrain_spmamba.nnet.mamba import BiMamba
+from speechbrain_spmamba.ops import choose_backend
+from speechbrain_spmamba.ops.backends import KERNELS
+
+_plain = ContextVar("plain", default=False)
+
+
+@contextmanager
+def plain_paths():
+    """Within it, paths are computed as published, to count or to compare.
+
+    Example
+    -------
+    >>> path, x = MambaPath(2, 4, 1), torch.randn(1, 3, 9, 2)
+    >>> with plain_paths():
+    ...     plain = path(x)
+    >>> torch.allclose(path(x), plain, atol=1e-5)
+    True
+    """
+    token = _plain.set(True)
+    try:
+        yield
+    finally:
+        _plain.reset(token)
+
+
+def not_compiled(method):
+    """``torch.compiler.disable``, but the compiler is imported when it runs.
+
+    The import takes a second, which every command would pay for.
+    """
+
+    @functools.wraps(method)
+    def call(*args, **kwargs):
+        if torch.compiler.is_compiling():
+            return torch.compiler.disable(method)(*args, **kwargs)
+        return method(*args, **kwargs)
+
+    return call
+
+
+class MambaPath(GridPath):
+    """Norm, windows, a Mamba in each direction, overlap-add.
+
+    Arguments
+    ---------
+    emb_dim, emb_ks, emb_hs, eps
+        See ``GridPath``; eps is that of the RMS norms too.
+    memory : str
+        What the folded form keeps for its backward pass: "speed", "balanced"
+        or "low", see ``nnet.folded_path``.
+    **mamba : dict
+        Arguments of ``Mamba``.
+
+    Shape
+    -----
+    ``[B, R, Q, emb_dim]`` -> the same: R sequences of Q positions.
+
+    Example
+    -------
+    >>> path = MambaPath(emb_dim=2, emb_ks=4, emb_hs=1)
+    >>> path(torch.randn(1, 3, 9, 2)).shape
+    torch.Size([1, 3, 9, 2])
+    """
+
+    def __init__(
+        self, emb_dim, emb_ks, emb_hs, eps=1e-5, memory="balanced", **mamba
+    ):
+        if memory not in MEMORY:
+            raise ValueError(
+                f"memory is {memory!r}, expected one of: {', '.join(MEMORY)}"
+            )
+        make_mixer = functools.partial(BiMamba, eps=eps, **mamba)
+        super().__init__(make_mixer, emb_dim, emb_ks, emb_hs, eps)
+        self.memory = memory
+        self._folding = FoldingCache()
+
+    def forward_rows(self, x, count=None, valid=None):
+        """Chooses the form; see ``GridPath``."""
+        if self._can_fold(x):
+            return self._run_folded(x, valid)
+        return super().forward_rows(x, count, valid)
+
+    # Both look at what torch cannot trace: which backend runs, whether weights
+    # have changed. A compiled model calls them as they are.
+
+    @not_compiled
+    def _can_fold(self, x):
+        return not _plain.get() and self._backend(x) in KERNELS
+
+    @not_compiled
+    def _run_folded(self, x, valid):
+        device = x.device.type
+        autocast = torch.is_autocast_enabled(device)
+        config = PathConfig(
+            size=self.emb_ks,
+            hop=self.emb_hs,
+            norm_eps=self.norm.eps,
+            rms_eps=self.mixer.forward_branch.norm.eps,
+            backend=self._backend(x),
+            memory=self.memory,
+            dtype=torch.get_autocast_dtype(device) if autocast else x.dtype,
+        )
+        with torch.autocast(device, enabled=False):
+            weights = self._folding.fold(self)
+        return run_folded(x, weights, config, valid)
+
+    def _backend(self, x):
+        mamba = self.mixer.forward_branch.mamba
+        return choose_backend(mamba.scan_backend, x, mamba.A_log)
