@@ -1,4 +1,16 @@
-"""Separation models: two tables name them, ``build_model`` makes one."""
+"""Separation models: two tables name them, ``build_model`` makes one.
+
+All are called alike, ``est = model(mix, lengths=None)``:
+
+    mix      [B, T], at any level; of `num_mics` M above 1: [B, T, M]
+    lengths  [B], relative lengths in (0, 1]: with them the estimate of an item
+             does not depend on its padding or its neighbours
+    est      [B, T, num_spks], zero behind each item's end
+
+A mixture of the wrong shape or with samples that are not finite is a
+``ValueError``. Each model has the arguments, and attributes, `num_spks`
+(sources to return) and `sample_rate` (rate in Hz that it is meant for).
+"""
 
 import inspect
 

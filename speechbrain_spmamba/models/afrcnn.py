@@ -9,7 +9,7 @@ Glossary, paper -> code
     channels between iterations    out_channels
     channels of the stages         in_channels
     bottom-up connections          pyramid, down
-    top-down connections           stretch
+    top-down connections           upsample_nearest
     lateral connections            the maps themselves
     fusion by concatenation        fuse (each stage), join (all of them)
 
@@ -23,6 +23,9 @@ As in the published code, where the paper leaves it open:
 
 Departure from the published code, which changes no result it gives: items of
 a batch may have different lengths (`lengths`).
+
+From a mixture, by `nnet.time_domain` (filters) and `nnet.multiscale` (masks),
+to the block here, and back.
 """
 
 import torch
@@ -34,7 +37,7 @@ from speechbrain_spmamba.nnet.multiscale import (
     MultiscaleSeparator,
     Pyramid,
 )
-from speechbrain_spmamba.nnet.scales import stretch
+from speechbrain_spmamba.nnet.scales import upsample_nearest
 
 
 class AFRCNN(MultiscaleSeparator):
@@ -52,14 +55,8 @@ class AFRCNN(MultiscaleSeparator):
         Iterations of the block.
     upsampling_depth : int
         Stages, which are rates at which the block looks at its input.
-    enc_kernel_size : int
-        Filter length in samples; the hop is half of it, rounded down.
-    enc_num_basis : int
-        Filters of encoder and decoder.
-    num_spks : int
-        Sources to return.
-    sample_rate : int
-        Rate in Hz that the model is meant for.
+    enc_kernel_size, enc_num_basis, num_spks, sample_rate
+        See ``SudoRMRF``.
 
     Shape
     -----
@@ -105,20 +102,7 @@ class AFRCNN(MultiscaleSeparator):
         )
 
     def refine(self, x, count=None):
-        """Runs the iterations.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            Shape ``[B, out_channels, L]``.
-        count : torch.Tensor, optional
-            Valid frames of each item, shape ``[B]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape of ``x``.
-        """
+        """Runs the iterations, see ``MultiscaleSeparator``."""
         first, x = x, self.block(x, count)
         for _ in range(self.num_blocks - 1):
             x = self.block(self.between(first + x), count)
@@ -130,15 +114,11 @@ class RecurrentBlock(nn.Module):
 
     Arguments
     ---------
-    out_channels : int
-        Channels of input and output.
-    in_channels : int
-        Channels of the stages.
-    depth : int
-        Number of stages.
     halves : bool
         Promises that each stage has exactly half the frames of the finer one,
         for every input; stretching is then the same for all items.
+    out_channels, in_channels, depth
+        See ``AFRCNN``; depth is its ``upsampling_depth``.
 
     Shape
     -----
@@ -171,20 +151,7 @@ class RecurrentBlock(nn.Module):
         self.project = nn.Conv1d(in_channels, out_channels, 1)
 
     def forward(self, x, count=None):
-        """Runs the block once.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            Shape ``[B, out_channels, L]``.
-        count : torch.Tensor, optional
-            Valid frames of each item, shape ``[B]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape of ``x``; frames behind an item's end hold no meaning.
-        """
+        """Runs the block once; see ``UBlock``."""
         maps, counts = self.pyramid(self.expand(x, count), count)
         fused = []
         for stage, fuse in enumerate(self.fuse):
@@ -203,4 +170,4 @@ class RecurrentBlock(nn.Module):
         x, size = maps[stage], maps[finer].shape[-1]
         if self.halves:
             return F.interpolate(x, size=size)
-        return stretch(x, size, counts[stage], counts[finer])
+        return upsample_nearest(x, size, counts[stage], counts[finer])

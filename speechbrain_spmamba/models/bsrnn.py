@@ -19,6 +19,8 @@ Departures from the published code; only the third changes a result it gives:
 * recordings that are shorter than a window are padded and cut back; items of
   a batch may have different lengths (`lengths`): each is computed as if it
   were alone.
+
+From a mixture, by `nnet.stft`, to the LSTMs of `nnet.recurrent`, and back.
 """
 
 import torch
@@ -74,8 +76,6 @@ class BSRNN(nn.Module):
 
     Arguments
     ---------
-    num_spks : int
-        Sources to return.
     n_fft : int
         STFT window in samples.
     hop_length : int
@@ -84,8 +84,8 @@ class BSRNN(nn.Module):
         Features of a band in a frame.
     num_repeat : int
         Layers, each an LSTM over time and one over bands.
-    sample_rate : int
-        Rate in Hz that the model is meant for; it decides the bands.
+    num_spks, sample_rate
+        See ``models``; the rate decides the bands.
 
     Shape
     -----
@@ -126,26 +126,7 @@ class BSRNN(nn.Module):
         )
 
     def forward(self, mix, lengths=None):
-        """Separates a batch of mixtures.
-
-        Arguments
-        ---------
-        mix : torch.Tensor
-            Shape ``[B, T]``.
-        lengths : torch.Tensor, optional
-            Relative lengths in (0, 1], shape ``[B]``. With them the estimate
-            of an item does not depend on its padding or its neighbours.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape ``[B, T, num_spks]``, zero behind each item's end.
-
-        Raises
-        ------
-        ValueError
-            A mixture of the wrong shape or with samples that are not finite.
-        """
+        """Separates a batch of mixtures, see ``models``."""
         dtype = self.splits[0].linear.weight.dtype
         mix, count, valid = take_mixture(self, mix, lengths, dtype)
         mix, samples = mix.squeeze(-1), mix.shape[1]

@@ -39,6 +39,8 @@ but for that of digital silence:
 * items of a batch may have different lengths (`lengths`);
 * recordings shorter than a filter are padded and cut back;
 * digital silence gives silence, although filters may have a bias (sonicsim).
+
+From a mixture, by `nnet.time_domain` (filters), to the blocks here, and back.
 """
 
 import torch.nn as nn
@@ -72,16 +74,14 @@ class ConvTasNet(FilterbankSeparator):
         Blocks in a stack; dilation doubles from one to the next.
     n_stacks : int
         Stacks.
-    num_spks : int
-        Sources to return.
-    sample_rate : int
-        Rate in Hz that the model is meant for.
     skip_channels : int, optional
         Channels of the skip path; as many as ``bottleneck`` if not given.
     mask_act : str
         "sigmoid" or "relu": what makes masks of the last layer.
     variant : str
         "sudo_rm_rf", "asteroid" or "sonicsim": the published network.
+    num_spks, sample_rate
+        See ``models``.
 
     Raises
     ------
@@ -160,38 +160,14 @@ class ConvTasNet(FilterbankSeparator):
         )
 
     def fitted_samples(self, samples):
-        """With zeros at the edges, an even number of hops and one more.
-
-        Arguments
-        ---------
-        samples : int or torch.Tensor
-            Number of samples.
-
-        Returns
-        -------
-        int or torch.Tensor
-            At least as many.
-        """
+        """With zeros at the edges, an even number of hops and one more."""
         if not self.encoder.padding[0]:
             return super().fitted_samples(samples)
         kernel, hop = self.encoder.kernel_size[0], self.encoder.stride[0]
         return (samples + hop) // kernel * kernel + hop
 
     def estimate_masks(self, features, count=None):
-        """Masks of 0 and above.
-
-        Arguments
-        ---------
-        features : torch.Tensor
-            Output of the filters, shape ``[B, n_filters, L]``.
-        count : torch.Tensor, optional
-            Valid frames of each item, shape ``[B]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape ``[B, num_spks, n_filters, L]``.
-        """
+        """Masks of 0 and above, see ``FilterbankSeparator``."""
         x = self.bottleneck(self.input_norm(features, count))
         total = 0
         for block in self.blocks:

@@ -34,6 +34,9 @@ Departures from the published code, none of which changes a result it gives:
   linear layers;
 * recordings shorter than a filter are padded and cut back;
 * items of a batch may have different lengths (`lengths`).
+
+From a mixture, by `nnet.time_domain` (filters) and `nnet.chunks`, to the LSTMs
+of `nnet.recurrent`, and back.
 """
 
 import torch
@@ -76,16 +79,14 @@ class DPRNN(FilterbankSeparator):
         Blocks, each with a network within and one across chunks.
     chunk_size : int
         Frames in a chunk; chunks overlap by half.
-    num_spks : int
-        Sources to return.
-    sample_rate : int
-        Rate in Hz that the model is meant for.
     mask_act : str
         "relu" or "sigmoid": what makes masks of the last layer.
     bidirectional : bool
         Whether the recurrent networks read backward, too.
     variant : str
         "sonicsim" or "asteroid": the published network.
+    num_spks, sample_rate
+        See ``models``.
 
     Raises
     ------
@@ -153,36 +154,12 @@ class DPRNN(FilterbankSeparator):
         self.mask = nn.Linear(feature_dim, n_filters, bias=False)
 
     def encode(self, mix):
-        """Filters and, of one variant, what is positive of their output.
-
-        Arguments
-        ---------
-        mix : torch.Tensor
-            Shape ``[B, 1, T]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape ``[B, n_filters, L]``.
-        """
+        """Filters and, of one variant, what is positive of their output."""
         features = super().encode(mix)
         return features.relu() if self.rectify else features
 
     def estimate_masks(self, features, count=None):
-        """Masks of 0 and above.
-
-        Arguments
-        ---------
-        features : torch.Tensor
-            Output of the filters, shape ``[B, n_filters, L]``.
-        count : torch.Tensor, optional
-            Valid frames of each item, shape ``[B]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape ``[B, num_spks, n_filters, L]``.
-        """
+        """Masks of 0 and above, see ``FilterbankSeparator``."""
         frames = features.shape[-1]
         x = self.bottleneck(self.input_norm(features, count)).transpose(1, 2)
         valid = chunks = None
@@ -208,14 +185,12 @@ class DualPathBlock(nn.Module):
 
     Arguments
     ---------
-    feature_dim : int
-        Features of input and output.
-    hidden : int
-        Hidden units of each direction.
     bidirectional : tuple of bool
         Whether the networks within and across chunks read backward, too.
     eps : float
         Of the norms.
+    feature_dim, hidden
+        See ``DPRNN``.
 
     Shape
     -----

@@ -11,6 +11,9 @@ Glossary, paper -> code
 A summary is the mean of a segment. The toolkit puts the summaries of all
 items of a batch into one sequence, so that an item would see its neighbours;
 therefore items are always computed one after the other.
+
+From a mixture, by `nnet.time_domain` (filters) and `nnet.toolkit_masks`, to
+the toolkit's network, and back.
 """
 
 from speechbrain.lobes.models.resepformer import (
@@ -31,26 +34,13 @@ class RESepFormer(ToolkitSeparator):
 
     Arguments
     ---------
-    n_filters : int
-        Filters of encoder and decoder, and width of the transformers; an
-        even multiple of ``num_heads``.
-    kernel_size : int
-        Filter length in samples, even; the hop is half of it.
     num_blocks : int
         Transformers within segments; between two of them is one that joins
         the segments.
-    num_layers : int
-        Layers of a transformer.
-    num_heads : int
-        Attention heads of a layer.
-    ffn_dim : int
-        Units between the two linear maps of a layer.
     segment_size : int
         Frames in a segment; segments do not overlap.
-    num_spks : int
-        Sources to return.
-    sample_rate : int
-        Rate in Hz that the model is meant for.
+    n_filters, kernel_size, num_layers, ..., num_spks, sample_rate
+        See ``SepFormer``.
 
     Shape
     -----
@@ -109,25 +99,7 @@ class RESepFormer(ToolkitSeparator):
         super().__init__(masknet, num_spks, n_filters, kernel_size, sample_rate)
 
     def estimate_masks(self, features, count=None):
-        """See ``ToolkitSeparator``.
-
-        Arguments
-        ---------
-        features : torch.Tensor
-            Shape ``[B, n_filters, L]``.
-        count : torch.Tensor, optional
-            Valid frames of each item, shape ``[B]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape ``[B, num_spks, n_filters, L]``.
-
-        Raises
-        ------
-        ValueError
-            More segments than the table of positions has.
-        """
+        """See ``ToolkitSeparator``; too many segments are an error."""
         segments = features.shape[-1] // self.masknet.segment_size + 1
         if segments > MAX_POSITIONS:
             raise ValueError(

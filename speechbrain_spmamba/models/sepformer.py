@@ -11,6 +11,9 @@ Glossary, paper -> code
 
 The toolkit knows the positions of 2500 chunks; see ``nnet.toolkit_masks`` for
 what all of its networks have in common here.
+
+From a mixture, by `nnet.time_domain` (filters) and `nnet.toolkit_masks`, to
+the toolkit's network, and back.
 """
 
 from speechbrain.lobes.models.dual_path import (
@@ -47,10 +50,8 @@ class SepFormer(ToolkitSeparator):
         Units between the two linear maps of a layer.
     chunk_size : int
         Frames in a chunk, even; chunks overlap by half.
-    num_spks : int
-        Sources to return.
-    sample_rate : int
-        Rate in Hz that the model is meant for.
+    num_spks, sample_rate
+        See ``models``.
 
     Raises
     ------
@@ -115,25 +116,7 @@ class SepFormer(ToolkitSeparator):
         super().__init__(masknet, num_spks, n_filters, kernel_size, sample_rate)
 
     def estimate_masks(self, features, count=None):
-        """See ``ToolkitSeparator``.
-
-        Arguments
-        ---------
-        features : torch.Tensor
-            Shape ``[B, n_filters, L]``.
-        count : torch.Tensor, optional
-            Valid frames of each item, shape ``[B]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape ``[B, num_spks, n_filters, L]``.
-
-        Raises
-        ------
-        ValueError
-            More chunks than the table of positions has.
-        """
+        """See ``ToolkitSeparator``; too many chunks are an error."""
         chunks = PairedChunks(self.masknet.K).count(features.shape[-1])
         if chunks > MAX_POSITIONS:
             raise ValueError(

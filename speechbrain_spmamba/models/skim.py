@@ -8,6 +8,9 @@ own; its defaults here are those of SpeechBrain's recipe for WSJ0-2Mix at
 Glossary, paper -> code
     N     n_filters                K   segment_size
     B     num_blocks               Seg-LSTM, Mem-LSTM   segment, memory
+
+From a mixture, by `nnet.time_domain` (filters) and `nnet.toolkit_masks`, to
+the toolkit's network, and back.
 """
 
 from speechbrain.lobes.models.resepformer import (
@@ -29,8 +32,6 @@ class SkiM(ToolkitSeparator):
     ---------
     n_filters : int
         Filters of encoder and decoder, and features of the LSTMs.
-    kernel_size : int
-        Filter length in samples, even; the hop is half of it.
     num_blocks : int
         LSTMs within segments; between two of them is one that joins the
         segments.
@@ -38,10 +39,8 @@ class SkiM(ToolkitSeparator):
         Hidden units of each direction.
     segment_size : int
         Frames in a segment; segments do not overlap.
-    num_spks : int
-        Sources to return.
-    sample_rate : int
-        Rate in Hz that the model is meant for.
+    kernel_size, num_spks, sample_rate
+        See ``SepFormer``.
 
     Shape
     -----

@@ -10,8 +10,18 @@ Glossary, paper -> code
     E (key channels)     ceil(attn_qk_dim / bins)
     h (heads)            num_heads
 
-The network itself is `nnet.tf_grid.TFGrid`, its sequence model
-`nnet.mamba.BiMamba`; what stands here is how the paper joins them.
+What stands here is how the paper joins a grid and Mambas. From a mixture to
+its estimates, in the order of the calls:
+
+    nnet.tf_grid        the network: level, STFT, blocks, inverse STFT
+    nnet.waveform       checks, zeros behind each item's end, level
+    nnet.stft           complex spectra, and back
+    nnet.grid_block     a block: along frequency, along time, between frames
+    nnet.mamba_path     along one axis; plain or folded is chosen there
+    nnet.mamba          plain: a Mamba forward, a Mamba backward
+    nnet.folded_path    folded: both at once (folding, folded_forward)
+    ops.selective_scan  the recurrence
+    nnet.attention      between frames
 
 Departures from the paper, following its published code where both differ:
 * the paper gives 129 frequencies for a window of 512 samples; a window of
@@ -32,8 +42,6 @@ class SPMamba(TFGrid):
 
     Arguments
     ---------
-    num_spks : int
-        Sources to return.
     num_mics : int
         Microphones of the input.
     n_fft : int
@@ -60,14 +68,14 @@ class SPMamba(TFGrid):
         Approximate length of a query.
     eps : float
         Of all norms.
-    sample_rate : int
-        Rate in Hz that the model is meant for.
     scan_backend : str
         How the selective scan is computed, see ``ops.selective_scan``.
     memory : str
         What training keeps for the backward pass: "speed", "balanced" (about
         a third of it) or "low" (the input of each path and of the attention;
         the rest is computed again).
+    num_spks, sample_rate
+        See ``models``.
 
     Shape
     -----

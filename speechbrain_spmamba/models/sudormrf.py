@@ -29,6 +29,9 @@ As in the published code, where papers differ or leave it open:
 Departures from the published code, which change no result it gives: items of
 a batch may have different lengths (`lengths`); any hop and depth fit, because
 what is upsampled is cut to the length that was halved.
+
+From a mixture, by `nnet.time_domain` (filters) and `nnet.multiscale` (masks),
+to the blocks of `nnet.u_blocks`, and back.
 """
 
 import torch.nn as nn
@@ -59,15 +62,13 @@ class SudoRMRF(MultiscaleSeparator):
         Filter length in samples; the hop is half of it, rounded down.
     enc_num_basis : int
         Filters of encoder and decoder.
-    num_spks : int
-        Sources to return.
-    sample_rate : int
-        Rate in Hz that the model is meant for.
     variant : str
         "improved", "asteroid" or "first", see above.
     normalize : bool
         Bring each mixture to mean 0 and deviation 1, and its sources back, as
         is done around the networks that etzinis/sudo_rm_rf publishes.
+    num_spks, sample_rate
+        See ``models``.
 
     Raises
     ------
@@ -124,7 +125,7 @@ class SudoRMRF(MultiscaleSeparator):
             self.mask = ChannelMasks(out_channels, enc_num_basis, num_spks)
 
     def forward(self, mix, lengths=None):
-        """Separates a batch of mixtures, see ``FilterbankSeparator``."""
+        """Separates a batch of mixtures, see ``models``."""
         if self.normalize:
             return separate_standardized(self, super().forward, mix, lengths)
         return super().forward(mix, lengths)
@@ -134,20 +135,7 @@ class SudoRMRF(MultiscaleSeparator):
         return self.encoder(mix).relu() if self.first else self.encoder(mix)
 
     def refine(self, x, count=None):
-        """Runs the blocks.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            Shape ``[B, out_channels, L]``.
-        count : torch.Tensor, optional
-            Valid frames of each item, shape ``[B]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape of ``x``.
-        """
+        """Runs the blocks, see ``MultiscaleSeparator``."""
         for block in self.blocks:
             x = block(x, count)
         return x

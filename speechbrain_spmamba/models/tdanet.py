@@ -28,6 +28,9 @@ Departures from the published code:
 * the table of positions has no end;
 * items of a batch may have different lengths (`lengths`): each is computed
   as if it were alone.
+
+From a mixture to the scales of `nnet.multiscale` and `nnet.scales`, to
+`nnet.global_attention` at the coarsest one, and back.
 """
 
 import torch
@@ -40,7 +43,12 @@ from speechbrain_spmamba.nnet.global_attention import (
     drop_path,
 )
 from speechbrain_spmamba.nnet.multiscale import ConvNorm, Pyramid
-from speechbrain_spmamba.nnet.scales import Gated, cut, shrink, stretch
+from speechbrain_spmamba.nnet.scales import (
+    Gated,
+    average_pool,
+    mask_padding,
+    upsample_nearest,
+)
 from speechbrain_spmamba.nnet.standardize import separate_standardized
 from speechbrain_spmamba.nnet.time_domain import FrameNorm
 from speechbrain_spmamba.nnet.waveform import take_mixture
@@ -55,8 +63,6 @@ class TDANet(nn.Module):
 
     Arguments
     ---------
-    num_spks : int
-        Sources to return.
     out_channels : int
         Channels between blocks.
     in_channels : int
@@ -69,14 +75,14 @@ class TDANet(nn.Module):
         Window of the encoder in milliseconds.
     enc_num_basis : int, optional
         Filters of the encoder; by default half a window and one.
-    sample_rate : int
-        Rate in Hz that the model is meant for.
     attention : str
         "time" or "published", see above.
     modulation : str
         "gate", "gate_shift" or "sum", see above.
     normalize : bool
         Bring each mixture to mean 0 and deviation 1, and its sources back.
+    num_spks, sample_rate
+        See ``models``.
 
     Shape
     -----
@@ -149,26 +155,7 @@ class TDANet(nn.Module):
         nn.init.xavier_uniform_(self.decoder.weight)
 
     def forward(self, mix, lengths=None):
-        """Separates a batch of mixtures.
-
-        Arguments
-        ---------
-        mix : torch.Tensor
-            Shape ``[B, T]``.
-        lengths : torch.Tensor, optional
-            Relative lengths in (0, 1], shape ``[B]``. With them the estimate
-            of an item does not depend on its padding or its neighbours.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape ``[B, T, num_spks]``, zero behind each item's end.
-
-        Raises
-        ------
-        ValueError
-            A mixture of the wrong shape or with samples that are not finite.
-        """
+        """Separates a batch of mixtures, see ``models``."""
         if self.normalize:
             return separate_standardized(self, self._separate, mix, lengths)
         return self._separate(mix, lengths)
@@ -187,11 +174,11 @@ class TDANet(nn.Module):
 
         # The filters work on samples, which bf16 would make audibly coarse.
         with torch.autocast(mix.device.type, enabled=False):
-            bases = cut(self.encoder(mix), count)  # [B, bases, frames]
-        start = cut(self.bottleneck(self.norm(bases, count)), count)
+            bases = mask_padding(self.encoder(mix), count)  # [B, bases, frames]
+        start = mask_padding(self.bottleneck(self.norm(bases, count)), count)
         x = self.block(start, count)
         for _ in range(self.num_blocks - 1):
-            x = self.block(cut(self.rejoin(start + x), count), count)
+            x = self.block(mask_padding(self.rejoin(start + x), count), count)
         masks = F.relu(self.mask(x)).unflatten(1, (self.num_spks, -1))
         masked = masks.to(mix.dtype) * bases.unsqueeze(1)
         with torch.autocast(mix.device.type, enabled=False):
@@ -213,16 +200,8 @@ class TopDownBlock(nn.Module):
 
     Arguments
     ---------
-    out_channels : int
-        Channels of input and output.
-    in_channels : int
-        Channels inside.
-    depth : int
-        Time scales, at least 2.
-    attention : str
-        "time" or "published".
-    modulation : str
-        "gate", "gate_shift" or "sum".
+    out_channels, in_channels, depth, attention, modulation
+        See ``TDANet``; depth is its ``upsampling_depth``.
 
     Raises
     ------
@@ -280,7 +259,7 @@ class TopDownBlock(nn.Module):
         count, last = counts[-1], len(maps) - 1
         size = maps[-1].shape[2]
         top = sum(
-            shrink(fine, size, last - k, counts[k], count)
+            average_pool(fine, size, last - k, counts[k], count)
             for k, fine in enumerate(maps)
         )
         top = top + drop_path(self.attention(top, count), self.training)
@@ -289,7 +268,7 @@ class TopDownBlock(nn.Module):
         def modulated(k):
             if not self.modulate:
                 size = maps[k].shape[2]
-                return maps[k] + stretch(top, size, count, counts[k])
+                return maps[k] + upsample_nearest(top, size, count, counts[k])
             return self.modulate[k](maps[k], top, counts[k], count)
 
         # The first merge takes index k - 1; of two scales that is the last.
@@ -300,4 +279,4 @@ class TopDownBlock(nn.Module):
                 modulated(k), merged, counts[k], coarse_count
             )
             coarse_count = counts[k]
-        return cut(self.project(merged), counts[0]) + x
+        return mask_padding(self.project(merged), counts[0]) + x

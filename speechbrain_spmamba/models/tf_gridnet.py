@@ -7,9 +7,6 @@ Glossary, paper -> code
     D   emb_dim      I   emb_ks      J   emb_hs     B   num_blocks
     H   lstm_hidden  L   num_heads   E   ceil(attn_qk_dim / bins)
 
-The network is `nnet.tf_grid.TFGrid`, which SPMamba shares; its sequence
-model is `nnet.recurrent.BLSTM`.
-
 Versions. The public code has two blocks with the same weights. The first
 (`version=1`, the default: its cost is that of Table 1 of SPMamba) appends
 zeros only where a window would not fit. The second pads I - J zeros on all
@@ -19,6 +16,9 @@ only in the block that they were trained in; therefore they carry its number.
 
 Departures from the published code: those of `nnet.tf_grid`, and that the
 second version has no special case for I = J.
+
+From a mixture, by the `forward` of `nnet.tf_grid`, to `nnet.grid_block` and
+the LSTMs of `nnet.recurrent`, and back.
 """
 
 from functools import partial
@@ -37,34 +37,12 @@ class TFGridNet(TFGrid):
 
     Arguments
     ---------
-    num_spks : int
-        Sources to return.
-    num_mics : int
-        Microphones of the input.
-    n_fft : int
-        STFT window in samples.
-    hop_length : int
-        STFT hop in samples.
-    num_blocks : int
-        Grid blocks.
     lstm_hidden : int
         Width of each direction of an LSTM.
-    emb_dim : int
-        Channels of the time-frequency map.
-    emb_ks : int
-        Neighbouring bins or frames that one step of an LSTM sees.
-    emb_hs : int
-        Bins or frames between two steps.
-    num_heads : int
-        Heads of the attention between frames; must divide ``emb_dim``.
-    attn_qk_dim : int
-        Approximate length of a query.
-    eps : float
-        Of all norms.
-    sample_rate : int
-        Rate in Hz that the model is meant for.
     version : int
         1 or 2, see above. Weights that are loaded replace it by theirs.
+    num_spks, num_mics, n_fft, ..., sample_rate
+        See ``SPMamba``, whose grid is the same.
 
     Shape
     -----

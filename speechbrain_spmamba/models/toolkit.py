@@ -20,6 +20,8 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from speechbrain_spmamba.nnet.stft import STFT
+
 OFFSET = 1e-6 * (1 + 1j)
 
 
@@ -205,21 +207,12 @@ def as_encoder_masknet_decoder(model, n_fft=512, hop_length=128):
     )
 
 
-class _Spectra(nn.Module):
-    """STFT with zeros around the wave, and its inverse; waves of whole hops."""
+class _Spectra(STFT):
+    """With zeros around the wave, and bins first; waves of whole hops.
 
-    def __init__(self, n_fft, hop_length):
-        super().__init__()
-        if not 0 < hop_length <= n_fft // 2:
-            raise ValueError(
-                f"hop_length is {hop_length}; choose 1 to n_fft // 2 = "
-                f"{n_fft // 2}, or samples between windows would be lost"
-            )
-        self.n_fft = n_fft
-        self.hop_length = hop_length
-        self.register_buffer(
-            "window", torch.hann_window(n_fft), persistent=False
-        )
+    The inverse is torch's: where more than two windows overlap, it adds them
+    in another order than ``STFT``, and rounds otherwise.
+    """
 
     def forward(self, wave):
         """``[N, T]`` -> ``[N, bins, T / hop_length + 1]``."""

@@ -1,6 +1,8 @@
 """Attention between the frames of a time-frequency map.
 
 Source: TF-GridNet (Wang et al., arXiv 2211.12433), section III-D.
+
+From `nnet.grid_block`, behind both paths; to the next block.
 """
 
 import torch

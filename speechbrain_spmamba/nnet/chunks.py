@@ -2,6 +2,8 @@
 
 Both start with zeros, add what overlaps up again without a weight, and differ
 in how many zeros there are, and so in how many chunks.
+
+From and to `models.dprnn`; `models.sepformer` asks how many there will be.
 """
 
 import torch
@@ -92,12 +94,8 @@ class PairedChunks:
 class SlidingChunks(PairedChunks):
     """Windows over a sequence with a chunk of zeros at either end.
 
-    The first chunk is empty, and computed like the others.
-
-    Arguments
-    ---------
-    size : int
-        Frames in a chunk, K.
+    The first chunk is empty, and computed like the others. The argument is
+    that of ``PairedChunks``.
 
     Example
     -------

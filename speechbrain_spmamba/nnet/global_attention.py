@@ -2,6 +2,8 @@
 
 Source: Li, Yang and Hu, arXiv 2209.15200, section 3.2. Both layers take a
 map ``[B, C, L]`` and the valid positions of each item.
+
+From and to `models.tdanet`, at the coarsest of its scales.
 """
 
 import math
@@ -10,7 +12,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from speechbrain_spmamba.nnet.scales import UnbiasedConvNorm, cut
+from speechbrain_spmamba.nnet.scales import UnbiasedConvNorm, mask_padding
 from speechbrain_spmamba.nnet.waveform import valid_mask
 
 ATTENTION = ("time", "published")
@@ -81,7 +83,7 @@ class GlobalAttention(nn.Module):
             out = value * F.dropout(torch.ones_like(value[..., :1]), dropout)
         out = self.proj(out.transpose(1, 2).flatten(2))
         out = self.output_norm(out + F.dropout(out, dropout))
-        return cut(out.transpose(1, 2), count)
+        return mask_padding(out.transpose(1, 2), count)
 
 
 class FeedForward(nn.Module):

@@ -26,19 +26,11 @@ class GridBlock(nn.Module):
     ---------
     make_path : callable
         ``make_path()`` builds a path, a ``GridPath``.
-    num_bins : int
-        Frequencies of the map.
-    emb_dim : int
-        Channels of the map.
-    num_heads : int
-        Attention heads.
-    qk_channels : int
-        See ``FrameAttention``.
-    eps : float
-        Of the attention's norms.
     memory : str
         With "low", training keeps the attention's input alone and computes
         the rest again; paths have a ``memory`` of their own.
+    num_bins, emb_dim, num_heads, qk_channels, eps
+        Of the attention, see ``FrameAttention``.
 
     Attributes
     ----------

@@ -170,12 +170,10 @@ class MambaBranch(nn.Module):
 
     Arguments
     ---------
-    d_model : int
-        Width of input and output.
     eps : float
         Of the RMS norm.
-    **mamba : dict
-        Arguments of ``Mamba``.
+    d_model, **mamba
+        See ``Mamba``.
 
     Shape
     -----

@@ -5,6 +5,9 @@ before, and start and end with the same layers. Sources: Tzinis et al.,
 "Compute and memory efficient universal sound source separation", arXiv
 2103.02644; Hu et al., "Speech separation using an asynchronous fully
 recurrent convolutional neural network", arXiv 2112.02321.
+
+From `nnet.time_domain`, features of the filters; to the blocks of
+`models.sudormrf` or `models.afrcnn`, and back as masks.
 """
 
 import math
@@ -146,24 +149,14 @@ class MultiscaleSeparator(FilterbankSeparator):
     """Filters, bottleneck, ``refine`` of a subclass, masks, joint decoder.
 
     A subclass defines ``refine(x, count)``, which maps ``[B, out_channels,
-    L]`` to the same shape.
+    L]`` to the same shape; ``count`` are the valid frames, ``[B]``, or None.
 
     Arguments
     ---------
-    num_spks : int
-        Sources to return.
-    out_channels : int
-        Channels between the blocks.
-    upsampling_depth : int
-        Rates at which a block looks at its input.
-    enc_kernel_size : int
-        Filter length in samples; the hop is half of it, rounded down.
-    enc_num_basis : int
-        Filters.
-    sample_rate : int
-        Rate in Hz that the model is meant for.
-    joint_decoder : bool
-        Whether each source is decoded from the masked features of all.
+    out_channels, upsampling_depth, enc_kernel_size, enc_num_basis
+        See ``models.sudormrf.SudoRMRF``.
+    num_spks, joint_decoder, sample_rate
+        See ``FilterbankSeparator``.
 
     Shape
     -----
@@ -209,35 +202,11 @@ class MultiscaleSeparator(FilterbankSeparator):
         )
 
     def fitted_samples(self, samples):
-        """The next multiple of the hop and of the coarsest rate.
-
-        Arguments
-        ---------
-        samples : int or torch.Tensor
-            Number of samples.
-
-        Returns
-        -------
-        int or torch.Tensor
-            At least as many.
-        """
+        """The next multiple of the hop and of the coarsest rate."""
         return (samples + self.unit - 1) // self.unit * self.unit
 
     def estimate_masks(self, features, count=None):
-        """Masks of 0 and above.
-
-        Arguments
-        ---------
-        features : torch.Tensor
-            Output of the filters, shape ``[B, enc_num_basis, L]``.
-        count : torch.Tensor, optional
-            Valid frames of each item, shape ``[B]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape ``[B, num_spks, enc_num_basis, L]``.
-        """
+        """Masks of 0 and above, see ``FilterbankSeparator``."""
         x = self.bottleneck(self.input_norm(features, count))
         masks = self.mask(self.refine(x, count)).relu()
         return masks.unflatten(1, (self.num_spks, -1))

@@ -1,4 +1,8 @@
-"""Normalisation over a whole item."""
+"""Normalisation over a whole item.
+
+From and to networks whose channels are last: `nnet.tf_grid`, `nnet.recurrent`,
+`models.bsrnn` and `models.dprnn`.
+"""
 
 import torch
 import torch.nn as nn

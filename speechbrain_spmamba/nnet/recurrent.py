@@ -3,6 +3,8 @@
 On a CPU, autocast hands an LSTM to oneDNN, whose bfloat16 LSTM needs AVX-512
 and whose float16 LSTM exists nowhere; instead of taking another way, torch
 raises an error. `full_precision_if_needed` asks for the primitive once.
+
+From and to `nnet.grid_block` (of TF-GridNet), `models.bsrnn`, `models.dprnn`.
 """
 
 import functools

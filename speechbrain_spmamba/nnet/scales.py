@@ -4,6 +4,8 @@ Tensors are channels-first, ``[B, C, L]``. Every function and layer takes the
 valid positions of each item (``count``, ``[B]``) and then returns zeros behind
 them, so that a convolution that follows sees what it would see behind an item
 that stands alone.
+
+From and to `models.tdanet`, `models.afrcnn` and `nnet.global_attention`.
 """
 
 import torch
@@ -14,7 +16,7 @@ from speechbrain_spmamba.nnet.multiscale import ConvNorm
 from speechbrain_spmamba.nnet.waveform import valid_mask
 
 
-def cut(x, count):
+def mask_padding(x, count):
     """Zeros behind each item's end.
 
     Arguments
@@ -31,7 +33,7 @@ def cut(x, count):
 
     Example
     -------
-    >>> cut(torch.ones(1, 1, 3), torch.tensor([2]))
+    >>> mask_padding(torch.ones(1, 1, 3), torch.tensor([2]))
     tensor([[[1., 1., 0.]]])
     """
     return (
@@ -39,7 +41,7 @@ def cut(x, count):
     )
 
 
-def stretch(x, size, count=None, new_count=None):
+def upsample_nearest(x, size, count=None, new_count=None):
     """Nearest-neighbour interpolation, as ``F.interpolate`` rounds it.
 
     Arguments
@@ -60,7 +62,9 @@ def stretch(x, size, count=None, new_count=None):
 
     Example
     -------
-    >>> stretch(torch.tensor([[[1.0, 2.0, 9.0]]]), 4, *torch.tensor([[2], [3]]))
+    >>> upsample_nearest(
+    ...     torch.tensor([[[1.0, 2.0, 9.0]]]), 4, *torch.tensor([[2], [3]])
+    ... )
     tensor([[[1., 1., 2., 0.]]])
     """
     ragged = count is not None
@@ -74,24 +78,18 @@ def stretch(x, size, count=None, new_count=None):
     source = (torch.arange(size, device=x.device) * scale).long()
     source = source.minimum(count.unsqueeze(1) - 1).unsqueeze(1)
     out = x.gather(2, source.expand(x.shape[0], x.shape[1], -1))
-    return cut(out, new_count) if ragged else out
+    return mask_padding(out, new_count) if ragged else out
 
 
-def shrink(x, size, halvings, count=None, new_count=None):
+def average_pool(x, size, halvings, count=None, new_count=None):
     """Averages over windows that cover a sequence: adaptive pooling.
 
     Arguments
     ---------
-    x : torch.Tensor
-        Shape ``[B, C, L]``.
-    size : int
-        New length.
+    x, size, count, new_count
+        See ``upsample_nearest``.
     halvings : int
         How often L was halved to give ``size``.
-    count : torch.Tensor, optional
-        Valid positions of each item in x, shape ``[B]``.
-    new_count : torch.Tensor, optional
-        Those of the result.
 
     Returns
     -------
@@ -101,7 +99,7 @@ def shrink(x, size, halvings, count=None, new_count=None):
     Example
     -------
     >>> counts = torch.tensor([[3], [2]])
-    >>> shrink(torch.tensor([[[1.0, 2.0, 4.0, 9.0]]]), 2, 1, *counts)
+    >>> average_pool(torch.tensor([[[1.0, 2.0, 4.0, 9.0]]]), 2, 1, *counts)
     tensor([[[1.5000, 3.0000]]])
     """
     if count is None:
@@ -118,7 +116,7 @@ def shrink(x, size, halvings, count=None, new_count=None):
     source = source.clamp_max(x.shape[2] - 1).flatten(1).unsqueeze(1)
     windows = x.gather(2, source.expand(-1, x.shape[1], -1))
     out = windows.unflatten(2, (size, -1)) * weight.unsqueeze(1)
-    return cut(out.sum(3), new_count.squeeze(1))
+    return mask_padding(out.sum(3), new_count.squeeze(1))
 
 
 class UnbiasedConvNorm(ConvNorm):
@@ -126,14 +124,8 @@ class UnbiasedConvNorm(ConvNorm):
 
     Arguments
     ---------
-    in_channels : int
-        Channels of the input.
-    out_channels : int
-        Channels of the output.
-    kernel_size : int
-        Odd; the edges are padded with zeros.
-    groups : int
-        As in ``nn.Conv1d``.
+    in_channels, out_channels, kernel_size, groups
+        See ``ConvNorm``.
 
     Shape
     -----
@@ -186,9 +178,9 @@ class Gated(nn.Module):
         """See the class; the counts are the valid positions, ``[B]``."""
         size = local.shape[2]
         gate = self.gate(other, other_count).sigmoid()
-        gate = stretch(gate, size, other_count, count)
+        gate = upsample_nearest(gate, size, other_count, count)
         out = self.local(local, count) * gate
         if self.shift is None:
             return out
         shift = self.shift(other, other_count)
-        return out + stretch(shift, size, other_count, count)
+        return out + upsample_nearest(shift, size, other_count, count)

@@ -2,6 +2,8 @@
 
 Some published code does this to every recording before its network, and the
 reverse behind it: weights that were trained so work at no other level.
+
+From `models.sudormrf` or `models.tdanet`; to its network, and back.
 """
 
 from speechbrain_spmamba.nnet.waveform import level, take_mixture

@@ -110,27 +110,7 @@ class TFGrid(nn.Module):
         self.output_conv = decoder or make_decoder()
 
     def forward(self, mix, lengths=None):
-        """Separates a batch of mixtures.
-
-        Arguments
-        ---------
-        mix : torch.Tensor
-            Shape ``[B, T]``, or ``[B, T, M]`` for M microphones; any level.
-        lengths : torch.Tensor, optional
-            Relative lengths in (0, 1], shape ``[B]``. With them the estimate
-            of an item does not depend on its padding or its neighbours.
-
-        Returns
-        -------
-        torch.Tensor
-            Estimates at the level of the mixture, shape ``[B, T, num_spks]``,
-            zero behind each item's end.
-
-        Raises
-        ------
-        ValueError
-            A mixture of the wrong shape or with samples that are not finite.
-        """
+        """Separates a batch of mixtures, see ``models``."""
         dtype = self.input_conv.weight.dtype
         mix, count, valid = take_mixture(
             self, mix, lengths, dtype, self.num_mics

@@ -8,6 +8,9 @@ Recordings of different lengths share a batch by one rule: the filters'
 output and the output of every norm are zero behind an item's last frame. A
 convolution that follows a norm thus meets the zeros it would pad with itself,
 and each item is computed as if it were alone.
+
+From a mixture; to the masks of `models.conv_tasnet`, `models.dprnn`,
+`nnet.multiscale` or `nnet.toolkit_masks`, and back to samples.
 """
 
 import torch
@@ -75,14 +78,13 @@ class FrameNorm(nn.GroupNorm):
 class FilterbankSeparator(nn.Module):
     """Learned filters, masks from ``estimate_masks``, and filters back.
 
-    A subclass defines ``estimate_masks(features, count)``, which maps
-    features ``[B, N, L]`` and the valid frames of each item (or None) to
-    masks ``[B, num_spks, N, L]``, and ``fitted_samples``.
+    A subclass defines ``estimate_masks(features, count)``, which maps features
+    ``[B, N, L]`` and the valid frames of each item (``[B]``, or None) to masks
+    ``[B, num_spks, N, L]``; and may have its own ``encode`` and
+    ``fitted_samples``.
 
     Arguments
     ---------
-    num_spks : int
-        Sources to return.
     n_filters : int
         Filters, N.
     kernel_size : int
@@ -96,8 +98,8 @@ class FilterbankSeparator(nn.Module):
     bias : bool
         Whether encoder and decoder add a bias. Neither is heard in digital
         silence or behind the last frame.
-    sample_rate : int
-        Rate in Hz that the model is meant for.
+    num_spks, sample_rate
+        See ``models``.
 
     Shape
     -----
@@ -176,27 +178,7 @@ class FilterbankSeparator(nn.Module):
         return self.encoder(mix)
 
     def forward(self, mix, lengths=None):
-        """Separates a batch of mixtures.
-
-        Arguments
-        ---------
-        mix : torch.Tensor
-            Shape ``[B, T]``.
-        lengths : torch.Tensor, optional
-            Relative lengths in (0, 1], shape ``[B]``. With them the estimate
-            of an item does not depend on its padding or its neighbours.
-
-        Returns
-        -------
-        torch.Tensor
-            Estimates, shape ``[B, T, num_spks]``, zero behind each item's
-            end.
-
-        Raises
-        ------
-        ValueError
-            A mixture of the wrong shape or with samples that are not finite.
-        """
+        """Separates a batch of mixtures, see ``models``."""
         dtype = self.encoder.weight.dtype
         mix, count, valid = take_mixture(self, mix, lengths, dtype)
         mix, samples = mix.transpose(1, 2), mix.shape[1]  # [B, 1, T]

@@ -8,6 +8,10 @@ crops of training are, are computed together.
 
 Departure from the toolkit's recipes: a recording is padded until the filters
 cover its last sample, where the toolkit returns zeros for what is left over.
+
+From `nnet.time_domain`, features of the filters; to the network that
+`models.sepformer`, `models.resepformer` or `models.skim` took from the toolkit,
+and back as masks.
 """
 
 import torch
@@ -30,14 +34,10 @@ class ToolkitSeparator(FilterbankSeparator):
     ---------
     masknet : torch.nn.Module
         ``[B, n_filters, L] -> [num_spks, B, n_filters, L]``.
-    num_spks : int
-        Sources to return.
-    n_filters : int
-        Filters of encoder and decoder.
     kernel_size : int
         Filter length in samples, even; the hop is half of it.
-    sample_rate : int
-        Rate in Hz that the model is meant for.
+    num_spks, n_filters, sample_rate
+        See ``FilterbankSeparator``.
 
     Raises
     ------
@@ -80,53 +80,17 @@ class ToolkitSeparator(FilterbankSeparator):
         self.masknet = masknet
 
     def fitted_samples(self, samples):
-        """To how many samples a recording is padded: filters cover them all.
-
-        Arguments
-        ---------
-        samples : int or torch.Tensor
-            Number of samples.
-
-        Returns
-        -------
-        int or torch.Tensor
-            At least as many.
-        """
+        """To how many samples a recording is padded: filters cover them all."""
         return fitted_length(
             samples, self.encoder.kernel_size[0], self.encoder.stride[0]
         )
 
     def encode(self, mix):
-        """Filters, and what is positive of their output.
-
-        Arguments
-        ---------
-        mix : torch.Tensor
-            Shape ``[B, 1, T]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape ``[B, n_filters, L]``.
-        """
+        """Filters, and what is positive of their output."""
         return super().encode(mix).relu()
 
     def estimate_masks(self, features, count=None):
-        """Runs the mask network.
-
-        Arguments
-        ---------
-        features : torch.Tensor
-            Shape ``[B, n_filters, L]``.
-        count : torch.Tensor, optional
-            Valid frames of each item, shape ``[B]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape ``[B, num_spks, n_filters, L]``, zero behind each item's
-            last frame.
-        """
+        """Runs the mask network, see ``FilterbankSeparator``."""
         batch, _, frames = features.shape
         sizes = [frames] * batch if count is None else count.tolist()
         if self.mixes_items or len(set(sizes)) > 1:

@@ -2,6 +2,8 @@
 
 Sources: arXiv 2103.02644 (UBlock) and 2007.06833 (FirstUBlock, ChannelMasks),
 as their code has them.
+
+From and to `models.sudormrf`, block after block.
 """
 
 import torch.nn as nn
@@ -11,7 +13,7 @@ from speechbrain_spmamba.nnet.multiscale import ConvNorm, Pyramid
 from speechbrain_spmamba.nnet.time_domain import FrameNorm
 
 
-def add_up(maps):
+def upsample_and_add(maps):
     """From the coarsest rate up, each map is doubled and added to the next.
 
     Arguments
@@ -80,7 +82,9 @@ class UBlock(nn.Module):
             Shape of ``x``; frames behind an item's end hold no meaning.
         """
         maps, _ = self.pyramid(self.expand(x, count), count)
-        return x + self.project(self.act(self.norm(add_up(maps), count)))
+        return x + self.project(
+            self.act(self.norm(upsample_and_add(maps), count))
+        )
 
 
 class FirstUBlock(nn.Module):
@@ -90,12 +94,8 @@ class FirstUBlock(nn.Module):
 
     Arguments
     ---------
-    out_channels : int
-        Channels of input and output.
-    in_channels : int
-        Channels in between.
-    depth : int
-        Number of rates.
+    out_channels, in_channels, depth
+        See ``UBlock``.
 
     Shape
     -----
@@ -123,7 +123,7 @@ class FirstUBlock(nn.Module):
     def forward(self, x, count=None):
         """Runs the block, as ``UBlock``."""
         maps, _ = self.pyramid(self.expand(x, count), count)
-        inner = self.act(self.norm(add_up(maps), count))
+        inner = self.act(self.norm(upsample_and_add(maps), count))
         return self.output_act(
             self.output_norm(x + self.project(inner, count), count)
         )

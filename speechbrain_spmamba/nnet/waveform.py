@@ -2,6 +2,8 @@
 
 Shared so that all models keep the same promises: clear errors, silence in
 gives silence out, and padding that is never looked at.
+
+From every `forward` in `models`, before anything else, and back to it.
 """
 
 import torch
@@ -45,11 +47,11 @@ def take_mixture(module, mix, lengths, dtype, num_mics=1):
     >>> mix[..., 0].tolist()
     [[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0]]
     """
-    look = may_look(module, mix)
-    mix = check_mixture(mix, num_mics, look).to(dtype)
+    values = may_read_values(module, mix)
+    mix = check_mixture(mix, num_mics, values).to(dtype)
     if lengths is None:
         return mix, None, None
-    count = count_samples(lengths.to(mix.device), mix.shape[1], look)
+    count = count_samples(lengths.to(mix.device), mix.shape[1], values)
     valid = valid_mask(count, mix.shape[1]).unsqueeze(-1)
     return mix * valid, count, valid
 
@@ -59,12 +61,10 @@ def check_mixture(mix, num_mics=1, values=True):
 
     Arguments
     ---------
-    mix : torch.Tensor
-        ``[B, T]``, or ``[B, T, M]`` for M microphones.
-    num_mics : int
-        Microphones that the model was built for.
+    mix, num_mics
+        See ``take_mixture``.
     values : bool
-        Whether to look at the samples, see ``may_look``.
+        Whether to look at the samples, see ``may_read_values``.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def check_mixture(mix, num_mics=1, values=True):
     return mix
 
 
-def may_look(module, tensor):
+def may_read_values(module, tensor):
     """Whether a check may read values, which waits for an accelerator.
 
     In training there the host has to stay ahead of the device, and what is
@@ -124,7 +124,7 @@ def may_look(module, tensor):
 
     Example
     -------
-    >>> may_look(torch.nn.Identity(), torch.ones(1))
+    >>> may_read_values(torch.nn.Identity(), torch.ones(1))
     True
     """
     return tensor.device.type == "cpu" or not module.training
@@ -141,7 +141,7 @@ def count_samples(lengths, samples, values=True):
     samples : int
         Samples of the padded batch.
     values : bool
-        Whether to check the lengths, see ``may_look``.
+        Whether to check the lengths, see ``may_read_values``.
 
     Returns
     -------

@@ -2,6 +2,8 @@
 
 Taking windows is a view (``Tensor.unfold``); joining them is its transpose,
 the overlap-add. Both the STFT and the grid blocks are built on this pair.
+
+From and to `nnet.stft`, `nnet.grid_block` and `nnet.folded_forward`.
 """
 
 import torch
@@ -46,7 +48,7 @@ def overlap_add(windows, hop):
     windows : torch.Tensor
         Windows, shape ``[..., L, K, C]``: L windows of K positions.
     hop : int
-        Distance between the starts of two windows.
+        See ``fitted_length``.
 
     Returns
     -------

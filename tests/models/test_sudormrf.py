@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from speechbrain_spmamba.models.sudormrf import SudoRMRF
-from speechbrain_spmamba.nnet.u_blocks import ChannelMasks, add_up
+from speechbrain_spmamba.nnet.u_blocks import ChannelMasks, upsample_and_add
 
 
 def test_a_variant_that_is_not_known_is_an_error():
@@ -19,7 +19,7 @@ def test_an_odd_number_of_filters_is_no_first_version():
 
 def test_rates_are_added_each_to_all_finer_ones():
     maps = [torch.zeros(1, 1, 5), torch.ones(1, 1, 3), torch.ones(1, 1, 2)]
-    assert add_up(maps).tolist() == [[[2.0, 2.0, 2.0, 2.0, 2.0]]]
+    assert upsample_and_add(maps).tolist() == [[[2.0, 2.0, 2.0, 2.0, 2.0]]]
 
 
 def test_masks_are_a_convolution_along_the_filters():

@@ -6,8 +6,7 @@ import torch.nn.functional as F
 
 from speechbrain_spmamba.models.tdanet import TDANet
 from speechbrain_spmamba.nnet.global_attention import GlobalAttention
-from speechbrain_spmamba.nnet.scales import shrink, stretch
-from speechbrain_spmamba.weights.convert import convert_state_dict
+from speechbrain_spmamba.nnet.scales import average_pool, upsample_nearest
 from tests.golden import load_case
 from tests.small_models import build_small
 
@@ -88,12 +87,12 @@ def test_interpolation_rounds_as_torch_does_in_float32():
         x = torch.arange(old, dtype=torch.float32).expand(1, 1, -1)
         padded = F.pad(x, (0, 9), value=-1.0)
         counts = torch.tensor([old]), torch.tensor([new])
-        out = stretch(padded, new + 4, *counts)
+        out = upsample_nearest(padded, new + 4, *counts)
         expected = F.interpolate(x, size=new)
         assert out[..., :new].equal(expected)
         assert (out[..., new:] == 0).all()
-        assert stretch(x, new).equal(expected)
-        assert stretch(x.double(), new).equal(expected.double())
+        assert upsample_nearest(x, new).equal(expected)
+        assert upsample_nearest(x.double(), new).equal(expected.double())
 
 
 @pytest.mark.parametrize("halvings", [0, 1, 2, 4])
@@ -101,7 +100,7 @@ def test_pooling_windows_are_those_of_torch(halvings):
     for old in (1, 2, 9, 63, 64, 65, 1001):
         new = -(-old // 2**halvings)
         x = torch.randn(1, 2, old)
-        out = shrink(
+        out = average_pool(
             F.pad(x, (0, 7), value=9.0),
             new + 1,
             halvings,
