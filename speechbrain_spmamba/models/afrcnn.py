@@ -92,7 +92,8 @@ class AFRCNN(MultiscaleSeparator):
         # Whether each rate has exactly half the frames of the one before.
         hop = self.encoder.stride[0]
         odd = enc_kernel_size % 2 == 1
-        halves = odd and self.unit // hop % 2 ** (upsampling_depth - 1) == 0
+        rates = 2 ** (upsampling_depth - 1)
+        halves = odd and self.multiple // hop % rates == 0
         self.block = RecurrentBlock(
             out_channels, in_channels, upsampling_depth, halves
         )

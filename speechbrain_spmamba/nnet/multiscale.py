@@ -194,7 +194,7 @@ class MultiscaleSeparator(FilterbankSeparator):
         )
         nn.init.xavier_uniform_(self.encoder.weight)
         nn.init.xavier_uniform_(self.decoder.weight)
-        self.unit = math.lcm(hop, 2**upsampling_depth)
+        self.multiple = math.lcm(hop, 2**upsampling_depth)
         self.input_norm = FrameNorm(enc_num_basis)
         self.bottleneck = nn.Conv1d(enc_num_basis, out_channels, 1)
         self.mask = nn.Sequential(
@@ -203,7 +203,7 @@ class MultiscaleSeparator(FilterbankSeparator):
 
     def fitted_samples(self, samples):
         """The next multiple of the hop and of the coarsest rate."""
-        return (samples + self.unit - 1) // self.unit * self.unit
+        return (samples + self.multiple - 1) // self.multiple * self.multiple
 
     def estimate_masks(self, features, count=None):
         """Masks of 0 and above, see ``FilterbankSeparator``."""

@@ -31,7 +31,8 @@ class STFT(nn.Module):
 
     Shape
     -----
-    ``[N, T]`` -> ``[N, num_frames(T), n_fft // 2 + 1]``.
+    ``[N, T]`` -> ``[N, T // hop_length + 1, n_fft // 2 + 1]``, and as many
+    frames as of n_fft samples where T <= n_fft / 2.
 
     Example
     -------
@@ -70,7 +71,7 @@ class STFT(nn.Module):
             Shape ``[N, T]``.
         num_samples : torch.Tensor, optional
             Valid samples of each item, shape ``[N]``; what lies behind them
-            in ``wave`` is not looked at.
+            in ``wave`` is not looked at, but is zero behind a short item.
 
         Returns
         -------

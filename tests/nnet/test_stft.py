@@ -55,6 +55,17 @@ def test_an_item_has_the_spectrum_it_would_have_alone():
     torch.testing.assert_close(back[1, :170], wave[1, :170], rtol=0, atol=2e-5)
 
 
+def test_a_wave_too_short_for_its_edges_is_padded_to_a_window():
+    stft, wave = STFT(64, 16), torch.zeros(2, 300)
+    wave[0], wave[1, :32] = torch.randn(300), torch.randn(32)
+    expected = stft(wave[1:, :64])
+    assert stft(wave[1:, :32]).equal(expected)
+    count = torch.tensor([300, 32])
+    assert stft.num_frames(count).tolist() == [19, 5]
+    torch.testing.assert_close(stft(wave, count)[1:, :5], expected)
+    assert stft(wave[:, :32], count[1:].expand(2))[1:].equal(expected)
+
+
 def test_a_hop_that_would_lose_samples_is_refused():
     with pytest.raises(ValueError, match="hop_length is 33"):
         STFT(64, 33)
