@@ -3,6 +3,8 @@
 A default tells the type of its argument. Ranges are wide: they keep out what
 no network is built of. Whether numbers go together is for the constructor to
 say, whether they go with the weights, for the weights.
+
+From those who read what builds a model, to the constructors of ``models``.
 """
 
 import inspect

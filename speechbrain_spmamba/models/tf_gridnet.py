@@ -55,8 +55,6 @@ class TFGridNet(TFGrid):
     torch.Size([2, 400, 2])
     """
 
-    draws_decoder_first = True
-
     def __init__(
         self,
         num_spks=2,

@@ -14,6 +14,8 @@ off again by the mask net, so that no bin is zero and digital silence has a
 ratio too. And the number of samples, which frames alone do not tell, travels
 in one more frame behind the last: with it the model does not see the zeros
 that fill the last hop.
+
+From the toolkit's recipes and inference classes, to any of ``models``.
 """
 
 import torch

@@ -58,9 +58,6 @@ class TFGrid(nn.Module):
     torch.Size([1, 400, 2])
     """
 
-    # The order in which a seed's random numbers become weights.
-    draws_decoder_first = False
-
     def __init__(
         self,
         make_path,
@@ -91,10 +88,6 @@ class TFGrid(nn.Module):
         self.stft = STFT(n_fft, hop_length)
         self.input_conv = nn.Conv2d(2 * num_mics, emb_dim, 3, padding=1)
         self.input_norm = GlobalLayerNorm(emb_dim, eps)
-        make_decoder = partial(
-            nn.ConvTranspose2d, emb_dim, 2 * num_spks, 3, padding=1
-        )
-        decoder = make_decoder() if self.draws_decoder_first else None
         self.blocks = nn.ModuleList(
             GridBlock(
                 partial(make_path, emb_dim, emb_ks, emb_hs, eps),
@@ -107,7 +100,9 @@ class TFGrid(nn.Module):
             )
             for _ in range(num_blocks)
         )
-        self.output_conv = decoder or make_decoder()
+        self.output_conv = nn.ConvTranspose2d(
+            emb_dim, 2 * num_spks, 3, padding=1
+        )
 
     def forward(self, mix, lengths=None):
         """Separates a batch of mixtures, see ``models``."""

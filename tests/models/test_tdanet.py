@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from speechbrain_spmamba.models.tdanet import TDANet
 from speechbrain_spmamba.nnet.global_attention import GlobalAttention
 from speechbrain_spmamba.nnet.scales import average_pool, upsample_nearest
+from speechbrain_spmamba.weights.convert import convert_state_dict
 from tests.golden import load_case
 from tests.small_models import build_small
 
