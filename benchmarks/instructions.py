@@ -29,11 +29,14 @@ from speechbrain_spmamba.ops.triton import (
     convolution,
     forward,
     layout,
+    segment,
 )
 
 # Tensors in the dtype of the model; all others are float32.
 _SEQUENCES = ("u", "delta", "z", "y", "x", "out", "grad_y", "grad_out")
 _SEQUENCES += ("grad_u", "grad_delta", "grad_z", "grad_x")
+_PARTIAL_SUMS = ("grad_B", "grad_C")
+_ALIGNED = [["tt.divisibility", 16]]
 _OPCODES = ("MUFU", "SHFL", "LDG", "STG", "LDS", "STS", "LDL", "STL", "BAR")
 
 
@@ -100,22 +103,32 @@ def compile_kernel(kernel, constants, dtype="bf16", arch=90, num_warps=1):
         Not loaded, so that no GPU is needed.
     """
     signature, values, attributes = {}, {}, {}
-    for index, parameter in enumerate(kernel.params):
-        name = parameter.name
+
+    def describe(path, name, is_aligned=True):
+        """The type of an argument, or of a part of one; notes the rest."""
         if name in constants:
-            signature[name] = "constexpr"
-            values[(index,)] = constants[name]
-            continue
-        size = name in ("length", "channels")
-        if size or name.endswith(("_batch", "_time")):
-            signature[name] = "i32"
-        else:
-            signature[name] = "*" + (dtype if name in _SEQUENCES else "fp32")
-        if not (
-            parameter.do_not_specialize
-            or parameter.do_not_specialize_on_alignment
-        ):
-            attributes[(index,)] = [["tt.divisibility", 16]]
+            values[path] = constants[name]
+            return "constexpr"
+        if name == "results":
+            names = "y", *(f"grad_{x}" for x in segment.Results._fields[1:])
+            return segment.Results(
+                *(describe((*path, i), part) for i, part in enumerate(names))
+            )
+        if name in _SEQUENCES + _PARTIAL_SUMS:
+            attributes.update({(*path, part): _ALIGNED for part in range(3)})
+            start = "*fp32" if name in _PARTIAL_SUMS else "*" + dtype
+            return layout.Sequence(start, "i32", "i32")
+        if is_aligned:
+            attributes[path] = _ALIGNED
+        return "i32" if name in ("length", "channels") else "*fp32"
+
+    for index, parameter in enumerate(kernel.params):
+        signature[parameter.name] = describe(
+            (index,),
+            parameter.name,
+            not parameter.do_not_specialize
+            and not parameter.do_not_specialize_on_alignment,
+        )
     source = ASTSource(kernel, signature, constexprs=values, attrs=attributes)
     return triton.compile(
         source,

@@ -18,14 +18,18 @@ import torch
 import triton
 import triton.language as tl
 
-from speechbrain_spmamba.ops.triton.functions import position, sigmoid
+from speechbrain_spmamba.ops.triton.device_functions import (
+    of_lanes,
+    position,
+    sigmoid,
+    write,
+)
 from speechbrain_spmamba.ops.triton.layout import (
     Outputs,
     cdiv,
     parameter,
     readable,
     refuse_float64,
-    strides,
     transposed,
 )
 
@@ -43,11 +47,11 @@ GROUP = 4
 
 
 @triton.jit
-def load_step(pointer, i, stride, length, exists, REVERSE: tl.constexpr):
+def read_step(sequence, i, length, exists, REVERSE: tl.constexpr):
     """Step i of a sequence in float32, zero outside of it."""
-    t = position(i, length, REVERSE)
+    place = position(i, length, REVERSE) * sequence.time
     mask = exists & (i >= 0) & (i < length)
-    return tl.load(pointer + t * stride, mask, 0.0).to(tl.float32)
+    return tl.load(sequence.start + place, mask, 0.0).to(tl.float32)
 
 
 @triton.jit
@@ -65,10 +69,6 @@ def conv_forward_kernel(
     weight,
     bias,
     out,
-    x_batch,
-    x_time,
-    out_batch,
-    out_time,
     length,
     channels,
     K: tl.constexpr,
@@ -83,8 +83,8 @@ def conv_forward_kernel(
     start = tl.program_id(0) // blocks % tiles * TILE
     d = tl.program_id(0) % blocks * BLOCK_D + tl.arange(0, BLOCK_D)
     exists = d < channels
-    x += batch * x_batch + d
-    out += batch * out_batch + d
+    x = of_lanes(x, batch, d)
+    out = of_lanes(out, batch, d)
 
     shift = tl.load(bias + d, exists, 0.0)
     weights = ()
@@ -93,20 +93,19 @@ def conv_forward_kernel(
     window = ()
     for k in tl.static_range(K - 1):
         i = start - (K - 1) + k
-        window += (load_step(x, i, x_time, length, exists, REVERSE),)
+        window += (read_step(x, i, length, exists, REVERSE),)
 
     for first in range(start, tl.minimum(start + TILE, length), GROUP):
         new = ()
         for j in tl.static_range(GROUP):
             i = first + j
-            new += (load_step(x, i, x_time, length, exists, REVERSE),)
+            new += (read_step(x, i, length, exists, REVERSE),)
         window += new
         for j in tl.static_range(GROUP):
             v = shift + weighted_sum(weights, window[j : j + K], K)
-            value = (v * sigmoid(v)).to(out.dtype.element_ty)
             t = position(first + j, length, REVERSE)
             inside = exists & (first + j < length)
-            tl.store(out + t * out_time, value, inside)
+            write(out, t, v * sigmoid(v), inside)
         window = window[GROUP:]
 
 
@@ -118,12 +117,6 @@ def conv_backward_kernel(
     grad_out,
     grad_x,
     sums,
-    x_batch,
-    x_time,
-    grad_out_batch,
-    grad_out_time,
-    grad_x_batch,
-    grad_x_time,
     length,
     channels,
     K: tl.constexpr,
@@ -143,10 +136,9 @@ def conv_backward_kernel(
     end = tl.minimum(start + TILE, length)
     d = tl.program_id(0) % blocks * BLOCK_D + tl.arange(0, BLOCK_D)
     exists = d < channels
-    x += batch * x_batch + d
-    grad_out += batch * grad_out_batch + d
-    if grad_x is not None:
-        grad_x += batch * grad_x_batch + d
+    x = of_lanes(x, batch, d)
+    grad_out = of_lanes(grad_out, batch, d)
+    grad_x = of_lanes(grad_x, batch, d)
 
     shift = tl.load(bias + d, exists, 0.0)
     zero = tl.zeros((BLOCK_D,), tl.float32)
@@ -159,7 +151,7 @@ def conv_backward_kernel(
         dweight += (zero,)
     for k in tl.static_range(K - 1):
         i = start - (K - 1) + k
-        window += (load_step(x, i, x_time, length, exists, REVERSE),)
+        window += (read_step(x, i, length, exists, REVERSE),)
         e_window += (zero,)
     dbias = zero
 
@@ -167,11 +159,8 @@ def conv_backward_kernel(
         new, grads = (), ()
         for j in tl.static_range(GROUP):
             i = first + j
-            new += (load_step(x, i, x_time, length, exists, REVERSE),)
-            grad = load_step(
-                grad_out, i, grad_out_time, length, exists, REVERSE
-            )
-            grads += (grad,)
+            new += (read_step(x, i, length, exists, REVERSE),)
+            grads += (read_step(grad_out, i, length, exists, REVERSE),)
         window += new
         for j in tl.static_range(GROUP):
             i = first + j
@@ -183,11 +172,8 @@ def conv_backward_kernel(
                 dx = weighted_sum(mirrored, e_window[j : j + K], K)
                 ready = i - (K - 1)
                 t = position(ready, length, REVERSE)
-                tl.store(
-                    grad_x + t * grad_x_time,
-                    dx.to(grad_x.dtype.element_ty),
-                    exists & (ready >= start) & (ready < end),
-                )
+                mask = exists & (ready >= start) & (ready < end)
+                write(grad_x, t, dx, mask)
             # the steps beyond the end are those of the next tile
             e = tl.where(i < end, e, 0.0)
             dbias += e
@@ -229,12 +215,9 @@ def conv_forward(x, weight, bias, reverse, out):
     with torch.cuda.device_of(x):
         programs, tensors, constants = _arrange(x, weight, bias, reverse)
         outputs = Outputs()
-        written = outputs.writable(out)
         conv_forward_kernel[(programs,)](
             *tensors,
-            written,
-            *strides(tensors[0]),
-            *strides(written),
+            outputs.writable(out),
             *x.shape[1:],
             **constants,
         )
@@ -249,21 +232,16 @@ def conv_backward(x, weight, bias, reverse, grad_out, grads):
         programs, tensors, constants = _arrange(x, weight, bias, reverse)
         batch, length, channels = x.shape
         taps = weight.shape[1]
-        grad_out = readable(grad_out)
         outputs = Outputs()
-        grad_x = outputs.writable(grads.get("x"))
         sums = None
         if grads.keys() & {"weight", "bias"}:
             shape = batch * cdiv(length, TILE), taps + 1, channels
             sums = x.new_empty(shape, dtype=torch.float32)
         conv_backward_kernel[(programs,)](
             *tensors,
-            grad_out,
-            grad_x,
+            readable(grad_out),
+            outputs.writable(grads.get("x")),
             sums,
-            *strides(tensors[0]),
-            *strides(grad_out),
-            *strides(grad_x),
             length,
             channels,
             **constants,

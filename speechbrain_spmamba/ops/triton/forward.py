@@ -10,19 +10,19 @@ import torch
 import triton
 import triton.language as tl
 
-from speechbrain_spmamba.ops.triton.functions import (
+from speechbrain_spmamba.ops.triton.device_functions import (
     base_two,
+    load_by_channel,
     low_rank_step,
+    of_lanes,
     position,
+    read,
+    scan_program,
     sigmoid,
-    softplus,
+    step_size,
+    write,
 )
-from speechbrain_spmamba.ops.triton.layout import (
-    INTERVAL,
-    Outputs,
-    arrange,
-    strides,
-)
+from speechbrain_spmamba.ops.triton.layout import INTERVAL, Outputs, arrange
 
 
 @triton.jit(
@@ -30,26 +30,21 @@ from speechbrain_spmamba.ops.triton.layout import (
     do_not_specialize_on_alignment=["weight", "A", "checkpoints"],
 )
 def scan_forward_kernel(
+    # the inputs, as arrange makes them; delta or weight and z may be None
     u,
     delta,
-    weight,
+    z,
     rows,
+    weight,
     A,
     D,
-    z,
     bias,
+    # the outputs; checkpoints may be None
     y,
     checkpoints,
-    u_batch,
-    u_time,
-    delta_batch,
-    delta_time,
-    z_batch,
-    z_time,
-    y_batch,
-    y_time,
     length,
     channels,
+    # states, low-rank row and channels of a program
     BLOCK_N: tl.constexpr,
     BLOCK_R: tl.constexpr,
     BLOCK_D: tl.constexpr,
@@ -57,37 +52,26 @@ def scan_forward_kernel(
     SOFTPLUS: tl.constexpr,
     REVERSE: tl.constexpr,
 ):
-    """One sequence and BLOCK_D channels; arguments as ``arrange`` makes them.
-
-    Either ``delta`` is given, or ``weight`` and with it BLOCK_R. ``z`` and
-    ``checkpoints`` may be None.
-    """
+    """One item and BLOCK_D channels of it."""
+    batch, block, d = scan_program(channels, BLOCK_D)
     blocks = tl.cdiv(channels, BLOCK_D)
-    # neighbours in the grid share their rows in the L2 cache
-    batch = (tl.program_id(0) // blocks).to(tl.int64)
-    block = tl.program_id(0) % blocks
     n = tl.arange(0, BLOCK_N)[:, None]
     lane = tl.arange(0, BLOCK_D)
-    d = block * BLOCK_D + lane
     exists = d < channels
     # lanes beyond the last channel repeat it; what they find is not stored
     column = tl.minimum(d, channels - 1)
 
-    A2 = base_two(tl.load(A + n * channels + d, exists[None, :], -1.0))
+    A2 = base_two(load_by_channel(A, d, channels, -1.0, BLOCK_N))
     skip = tl.load(D + column)
     step_bias = tl.load(bias + column)
-    if weight is not None:
-        r = tl.arange(0, BLOCK_R)[:, None]
-        projection = tl.load(weight + r * channels + d, exists[None, :], 0.0)
+    projection = load_by_channel(weight, d, channels, 0.0, BLOCK_R)
 
     ROW: tl.constexpr = 2 * BLOCK_N + BLOCK_R
     rows += batch * length * ROW
-    u += batch * u_batch + column
-    if weight is None:
-        delta += batch * delta_batch + column
-    if z is not None:
-        z += batch * z_batch + column
-    y += batch * y_batch + column
+    u = of_lanes(u, batch, column)
+    delta = of_lanes(delta, batch, column)
+    z = of_lanes(z, batch, column)
+    y = of_lanes(y, batch, column)
     TILE: tl.constexpr = BLOCK_N * BLOCK_D
     if checkpoints is not None:
         intervals = tl.cdiv(length, INTERVAL)
@@ -97,11 +81,11 @@ def scan_forward_kernel(
     # multiprocessor, none may wait for it. The rows, common to all channels,
     # are in the caches; loading them ahead would cost 40 moves at each step.
     t = position(0, length, REVERSE)
-    next_u = tl.load(u + t * u_time)
-    if weight is None:
-        next_delta = tl.load(delta + t * delta_time)
+    next_u = read(u, t)
+    if delta is not None:
+        next_delta = read(delta, t)
     if z is not None:
-        next_z = tl.load(z + t * z_time)
+        next_z = read(z, t)
 
     state = tl.zeros((BLOCK_N, BLOCK_D), tl.float32)
     for start in range(0, length, INTERVAL):
@@ -112,28 +96,26 @@ def scan_forward_kernel(
             t = position(i, length, REVERSE)
             B_t = tl.load(rows + t * ROW + n)
             C_t = tl.load(rows + t * ROW + BLOCK_N + n)
-            if weight is not None:
+            if projection is not None:
                 low = rows + t * ROW + 2 * BLOCK_N
-                raw = low_rank_step(low, projection, BLOCK_R)
+                raw = low_rank_step(low, projection)
 
             ahead = position(tl.minimum(i + 1, length - 1), length, REVERSE)
             u_t = next_u.to(tl.float32)
-            next_u = tl.load(u + ahead * u_time)
-            if weight is None:
-                raw = next_delta.to(tl.float32)
-                next_delta = tl.load(delta + ahead * delta_time)
+            next_u = read(u, ahead)
+            if delta is not None:
+                raw = next_delta
+                next_delta = read(delta, ahead)
 
-            step = raw + step_bias
-            if SOFTPLUS:
-                step = softplus(step)
+            step = step_size(raw, step_bias, SOFTPLUS)
             decay = tl.exp2(step[None, :] * A2)
             state = decay * state + (step * u_t)[None, :] * B_t
             out = tl.sum(state * C_t, 0) + skip * u_t
             if z is not None:
                 z_t = next_z.to(tl.float32)
-                next_z = tl.load(z + ahead * z_time)
+                next_z = read(z, ahead)
                 out *= z_t * sigmoid(z_t)
-            tl.store(y + t * y_time, out.to(y.dtype.element_ty), exists)
+            write(y, t, out, exists)
 
 
 def scan_forward(inputs, y, checkpoints=None):
@@ -143,15 +125,10 @@ def scan_forward(inputs, y, checkpoints=None):
     with torch.cuda.device_of(inputs.u):
         programs, tensors, constants = arrange(inputs)
         outputs = Outputs()
-        out = outputs.writable(y)
         scan_forward_kernel[(programs,)](
             *tensors,
-            out,
+            outputs.writable(y),
             checkpoints,
-            *strides(tensors.u),
-            *strides(tensors.delta),
-            *strides(tensors.z),
-            *strides(out),
             *inputs.u.shape[1:],
             INTERVAL=INTERVAL,
             **constants,

@@ -132,16 +132,32 @@ def transposed(parameter, rows):
     return padded
 
 
+class Sequence(NamedTuple):
+    """A sequence ``[B, L, D]`` as a kernel takes it; D is contiguous.
+
+    Arguments
+    ---------
+    start : torch.Tensor
+        The tensor; in a kernel the pointer to its first element.
+    batch, time : int
+        Its strides.
+    """
+
+    start: torch.Tensor
+    batch: int
+    time: int
+
+
 class Tensors(NamedTuple):
     """Inputs of a scan in the form that the kernels take, in their order."""
 
-    u: torch.Tensor
-    delta: torch.Tensor | None
-    weight: torch.Tensor | None
+    u: Sequence
+    delta: Sequence | None
+    z: Sequence | None
     rows: torch.Tensor
+    weight: torch.Tensor | None
     A: torch.Tensor
     D: torch.Tensor
-    z: torch.Tensor | None
     bias: torch.Tensor
 
 
@@ -177,11 +193,11 @@ def arrange(inputs):
     tensors = Tensors(
         u=readable(inputs.u),
         delta=readable(delta),
-        weight=weight,
+        z=readable(inputs.z),
         rows=_pack_rows(inputs.B, inputs.C, low_rank, block_n, block_r),
+        weight=weight,
         A=transposed(inputs.A, block_n),
         D=parameter(inputs.D, inputs.u),
-        z=readable(inputs.z),
         bias=parameter(inputs.delta_bias, inputs.u),
     )
     constants = {
@@ -222,15 +238,11 @@ def _has_rows(tensor):
 
 
 def readable(tensor):
-    """Returns ``tensor``, or a contiguous copy if kernels cannot read it."""
-    if tensor is None or _has_rows(tensor):
-        return tensor
-    return tensor.contiguous()
-
-
-def strides(tensor):
-    """Batch and time stride of a sequence; zeros for one that is missing."""
-    return (0, 0) if tensor is None else tensor.stride()[:2]
+    """``tensor``, or a contiguous copy, as ``Sequence``; None stays None."""
+    if tensor is None:
+        return None
+    tensor = tensor if _has_rows(tensor) else tensor.contiguous()
+    return Sequence(tensor, *tensor.stride()[:2])
 
 
 class Outputs:
@@ -239,7 +251,7 @@ class Outputs:
     Example
     -------
     >>> outputs, transposed = Outputs(), torch.zeros(1, 2, 3).transpose(1, 2)
-    >>> _ = outputs.writable(transposed).fill_(1)
+    >>> _ = outputs.writable(transposed).start.fill_(1)
     >>> outputs.finish()
     >>> transposed.sum()
     tensor(6.)
@@ -249,14 +261,14 @@ class Outputs:
         self._copies = []
 
     def writable(self, tensor):
-        """Returns ``tensor`` or a stand-in with contiguous channels."""
+        """``tensor``, or a stand-in with contiguous channels, likewise."""
         if tensor is None or _has_rows(tensor):
-            return tensor
+            return readable(tensor)
         stand_in = torch.empty_like(
             tensor, memory_format=torch.contiguous_format
         )
         self._copies.append((tensor, stand_in))
-        return stand_in
+        return readable(stand_in)
 
     def finish(self):
         """Copies the stand-ins to where their contents belong."""

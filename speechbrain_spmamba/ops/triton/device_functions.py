@@ -1,14 +1,18 @@
-"""What the kernels share.
+"""What the kernels call: sequences, places, step sizes, sums over channels.
 
 A tile is ``[BLOCK_N, BLOCK_D]``: states by channels, each lane of the warp
 with its channel's states in registers. Triton chooses such a layout when no
 memory access of two axes suggests another, which is why the pointers to tiles
 are kept from alignment hints (``do_not_specialize_on_alignment``): from hints
 it would build accesses of 16 bytes and spread a channel over four lanes.
+
+All of this is inlined: a function costs no register and no instruction.
 """
 
 import triton
 import triton.language as tl
+
+from speechbrain_spmamba.ops.triton.layout import Sequence
 
 LOG2_E = tl.constexpr(1.4426950408889634)
 LN_2 = tl.constexpr(0.6931471805599453)
@@ -61,14 +65,64 @@ def position(step, length, REVERSE: tl.constexpr):
 
 
 @triton.jit
-def low_rank_step(pointer, projection, BLOCK_R: tl.constexpr):
+def of_lanes(sequence, batch, column):
+    """An item of a sequence with a pointer for each lane; None stays None."""
+    if sequence is not None:
+        start = sequence.start + (batch * sequence.batch + column)
+        return Sequence(start, sequence.batch, sequence.time)
+
+
+@triton.jit
+def read(sequence, t):
+    """The elements of each lane at time t; see ``of_lanes``."""
+    return tl.load(sequence.start + t * sequence.time)
+
+
+@triton.jit
+def write(sequence, t, values, mask):
+    """Writes one element for each lane at time t, unless it is not wanted."""
+    if sequence is not None:
+        values = values.to(sequence.start.dtype.element_ty)
+        tl.store(sequence.start + t * sequence.time, values, mask)
+
+
+@triton.jit
+def scan_program(channels, BLOCK_D: tl.constexpr):
+    """Of a program of a scan: its item, block, and channels [BLOCK_D]."""
+    blocks = tl.cdiv(channels, BLOCK_D)
+    # neighbours in the grid share their rows in the L2 cache
+    batch = (tl.program_id(0) // blocks).to(tl.int64)
+    block = tl.program_id(0) % blocks
+    return batch, block, block * BLOCK_D + tl.arange(0, BLOCK_D)
+
+
+@triton.jit
+def load_by_channel(pointer, d, channels, other, ROWS: tl.constexpr):
+    """[ROWS, BLOCK_D] of a matrix [ROWS, D]; None if there is none."""
+    if pointer is not None:
+        row = tl.arange(0, ROWS)[:, None]
+        mask = (d < channels)[None, :]
+        return tl.load(pointer + row * channels + d, mask, other)
+
+
+@triton.jit
+def low_rank_step(pointer, projection):
     """Step sizes [BLOCK_D] from their row [BLOCK_R] and [BLOCK_R, BLOCK_D]."""
-    low = tl.load(pointer + tl.arange(0, BLOCK_R)[:, None])
+    low = tl.load(pointer + tl.arange(0, projection.shape[0])[:, None])
     return tl.sum(low * projection, 0)
 
 
 @triton.jit
-def sum_channels(tile, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr):
+def step_size(raw, bias, SOFTPLUS: tl.constexpr):
+    """The step from what is read or projected, in float32."""
+    step = raw.to(tl.float32) + bias
+    if SOFTPLUS:
+        step = softplus(step)
+    return step
+
+
+@triton.jit
+def sum_channels(tile):
     """Sums a tile over its channels: [BLOCK_N, BLOCK_D] -> [BLOCK_N].
 
     Reducing each row over the lanes would take 5 exchanges between lanes for
@@ -77,6 +131,8 @@ def sum_channels(tile, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr):
     each is left with half the rows; then the same with the neighbour 2 lanes
     away, and so on. That is 8 + 4 + 2 + 1 exchanges, and one for the rest.
     """
+    BLOCK_N: tl.constexpr = tile.shape[0]
+    BLOCK_D: tl.constexpr = tile.shape[1]
     lane = tl.arange(0, BLOCK_D)
     if BLOCK_N <= BLOCK_D:
         for level in tl.static_range(5):
