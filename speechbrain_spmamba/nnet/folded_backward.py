@@ -11,7 +11,7 @@ import torch
 
 from speechbrain_spmamba.nnet.folded_forward import ForwardPass
 from speechbrain_spmamba.nnet.folding import FoldedWeights
-from speechbrain_spmamba.ops.passes import state_dtype
+from speechbrain_spmamba.ops.kernel_interface import state_dtype
 
 
 class BackwardPass(ForwardPass):

@@ -15,7 +15,7 @@ from speechbrain_spmamba.nnet.folding import FoldedWeights
 from speechbrain_spmamba.nnet.windows import overlap_add
 from speechbrain_spmamba.ops.backends import KERNELS
 from speechbrain_spmamba.ops.buffers import Buffers
-from speechbrain_spmamba.ops.passes import ScanInputs, state_dtype
+from speechbrain_spmamba.ops.kernel_interface import ScanInputs, state_dtype
 
 # Windows of a block. A CPU's cache holds the 15 kB that each needs (at the
 # published size) for a few thousand; it grows with the cores, and their number

@@ -1,9 +1,9 @@
 """The backends of the selective scan, and the choice between them.
 
-A backend is a module of this folder. `why_not(u=None, A=None)` returns "" when
-it can run and otherwise the reason. Those with kernels have the functions that
-``passes.py`` lists; the others have ``scan(...)``, whose gradients autograd
-finds by itself.
+``selective_scan.py``, ``custom_op.py`` and the folded paths of ``nnet/`` ask
+here. A backend is a module of this folder. Those in ``KERNELS`` have the
+functions of ``kernel_interface.Kernels``; the others have `why_not` too, and
+``scan(...)``, whose gradients autograd finds by itself.
 """
 
 import functools

@@ -40,19 +40,7 @@ def _probe():
 
 
 def why_not(u=None, A=None):
-    """Says why this backend cannot run.
-
-    Arguments
-    ---------
-    u, A : torch.Tensor, optional
-        The tensors that the backend would be given. Without them the question
-        is about this machine only.
-
-    Returns
-    -------
-    str
-        ``""`` when it can run, else the reason in one line.
-    """
+    """Says why this backend cannot run, ``""`` if it can."""
     reason = _probe()[1]
     if reason:
         return reason
@@ -68,19 +56,7 @@ def why_not(u=None, A=None):
 
 
 def scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse):
-    """Selective scan by the kernel of ``mamba_ssm``.
-
-    Arguments
-    ---------
-    u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
-        As in ``speechbrain_spmamba.ops.selective_scan``; all are required, the
-        tensors have been checked, and D, z and delta_bias may be None.
-
-    Returns
-    -------
-    torch.Tensor
-        y, ``[B, L, D]``, in the dtype of u.
-    """
+    """``ops.selective_scan`` of checked tensors by mamba_ssm's kernel."""
     args = (u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse)
     return call_channels_first(_probe()[0], *args)
 
@@ -96,12 +72,7 @@ def call_channels_first(
         ``kernel(u, delta, A, B, C, D=, z=, delta_bias=, delta_softplus=)``
         with u, delta, z and the result ``[B, D, L]``, B and C ``[B, N, L]``.
     u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
-        As in ``speechbrain_spmamba.ops.selective_scan``.
-
-    Returns
-    -------
-    torch.Tensor
-        y, ``[B, L, D]``, in the dtype of u.
+        As in ``ops.selective_scan``, as is the result.
 
     Example
     -------

@@ -1,47 +1,34 @@
-"""The selective scan as one reads it in the paper: a loop over time.
+"""The selective scan as one reads it in the paper: read this file first.
+
+Mamba (arXiv 2312.00752), Algorithm 2 with the step of section 3.6: zero order
+hold for A, Euler for B. For each of B sequences and D channels, over N states
+and from a state of zero,
+
+    step_t  = softplus(delta_t + delta_bias)
+    state_t = exp(step_t A) state_{t-1} + step_t u_t B_t
+    y_t     = (C_t . state_t + D u_t) silu(z_t)
 
 Nothing here is tuned. The file is the definition that the other backends are
 tested against; autograd derives the gradients, keeping ``[B, D, N]`` tensors of
 every time step, so memory grows with the length. Any real dtype goes in; the
 state is float32, or float64 when an input is float64.
+
+``selective_scan.py`` calls ``scan`` for ``backend="reference"``.
 """
 
 import torch
 from torch.nn import functional as F
 
+from speechbrain_spmamba.ops.kernel_interface import state_dtype
+
 
 def why_not(u=None, A=None):
-    """Says why this backend cannot run.
-
-    Arguments
-    ---------
-    u, A : torch.Tensor, optional
-        The tensors that the backend would be given.
-
-    Returns
-    -------
-    str
-        Always ``""``: it runs everywhere.
-    """
+    """It runs everywhere."""
     return ""
 
 
 def scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse):
-    """Selective scan, one time step after another.
-
-    Mamba (arXiv 2312.00752), Algorithm 2 with the step of section 3.6: zero
-    order hold for A, Euler for B.
-
-    Arguments
-    ---------
-    u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
-        As in ``speechbrain_spmamba.ops.selective_scan``; all are required, the
-        tensors have been checked, and D, z and delta_bias may be None.
-
-    Returns
-    -------
-    torch.Tensor
-        y, ``[B, L, D]``, in the dtype of u.
+    """``ops.selective_scan`` of checked tensors, one time step after another.
 
     Example
     -------
@@ -52,10 +39,7 @@ def scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse):
     >>> y.flatten().tolist()
     [1.0, 1.5, 1.75]
     """
-    given = [t for t in (u, delta, A, B, C, D, z, delta_bias) if t is not None]
-    wide = torch.float64 in {t.dtype for t in given}
-    dtype = torch.float64 if wide else torch.float32
-
+    dtype = state_dtype(u, delta, A, B, C, D, z, delta_bias)
     x, step, A, B, C = (t.to(dtype) for t in (u, delta, A, B, C))
     if delta_bias is not None:
         step = step + delta_bias.to(dtype)
@@ -63,14 +47,15 @@ def scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse):
         step = F.softplus(step)
 
     batch, length, channels = u.shape
-    state = x.new_zeros(batch, channels, A.shape[1])
+    state = x.new_zeros(batch, channels, A.shape[1])  # [B, D, N]
     y = [None] * length
     for t in reversed(range(length)) if reverse else range(length):
-        decay = torch.exp(step[:, t, :, None] * A)
-        drive = (step[:, t] * x[:, t])[..., None] * B[:, t, None, :]
-        state = decay * state + drive
-        y[t] = (state * C[:, t, None, :]).sum(-1)
-    y = torch.stack(y, dim=1)
+        step_t, x_t = step[:, t, :, None], x[:, t, :, None]  # [B, D, 1]
+        B_t, C_t = B[:, t, None, :], C[:, t, None, :]  # [B, 1, N]
+        decay = torch.exp(step_t * A)  # [B, D, N]
+        state = decay * state + step_t * x_t * B_t  # [B, D, N]
+        y[t] = (state * C_t).sum(-1)  # [B, D]
+    y = torch.stack(y, dim=1)  # [B, L, D]
 
     if D is not None:
         y = y + D.to(dtype) * x

@@ -1,14 +1,14 @@
 """The public selective scan: contract and checks.
 
-    u, delta, A, B, C, ... -> check -> choose a backend -> y
+``nnet/mamba.py`` calls it. From here to the numbers:
 
-Backends are chosen in ``backends.py``; those with kernels run as operators that
-torch knows (``registered.py``).
+    selective_scan -> custom_op.scan -> choose_backend -> its scan_forward
+    selective_scan -> choose_backend -> its scan (mamba_ssm, reference)
 """
 
 import torch
 
-from speechbrain_spmamba.ops import registered
+from speechbrain_spmamba.ops import custom_op
 from speechbrain_spmamba.ops.backends import BACKENDS, KERNELS, choose_backend
 
 
@@ -92,20 +92,18 @@ def selective_scan(
     """
     _check(u, delta, A, B, C, D, z, delta_bias)
     tensors = (u, delta, A, B, C, D, z, delta_bias)
-    if backend not in BACKENDS or backend in KERNELS:
-        # The operator chooses: a choice is nothing that torch can trace.
-        keep = torch.is_grad_enabled() and any(
-            t is not None and t.requires_grad for t in tensors
-        )
-        args = (*tensors, delta_softplus, reverse, str(backend), keep)
-        return registered.scan(*args)[0]
-    module = BACKENDS[choose_backend(backend, u, A)]
-    if u.numel() == 0:
-        return registered.scan(
-            *tensors, delta_softplus, reverse, "torch", True
-        )[0]
-    with torch.autocast(u.device.type, enabled=False):
-        return module.scan(*tensors, delta_softplus, reverse)
+    options = delta_softplus, reverse
+    if backend in BACKENDS.keys() - KERNELS.keys():
+        module = BACKENDS[choose_backend(backend, u, A)]
+        if u.numel():
+            with torch.autocast(u.device.type, enabled=False):
+                return module.scan(*tensors, *options)
+        backend = "torch"  # of an empty scan there are only shapes
+    # The operator chooses: a choice is nothing that torch can trace.
+    keep = torch.is_grad_enabled() and any(
+        t is not None and t.requires_grad for t in tensors
+    )
+    return custom_op.scan(*tensors, *options, str(backend), keep)[0]
 
 
 def _check(u, delta, A, B, C, D, z, delta_bias):

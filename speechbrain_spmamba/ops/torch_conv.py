@@ -1,4 +1,4 @@
-"""Causal depthwise convolution and SiLU in plain torch, channels-last.
+"""The convolution of ``ops.kernel_interface.Kernels`` in plain torch.
 
     pre[t] = bias + sum_k weight[k] x[t - (K - 1) + k],   out = silu(pre)
 
@@ -10,42 +10,17 @@ than the products do.
 import torch
 from torch.nn import functional as F
 
-from speechbrain_spmamba.ops.passes import state_dtype
+from speechbrain_spmamba.ops.kernel_interface import state_dtype
 
 
 def conv_forward(x, weight, bias, reverse, out):
-    """Causal depthwise convolution and SiLU.
-
-    Arguments
-    ---------
-    x : torch.Tensor
-        ``[B, L, D]``.
-    weight : torch.Tensor
-        Taps, the present step last, ``[D, K]``.
-    bias : torch.Tensor
-        ``[D]``.
-    reverse : bool
-        Whether the sequence is read from its end.
-    out : torch.Tensor
-        ``[B, L, D]``, written.
-    """
+    """silu of a causal depthwise convolution."""
     pre = _convolve(x, weight, bias, reverse)
     out.copy_(F.silu(pre, inplace=True))
 
 
 def conv_backward(x, weight, bias, reverse, grad_out, grads):
-    """Gradients of ``conv_forward``.
-
-    Arguments
-    ---------
-    x, weight, bias, reverse
-        As in ``conv_forward``.
-    grad_out : torch.Tensor
-        Gradient of its result, ``[B, L, D]``.
-    grads : dict
-        Tensors for the gradients: "x" is written, "weight" and "bias" are
-        added to.
-    """
+    """Gradients of ``conv_forward``."""
     pre = _convolve(x, weight, bias, reverse)
     gate = torch.sigmoid(pre)
     slope = pre.mul_(1 - gate).add_(1).mul_(gate)

@@ -9,6 +9,8 @@ tensors of every time step. Here nothing of that size outlives a few steps:
 * The forward pass keeps the state before every tile (a checkpoint); the
   backward pass starts from it and computes the states of the tile again.
 
+The functions are those of ``ops.kernel_interface.Kernels``.
+
 Axes: K steps of a tile or of a part of it, R rows of a block, N states,
 D channels.
 """
@@ -16,7 +18,11 @@ D channels.
 import torch
 from torch.nn import functional as F
 
-from speechbrain_spmamba.ops.passes import ScanInputs, base_two, state_dtype
+from speechbrain_spmamba.ops.kernel_interface import (
+    ScanInputs,
+    base_two,
+    state_dtype,
+)
 from speechbrain_spmamba.ops.tiling import Tiling
 from speechbrain_spmamba.ops.torch_conv import conv_backward, conv_forward
 
@@ -35,18 +41,7 @@ _FORWARD_STEPS = 4
 
 
 def why_not(u=None, A=None):
-    """Says why this backend cannot run.
-
-    Arguments
-    ---------
-    u, A : torch.Tensor, optional
-        The tensors that the backend would be given.
-
-    Returns
-    -------
-    str
-        Always ``""``: it runs everywhere.
-    """
+    """It runs everywhere."""
     return ""
 
 
@@ -56,16 +51,7 @@ def checkpoint_shape(u, A):
 
 
 def scan_forward(inputs, y, checkpoints=None):
-    """Writes y, and the state before every tile when asked to keep it.
-
-    Arguments
-    ---------
-    inputs : ScanInputs
-        See ``ops.passes``.
-    y : torch.Tensor
-        ``[B, L, D]``, written.
-    checkpoints : torch.Tensor, optional
-        Of ``checkpoint_shape``, written.
+    """Selective scan.
 
     Example
     -------
@@ -79,21 +65,7 @@ def scan_forward(inputs, y, checkpoints=None):
 
 
 def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
-    """Writes the gradients of sequences, adds those of parameters.
-
-    Arguments
-    ---------
-    inputs : ScanInputs
-        See ``ops.passes``.
-    checkpoints : torch.Tensor
-        As the forward pass has left them.
-    grad_y : torch.Tensor
-        Gradient of the output, ``[B, L, D]``.
-    grads : dict
-        Name of an input -> the tensor for its gradient.
-    y : torch.Tensor, optional
-        ``[B, L, D]``: receives the output once more.
-    """
+    """Gradients of a selective scan."""
     _Passes(inputs).backward(checkpoints, grad_y, grads, y)
 
 

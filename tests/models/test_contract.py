@@ -227,7 +227,7 @@ def test_gradients_are_finite_under_autocast(name, precision):
     assert all(torch.isfinite(grad).all() for grad in grads)
 
 
-@pytest.mark.slow  # of SPMamba also in ops/test_registered.py, by default
+@pytest.mark.slow  # of SPMamba also in ops/test_custom_op.py, by default
 @of_all_models
 def test_a_compiled_model_computes_the_same(name):
     model, mix = build_small(name), torch.randn(2, 400)

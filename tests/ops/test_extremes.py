@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from speechbrain_spmamba.ops.backends import KERNELS
 from speechbrain_spmamba.ops.cpu import library
-from speechbrain_spmamba.ops.passes import ScanInputs
+from speechbrain_spmamba.ops.kernel_interface import ScanInputs
 from tests.ops.test_cpu import builds
 from tests.ops.test_kernels import reference_scan, run_passes
 from tests.ops.test_selective_scan import value_and_gradients

@@ -1,4 +1,4 @@
-"""What the passes of a backend promise beyond the operator: ``ops.passes``."""
+"""What backends with kernels promise: ``ops.kernel_interface.Kernels``."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from speechbrain_spmamba.ops import reference
 from speechbrain_spmamba.ops.backends import KERNELS
-from speechbrain_spmamba.ops.passes import ScanInputs
+from speechbrain_spmamba.ops.kernel_interface import ScanInputs
 from tests.ops.test_selective_scan import (
     PRECISIONS,
     assert_close,

@@ -5,6 +5,8 @@ time runs in tiles of 32 steps; the backward pass runs every tile again from its
 checkpoint. float32 and bfloat16 sequences are read and written as they are,
 other types are converted; states and sums are float32. Threads are OpenMP's, as
 many as ``torch.get_num_threads()``; the result does not depend on them.
+
+The functions are those of ``ops.kernel_interface.Kernels``.
 """
 
 import ctypes
@@ -14,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from speechbrain_spmamba.ops.cpu import library
-from speechbrain_spmamba.ops.passes import base_two
+from speechbrain_spmamba.ops.kernel_interface import base_two
 
 _LANES, _TILE = 16, 32
 
@@ -24,19 +26,7 @@ _SLAB = 256
 
 
 def why_not(u=None, A=None):
-    """Says why this backend cannot run.
-
-    Arguments
-    ---------
-    u, A : torch.Tensor, optional
-        The tensors that the backend would be given. Without them the question
-        is about this machine only.
-
-    Returns
-    -------
-    str
-        ``""`` when it can run, else the reason in one line.
-    """
+    """Says why this backend cannot run, ``""`` if it can."""
     reason = library.load()[1]
     if reason:
         return reason
@@ -54,17 +44,7 @@ def checkpoint_shape(u, A):
 
 
 def scan_forward(inputs, y, checkpoints=None):
-    """Writes y, and the state before every tile when asked to keep it.
-
-    Arguments
-    ---------
-    inputs : ScanInputs
-        See ``ops.passes``.
-    y : torch.Tensor
-        ``[B, L, D]``, written. None when only the checkpoints are wanted.
-    checkpoints : torch.Tensor, optional
-        Of ``checkpoint_shape``, written.
-    """
+    """Selective scan; y may be None, when only checkpoints are wanted."""
     call = _Call(library.ScanArguments)
     call.scan(inputs)
     call.write("y", y)
@@ -73,21 +53,7 @@ def scan_forward(inputs, y, checkpoints=None):
 
 
 def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
-    """Writes the gradients of sequences, adds those of parameters.
-
-    Arguments
-    ---------
-    inputs : ScanInputs
-        See ``ops.passes``.
-    checkpoints : torch.Tensor
-        As the forward pass has left them.
-    grad_y : torch.Tensor
-        Gradient of the output, ``[B, L, D]``.
-    grads : dict
-        Name of an input -> the tensor for its gradient.
-    y : torch.Tensor, optional
-        ``[B, L, D]``: receives the output once more.
-    """
+    """Gradients of a selective scan."""
     batch, length, channels = inputs.u.shape
     states = inputs.A.shape[1]
     call = _Call(library.ScanArguments)
@@ -122,21 +88,7 @@ def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
 
 
 def conv_forward(x, weight, bias, reverse, out):
-    """Causal depthwise convolution and SiLU.
-
-    Arguments
-    ---------
-    x : torch.Tensor
-        ``[B, L, D]``.
-    weight : torch.Tensor
-        Taps, the present step last, ``[D, K]``.
-    bias : torch.Tensor
-        ``[D]``.
-    reverse : bool
-        Whether the sequence is read from its end.
-    out : torch.Tensor
-        ``[B, L, D]``, written.
-    """
+    """silu of a causal depthwise convolution."""
     call = _Call(library.ConvArguments)
     call.conv(x, weight, bias, reverse)
     call.write("out", out)
@@ -144,18 +96,7 @@ def conv_forward(x, weight, bias, reverse, out):
 
 
 def conv_backward(x, weight, bias, reverse, grad_out, grads):
-    """Gradients of ``conv_forward``.
-
-    Arguments
-    ---------
-    x, weight, bias, reverse
-        As in ``conv_forward``.
-    grad_out : torch.Tensor
-        Gradient of its result, ``[B, L, D]``.
-    grads : dict
-        Tensors for the gradients: "x" is written, "weight" and "bias" are
-        added to.
-    """
+    """Gradients of ``conv_forward``."""
     batch, _, channels = x.shape
     taps = weight.shape[1]
     call = _Call(library.ConvArguments)

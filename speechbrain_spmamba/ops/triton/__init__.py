@@ -1,10 +1,11 @@
 """Kernels for GPUs, written in Triton: the backend ``triton``.
 
-    layout.py        sizes of blocks, shape of the checkpoints, no Triton
-    functions.py     what the kernels share: softplus, sums over channels, loads
-    forward.py       selective scan
-    backward.py      its gradients
-    convolution.py   depthwise convolution with silu, and its gradients
+    layout.py            sizes of blocks, shape of the checkpoints, no Triton
+    device_functions.py  what kernels call: softplus, sums over channels, loads
+    forward.py           selective scan
+    backward.py          its gradients, by the parts in
+    segment.py           a few time steps of them
+    convolution.py       depthwise convolution with silu, and its gradients
 
 A program is one warp and works through the time steps one after another; each
 of its lanes holds one channel, with the states of that channel in registers.
@@ -15,10 +16,10 @@ indices. SPMamba has enough sequences at once to fill a GPU that way.
 There are no atomic operations: what is summed over programs is written out as
 partial sums and added in a fixed order, so that a run repeats bit for bit.
 
-The functions are those of ``ops.passes``. The kernels are imported by the
-first call; Triton may be missing until then. They also run on CPU tensors, and
-very slowly, when the environment variable ``TRITON_INTERPRET`` is 1 before the
-first import of Triton: the tests do so.
+The functions are those of ``ops.kernel_interface.Kernels``. The files with
+kernels are imported by the first call; Triton may be missing until then. They
+also run on CPU tensors, and very slowly, when the environment variable
+``TRITON_INTERPRET`` is 1 before the first import of Triton: the tests do so.
 """
 
 import functools
@@ -63,18 +64,7 @@ def _probe():
 
 
 def why_not(u=None, A=None):
-    """Says why this backend cannot run.
-
-    Arguments
-    ---------
-    u, A : torch.Tensor, optional
-        The tensors that the backend would be given. Without them the question
-        is about this machine only.
-
-    Returns
-    -------
-    str
-        ``""`` when it can run, else the reason in one line.
+    """Says why this backend cannot run, ``""`` if it can.
 
     Example
     -------
@@ -99,85 +89,28 @@ def why_not(u=None, A=None):
 
 
 def scan_forward(inputs, y, checkpoints=None):
-    """Selective scan; Mamba (arXiv 2312.00752), Algorithm 2.
-
-    Arguments
-    ---------
-    inputs : ScanInputs
-        See ``ops.passes``; no tensor is float64.
-    y : torch.Tensor
-        Written: the output, ``[B, L, D]``.
-    checkpoints : torch.Tensor, optional
-        Written: states for the backward pass, float32 and contiguous, of the
-        shape that ``checkpoint_shape`` says.
-    """
+    """Selective scan; no tensor may be float64."""
     from speechbrain_spmamba.ops.triton import forward
 
     forward.scan_forward(inputs, y, checkpoints)
 
 
 def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
-    """Gradients of a selective scan.
-
-    Arguments
-    ---------
-    inputs : ScanInputs
-        As the forward pass got it.
-    checkpoints : torch.Tensor
-        As the forward pass left it; None has them computed first.
-    grad_y : torch.Tensor
-        Gradient of the output, ``[B, L, D]``.
-    grads : dict
-        Name of an input -> tensor of its shape. "u", "delta" (``[B, L, D]``,
-        of the product when there is a delta_weight), "B", "C" and "z" are
-        written, "A", "D" and "delta_bias" added to. Others are not computed.
-    y : torch.Tensor, optional
-        Written: the output of the forward pass once more, ``[B, L, D]``.
-    """
+    """Gradients of a selective scan; without checkpoints they are made."""
     from speechbrain_spmamba.ops.triton import backward
 
     backward.scan_backward(inputs, checkpoints, grad_y, grads, y)
 
 
 def conv_forward(x, weight, bias, reverse, out):
-    """silu of a causal depthwise convolution over time.
-
-    With K taps and x of zero outside the sequence,
-
-        out_t = silu(bias + sum over k < K of weight_k x_{t - (K-1) + k}).
-
-    Arguments
-    ---------
-    x : torch.Tensor
-        Input sequences, ``[B, L, D]``.
-    weight : torch.Tensor
-        Taps of each channel, ``[D, K]``.
-    bias : torch.Tensor, optional
-        ``[D]``.
-    reverse : bool
-        Look ahead in time instead of back: the same taps, mirrored, on
-        x_{t + (K-1) - k}.
-    out : torch.Tensor
-        Written: ``[B, L, D]``.
-    """
+    """silu of a causal depthwise convolution; bias may be None."""
     from speechbrain_spmamba.ops.triton import convolution
 
     convolution.conv_forward(x, weight, bias, reverse, out)
 
 
 def conv_backward(x, weight, bias, reverse, grad_out, grads):
-    """Gradients of ``conv_forward``.
-
-    Arguments
-    ---------
-    x, weight, bias, reverse
-        As the forward pass got them.
-    grad_out : torch.Tensor
-        Gradient of the output, ``[B, L, D]``.
-    grads : dict
-        "x" is written, "weight" and "bias" are added to. Names that are
-        missing are not computed.
-    """
+    """Gradients of ``conv_forward``."""
     from speechbrain_spmamba.ops.triton import convolution
 
     convolution.conv_backward(x, weight, bias, reverse, grad_out, grads)

@@ -206,7 +206,10 @@ def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
         outputs = Outputs()
         results = Results(
             outputs.writable(y),
-            *(outputs.writable(grads.get(name)) for name in ("u", "delta", "z")),
+            *(
+                outputs.writable(grads.get(name))
+                for name in ("u", "delta", "z")
+            ),
             *(readable(parts.get(name)) for name in ("B", "C")),
         )
         scan_backward_kernel[(programs,)](

@@ -21,7 +21,7 @@ LARGEST = tl.constexpr(3.4028234663852886e38)
 
 @triton.jit
 def base_two(rates):
-    """rates log2(e), finite where rates is: as ``ops.passes.base_two``."""
+    """rates log2(e), as ``kernel_interface.base_two``: finite where rates."""
     rates = LOG2_E * rates
     rates = tl.where(rates < -LARGEST, -LARGEST, rates)
     return tl.where(rates > LARGEST, LARGEST, rates)

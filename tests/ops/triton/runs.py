@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from speechbrain_spmamba.ops import reference
 from speechbrain_spmamba.ops import triton as backend
-from speechbrain_spmamba.ops.passes import ScanInputs
+from speechbrain_spmamba.ops.kernel_interface import ScanInputs
 from speechbrain_spmamba.ops.triton import layout
 from tests.ops import test_extremes
 from tests.ops.test_selective_scan import make_inputs

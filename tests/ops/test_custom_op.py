@@ -5,7 +5,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from speechbrain_spmamba.models import build_model
-from speechbrain_spmamba.ops import registered, selective_scan
+from speechbrain_spmamba.ops import custom_op, selective_scan
 from tests.ops.test_selective_scan import (
     KERNELS,
     assert_close,
@@ -25,7 +25,7 @@ def test_schema_fake_and_gradient_agree_with_the_kernel(backend, keep):
     for tensor in inputs.values():
         tensor.requires_grad_(keep)
     args = (*inputs.values(), True, False, backend, keep)
-    torch.library.opcheck(registered.scan, args)
+    torch.library.opcheck(custom_op.scan, args)
 
 
 @pytest.mark.parametrize("backend", KERNELS)

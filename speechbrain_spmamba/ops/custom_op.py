@@ -1,14 +1,16 @@
-"""The kernel backends as operators that torch knows.
+"""The backends with kernels as one operator that torch knows.
 
-Registered with a fake implementation (shapes without values) and a gradient,
-the scan goes through ``torch.compile``, activation checkpointing and autocast
-like an operator of torch's own. What a backend computes is left to it.
+``selective_scan.py`` calls ``scan``, which calls ``scan_forward`` of the
+backend that ``backends.py`` chooses; its gradient calls ``scan_backward``. With
+a fake implementation (shapes without values) and that gradient, the scan goes
+through ``torch.compile``, activation checkpointing and autocast as an operator
+of torch's own does.
 """
 
 import torch
 
 from speechbrain_spmamba.ops.backends import KERNELS, choose_backend
-from speechbrain_spmamba.ops.passes import ScanInputs, state_dtype
+from speechbrain_spmamba.ops.kernel_interface import ScanInputs, state_dtype
 
 _NAMES = ("u", "delta", "A", "B", "C", "D", "z", "delta_bias")
 _PARAMETERS = ("A", "D", "delta_bias")
@@ -46,9 +48,8 @@ def scan(
         y, ``[B, L, D]``, in the dtype of u, and the checkpoints, which are
         empty unless ``keep``.
     """
-    inputs = _inputs(
-        u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
-    )
+    tensors = u, delta, A, B, C, D, z, delta_bias
+    inputs = ScanInputs(*tensors, None, delta_softplus, reverse)
     kernels = KERNELS[choose_backend(backend, u, A)]
     y, checkpoints = _results(inputs, kernels, keep)
     if u.numel() == 0:
@@ -60,24 +61,11 @@ def scan(
 
 
 @scan.register_fake
-def _(
-    u,
-    delta,
-    A,
-    B,
-    C,
-    D,
-    z,
-    delta_bias,
-    delta_softplus,
-    reverse,
-    backend,
-    keep,
-):
-    inputs = _inputs(
-        u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
-    )
-    return _results(inputs, KERNELS[choose_backend(backend, u, A)], keep)
+def _(*arguments):
+    *tensors, delta_softplus, reverse, backend, keep = arguments
+    inputs = ScanInputs(*tensors, None, delta_softplus, reverse)
+    kernels = KERNELS[choose_backend(backend, inputs.u, inputs.A)]
+    return _results(inputs, kernels, keep)
 
 
 @torch.library.custom_op("spmamba::selective_scan_backward", mutates_args=())
@@ -110,7 +98,7 @@ def scan_backward(
     list
         The gradients that are needed, each in the dtype of its input.
     """
-    inputs = _inputs(*tensors, delta_softplus, reverse)
+    inputs = ScanInputs(*tensors, None, delta_softplus, reverse)
     grads = _gradients(tensors, needs)
     if grad_y.numel():
         kernels = KERNELS[choose_backend(backend, inputs.u, inputs.A)]
@@ -155,14 +143,6 @@ def _backward(ctx, grad_y, _):
 
 
 scan.register_autograd(_backward, setup_context=_setup_context)
-
-
-def _inputs(
-    u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
-) -> ScanInputs:
-    return ScanInputs(
-        u, delta, A, B, C, D, z, delta_bias, None, delta_softplus, reverse
-    )
 
 
 def _results(inputs, kernels, keep):

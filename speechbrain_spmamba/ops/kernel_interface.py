@@ -1,0 +1,194 @@
+"""What the backends with kernels have in common: ``Kernels``.
+
+``custom_op.py`` (the scan by itself) and ``nnet/folded_forward.py`` and
+``nnet/folded_backward.py`` (whole paths) call these functions of ``cpu/``,
+``triton/`` and ``torch_loop.py``.
+"""
+
+import math
+from typing import NamedTuple, Protocol
+
+import torch
+
+
+class ScanInputs(NamedTuple):
+    """Arguments of a scan, as in ``ops.selective_scan``, and one more.
+
+    Arguments
+    ---------
+    delta_weight : torch.Tensor, optional
+        ``[D, R]``: delta is given in a low-rank form, ``[B, L, R]``, and the
+        steps are ``delta @ delta_weight.T``. The gradient "delta" of a backward
+        pass is always that of the product, ``[B, L, D]``.
+
+    Example
+    -------
+    >>> u, B, A = torch.ones(1, 3, 4), torch.ones(1, 3, 2), -torch.ones(4, 2)
+    >>> ScanInputs(u, u, A, B, B).reverse
+    False
+    """
+
+    u: torch.Tensor
+    delta: torch.Tensor
+    A: torch.Tensor
+    B: torch.Tensor
+    C: torch.Tensor
+    D: torch.Tensor | None = None
+    z: torch.Tensor | None = None
+    delta_bias: torch.Tensor | None = None
+    delta_weight: torch.Tensor | None = None
+    delta_softplus: bool = False
+    reverse: bool = False
+
+
+class Kernels(Protocol):
+    """The functions of a backend, which is a module.
+
+    Results go into tensors that the caller has made. Gradients of sequences
+    are written, those of parameters (A, D, delta_bias, the convolution's weight
+    and bias) are added to what is there, so that a batch can be worked off in
+    parts. A name that is missing in ``grads`` is not computed.
+
+    Every sequence may be a view with any strides, as long as its last axis, the
+    channels, is contiguous (stride 1): results land in the columns of a larger
+    matrix without a copy.
+    """
+
+    def why_not(self, u=None, A=None):
+        """Says why this backend cannot run.
+
+        Arguments
+        ---------
+        u, A : torch.Tensor, optional
+            What it would be given. Without them the question is about this
+            machine only.
+
+        Returns
+        -------
+        str
+            ``""`` when it can run, else the reason in one line.
+        """
+
+    def checkpoint_shape(self, u, A):
+        """Shape of the states that a forward pass leaves for the backward pass.
+
+        Arguments
+        ---------
+        u, A : torch.Tensor
+            See ``ops.selective_scan``.
+
+        Returns
+        -------
+        tuple
+            Of a contiguous tensor of ``state_dtype``.
+        """
+
+    def scan_forward(self, inputs, y, checkpoints=None):
+        """Selective scan.
+
+        Arguments
+        ---------
+        inputs : ScanInputs
+            All tensors on one device.
+        y : torch.Tensor
+            ``[B, L, D]``, written.
+        checkpoints : torch.Tensor, optional
+            Of ``checkpoint_shape``, written.
+        """
+
+    def scan_backward(self, inputs, checkpoints, grad_y, grads, y=None):
+        """Gradients of a selective scan.
+
+        Arguments
+        ---------
+        inputs : ScanInputs
+            As the forward pass got them.
+        checkpoints : torch.Tensor
+            As the forward pass left them.
+        grad_y : torch.Tensor
+            Gradient of the output, ``[B, L, D]``.
+        grads : dict
+            Name of an input -> tensor for its gradient.
+        y : torch.Tensor, optional
+            ``[B, L, D]``: receives the output once more.
+        """
+
+    def conv_forward(self, x, weight, bias, reverse, out):
+        """silu of a causal depthwise convolution over time.
+
+        With K taps and x of zero outside the sequence,
+
+            out_t = silu(bias + sum over k < K of weight_k x_{t - (K-1) + k}).
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            ``[B, L, D]``.
+        weight : torch.Tensor
+            Taps of each channel, the present step last, ``[D, K]``.
+        bias : torch.Tensor
+            ``[D]``.
+        reverse : bool
+            Look ahead in time instead of back: the same taps, mirrored, on
+            x_{t + (K-1) - k}.
+        out : torch.Tensor
+            ``[B, L, D]``, written.
+        """
+
+    def conv_backward(self, x, weight, bias, reverse, grad_out, grads):
+        """Gradients of ``conv_forward``.
+
+        Arguments
+        ---------
+        x, weight, bias, reverse
+            As the forward pass got them.
+        grad_out : torch.Tensor
+            Gradient of its result, ``[B, L, D]``.
+        grads : dict
+            Tensors for the gradients "x", "weight" and "bias".
+        """
+
+
+def state_dtype(*tensors):
+    """The dtype of states and sums: float32, or float64 if an input has it.
+
+    Arguments
+    ---------
+    *tensors : torch.Tensor or None
+        The inputs.
+
+    Returns
+    -------
+    torch.dtype
+        ``torch.float64`` or ``torch.float32``.
+
+    Example
+    -------
+    >>> state_dtype(torch.ones(1, dtype=torch.bfloat16), None)
+    torch.float32
+    """
+    wide = any(t is not None and t.dtype == torch.float64 for t in tensors)
+    return torch.float64 if wide else torch.float32
+
+
+def base_two(rates):
+    """Rates log2(e), with which exp(step rate) is 2^(step result).
+
+    Arguments
+    ---------
+    rates : torch.Tensor
+        Decay rates of any size.
+
+    Returns
+    -------
+    torch.Tensor
+        Finite where ``rates`` is, since a step of zero must leave a state as
+        it is: 0 times infinity is no number.
+
+    Example
+    -------
+    >>> base_two(torch.tensor([-1.0, -3e38])).tolist()
+    [-1.4426950216293335, -3.4028234663852886e+38]
+    """
+    limit = torch.finfo(rates.dtype).max
+    return (rates * math.log2(math.e)).clamp(-limit, limit)
