@@ -107,6 +107,7 @@ def store_states(
     segments,
     state,
     scratch,
+    place,
     SEGMENT: tl.constexpr,
     ROW: tl.constexpr,
     SOFTPLUS: tl.constexpr,
@@ -115,10 +116,10 @@ def store_states(
     """First level: writes the state before each segment of an interval.
 
     start, state : the first step and the state before it
-    scratch : [BLOCK_N, BLOCK_D] pointers, for the first segment
+    scratch, place : a pointer, and [BLOCK_N, BLOCK_D] offsets from it
     """
     n = tl.arange(0, state.shape[0])[:, None]
-    tl.store(scratch, state)
+    tl.store(scratch + place, state)
     next_u, next_delta = load_steps(given, start, SEGMENT, REVERSE)
     for segment in range(1, segments):
         first = start + (segment - 1) * SEGMENT
@@ -139,7 +140,7 @@ def store_states(
             x = step * u_s[j].to(tl.float32)
             decay = tl.exp2(step[None, :] * given.A2)
             state = decay * state + x[None, :] * B_t
-        tl.store(scratch + segment * state.numel, state)
+        tl.store(scratch + segment * state.numel + place, state)
 
 
 @triton.jit
