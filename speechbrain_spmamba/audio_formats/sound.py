@@ -92,7 +92,7 @@ class Sound(soundfile.SoundFile):
     @property
     def frames(self):
         """Samples of a channel."""
-        return self._info.frames if self._counted is None else self._counted
+        return super().frames if self._counted is None else self._counted
 
     def close(self):
         """Closes the file."""

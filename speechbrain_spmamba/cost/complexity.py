@@ -23,12 +23,12 @@ from pathlib import Path
 import torch
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from speechbrain_spmamba.cost.counting import count_operators
 from speechbrain_spmamba.cost.footprint import Case, measure_in_turns
 from speechbrain_spmamba.models import build_model
 from speechbrain_spmamba.nnet.mamba_path import MambaPath, plain_paths
+from speechbrain_spmamba.upstream.private import without_values
 from speechbrain_spmamba.weights.checked_model import (
     build_trusted,
     build_without_weights,
@@ -103,7 +103,7 @@ def count(model, seconds=1.0, computed=True):
 def _trace(model, seconds, warm_up=False):
     """Counts one pass of a copy over a recording without values."""
     model = copy.deepcopy(model).to("cpu").eval()
-    with FakeTensorMode(allow_non_fake_inputs=True):
+    with without_values():
         if warm_up:
             # Makes what is made once for given weights (folded matrices):
             # no second of audio costs that.

@@ -162,7 +162,7 @@ class _RecurrentLayers(TorchFunctionMode):
 
 
 class _CountedKernels:
-    """Stands in for a backend of the scan (``ops/kernel_interface.py``), and counts.
+    """Stands in for a backend of the scan, and counts.
 
     A folded path calls the kernels as plain functions, which no dispatcher
     sees.

@@ -25,6 +25,8 @@ from typing import NamedTuple
 
 import torch
 
+from speechbrain_spmamba.upstream.private import version
+
 
 class Direction(NamedTuple):
     """What is left of a Mamba between its projections.
@@ -162,7 +164,7 @@ class FoldingCache:
             return fold_weights(path)
         if any(p.is_inference() for p in parameters):
             return fold_weights(path)  # these have no versions
-        key = [(p.data_ptr(), p._version, p.dtype) for p in parameters]
+        key = [(p.data_ptr(), version(p), p.dtype) for p in parameters]
         if key != self._key:
             with torch.inference_mode(False), torch.no_grad():
                 self._key, self._weights = key, fold_weights(path)

@@ -5,22 +5,7 @@ import io
 
 from speechbrain.utils.run_opts import RunOptions
 
-
-class _RunOptions(RunOptions):
-    """The toolkit's, but for its abbreviations.
-
-    To it, ``--optimizer`` is short for ``--optimizer_step_limit``, whatever
-    keys a YAML file has; and what is short does not count as given.
-    """
-
-    @staticmethod
-    def _create_parser():
-        parser = RunOptions._create_parser()
-        parser.allow_abbrev = False
-        for action in parser._actions:
-            if action.dest == "optimizer_step_limit":
-                action.type = int  # its default, None, does not tell
-        return parser
+from speechbrain_spmamba.upstream.private import StrictRunOptions
 
 
 def parse_words(argv):
@@ -53,7 +38,7 @@ def parse_words(argv):
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return _RunOptions.from_command_line_args(argv)
+            return StrictRunOptions.from_command_line_args(argv)
     except SystemExit as stop:
         if not stop.code:
             raise

@@ -23,7 +23,6 @@ from speechbrain.utils.checkpoints import (
     METAFNAME,
     PARAMFILE_EXT,
     Checkpoint,
-    Checkpointer,
     mark_as_loader,
     mark_as_saver,
     register_checkpoint_hooks,
@@ -43,6 +42,7 @@ from speechbrain_spmamba.files.checksums import (
     file_sum,
     write_sums,
 )
+from speechbrain_spmamba.upstream.private import OpenCheckpointer
 
 logger = get_logger(__name__)
 
@@ -51,7 +51,7 @@ UNFINISHED = "unfinished-"  # no checkpoint to the toolkit, by its prefix
 MISFIT = re.compile("loading state_dict|loaded state dict|missing a load path")
 
 
-class AtomicCheckpointer(Checkpointer):
+class AtomicCheckpointer(OpenCheckpointer):
     """SpeechBrain's checkpointer with all-or-nothing folders, and sums.
 
     Takes the arguments of ``speechbrain.utils.checkpoints.Checkpointer``.
@@ -123,9 +123,9 @@ class AtomicCheckpointer(Checkpointer):
         """
         if not self.checkpoints_dir.is_dir():
             return []
-        paths = {p for p in self._list_checkpoint_dirs() if not p.is_symlink()}
+        paths = {p for p in self.folders() if not p.is_symlink()}
         paths -= self.damaged
-        return self._construct_checkpoint_objects(sorted(paths))
+        return self.describe(sorted(paths))
 
     def sound_checkpoints(self, **wanted):
         """Checkpoints whose files are what was written, the wanted first.
@@ -223,13 +223,9 @@ class AtomicCheckpointer(Checkpointer):
         for left_over in self.checkpoints_dir.glob(f"{UNFINISHED}*"):
             shutil.rmtree(left_over)
 
-    def _new_checkpoint_dirpath(self):
-        path = super()._new_checkpoint_dirpath()
-        return path.with_name(UNFINISHED + path.name)
-
-    def _custom_checkpoint_dirpath(self, name):
-        path = super()._custom_checkpoint_dirpath(name)
-        return path.with_name(UNFINISHED + path.name)
+    def working_folder(self, folder):
+        """What the toolkit does not take for a checkpoint."""
+        return folder.with_name(UNFINISHED + folder.name)
 
 
 def check_checkpoint(path):
@@ -250,7 +246,7 @@ def check_checkpoint(path):
     read = {file.name for file in path.glob(f"*{PARAMFILE_EXT}")} | {METAFNAME}
     check_sums(path, needed=read)
     try:
-        (found,) = Checkpointer._construct_checkpoint_objects([path])
+        (found,) = OpenCheckpointer.describe([path])
         complete = {"unixtime", "end-of-epoch"} <= set(found.meta)
     except Exception:  # damage shows in many ways
         complete = False

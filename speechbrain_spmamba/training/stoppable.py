@@ -15,9 +15,10 @@ from speechbrain.utils.distributed import (
 )
 
 from speechbrain_spmamba import signals
+from speechbrain_spmamba.upstream.private import OpenBrain
 
 
-class StoppableBrain(sb.Brain):
+class StoppableBrain(OpenBrain):
     """Saves and raises ``signals.Stopped`` when it is told to end.
 
     Arguments
@@ -89,10 +90,10 @@ class StoppableBrain(sb.Brain):
         """As in the toolkit; a stop while validating repeats the validation."""
         if stage == sb.Stage.VALID and (signum := self._told_to_end()):
             self.step, self.avg_train_loss = self._trained
-            self._stop(signum, save=not self._optimizer_step_limit_exceeded)
+            self._stop(signum, save=not self.is_out_of_steps)
         return super().evaluate_batch(batch, stage)
 
-    def _should_save_intra_epoch_ckpt(self, last_ckpt_time, steps_since_ckpt):
+    def may_save_now(self):
         """Waits for the end of an accumulation: gradients are not saved.
 
         Nor is a state saved that is about to be validated, because time is
@@ -100,13 +101,11 @@ class StoppableBrain(sb.Brain):
         """
         if self.step % self.grad_accumulation_factor:
             return False
-        if self._optimizer_step_limit_exceeded:
+        if self.is_out_of_steps:
             return False
         if signum := self._told_to_end():
             self._stop(signum, save=True)
-        return super()._should_save_intra_epoch_ckpt(
-            last_ckpt_time, steps_since_ckpt
-        )
+        return True
 
     def _told_to_end(self):
         """The signal that came to any process of the job, 0 if none did."""
@@ -121,7 +120,7 @@ class StoppableBrain(sb.Brain):
         advice = "nothing was kept"
         if self.checkpointer is not None:
             if save:
-                self._save_intra_epoch_ckpt()
+                self.save_now()
             last = self.checkpointer.find_checkpoint()
             if last is not None and not self.debug:
                 advice = f"the same command goes on from {last.path}"

@@ -67,8 +67,14 @@ def loudness(wave, sample_rate):
 @lru_cache
 def _weighting(sample_rate):
     """The two filters of K-weighting as second-order sections."""
-    meter = pyloudnorm.Meter(sample_rate)
-    return np.array([[*f.b, *f.a] for f in meter._filters.values()])
+    # as pyloudnorm.Meter has them
+    filters = (
+        pyloudnorm.IIRfilter(
+            4.0, 1 / math.sqrt(2), 1500.0, sample_rate, "high_shelf"
+        ),
+        pyloudnorm.IIRfilter(0.0, 0.5, 38.0, sample_rate, "high_pass"),
+    )
+    return np.array([[*f.b, *f.a] for f in filters])
 
 
 def _power(level):

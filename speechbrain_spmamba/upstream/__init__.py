@@ -1,0 +1,1 @@
+"""What the packages below us keep to themselves; imports nothing of ours."""

@@ -1,0 +1,115 @@
+"""Private parts of torch and SpeechBrain that the package cannot do without.
+
+An update may take any of them away. They stand here and nowhere else, each with
+its reason and a public name; ``tests/upstream/test_private.py`` names them too.
+"""
+
+import speechbrain as sb
+from speechbrain.utils.checkpoints import Checkpointer
+from speechbrain.utils.run_opts import RunOptions
+
+
+def version(tensor):
+    """How often a tensor has been written to.
+
+    Folded weights are made anew when it changes: an optimizer and
+    ``load_state_dict`` write in place, of which nothing else tells.
+
+    Example
+    -------
+    >>> import torch
+    >>> weight = torch.zeros(1)
+    >>> version(weight), version(weight.add_(1))
+    (0, 1)
+    """
+    return tensor._version
+
+
+def without_values():
+    """A mode in which tensors are made that have shapes and no values.
+
+    Costs of a minute of audio are counted without computing it. The meta
+    device has the same, but every tensor made within a model would have to be
+    put there.
+
+    Example
+    -------
+    >>> import torch
+    >>> with without_values():
+    ...     torch.ones(10**9, 10**3).sum(1).shape
+    torch.Size([1000000000])
+    """
+    # not with the package: it imports the compiler's parts
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    return FakeTensorMode(allow_non_fake_inputs=True)
+
+
+class OpenBrain(sb.Brain):
+    """``speechbrain.Brain`` that can be asked to save, or not to, at a step.
+
+    The toolkit has hooks for stages and batches, none for what lies between
+    the steps of an epoch, where a signal ends training.
+    """
+
+    @property
+    def is_out_of_steps(self):
+        """Whether ``optimizer_step_limit`` has been reached."""
+        return self._optimizer_step_limit_exceeded
+
+    def may_save_now(self):
+        """Asked behind each step, before the toolkit looks at its clock."""
+        return True
+
+    def save_now(self):
+        """Saves what training goes on from within an epoch."""
+        self._save_intra_epoch_ckpt()
+
+    def _should_save_intra_epoch_ckpt(self, *progress):
+        may = self.may_save_now()
+        return may and super()._should_save_intra_epoch_ckpt(*progress)
+
+
+class OpenCheckpointer(Checkpointer):
+    """SpeechBrain's checkpointer, with a say in the names of its folders.
+
+    To write under another name, and to leave out damaged folders before their
+    descriptions are read, which the public ``list_checkpoints`` does at once.
+    """
+
+    def working_folder(self, folder):
+        """Where to write the checkpoint that shall be ``folder``, a Path."""
+        return folder
+
+    def folders(self):
+        """Paths of all checkpoints."""
+        return self._list_checkpoint_dirs()
+
+    @staticmethod
+    def describe(folders):
+        """``speechbrain.utils.checkpoints.Checkpoint`` of each folder."""
+        return Checkpointer._construct_checkpoint_objects(folders)
+
+    def _new_checkpoint_dirpath(self):
+        return self.working_folder(super()._new_checkpoint_dirpath())
+
+    def _custom_checkpoint_dirpath(self, name):
+        return self.working_folder(super()._custom_checkpoint_dirpath(name))
+
+
+class StrictRunOptions(RunOptions):
+    """The toolkit's run options, but for its abbreviations.
+
+    To it, ``--optimizer`` is short for ``--optimizer_step_limit``, whatever
+    keys a YAML file has; and what is short does not count as given. Its parser
+    is made within.
+    """
+
+    @staticmethod
+    def _create_parser():
+        parser = RunOptions._create_parser()
+        parser.allow_abbrev = False
+        for action in parser._actions:
+            if action.dest == "optimizer_step_limit":
+                action.type = int  # its default, None, does not tell
+        return parser
