@@ -35,7 +35,6 @@ from speechbrain_spmamba.ops.triton import (
 # Tensors in the dtype of the model; all others are float32.
 _SEQUENCES = ("u", "delta", "z", "y", "x", "out", "grad_y", "grad_out")
 _SEQUENCES += ("grad_u", "grad_delta", "grad_z", "grad_x")
-_PARTIAL_SUMS = ("grad_B", "grad_C")
 _ALIGNED = [["tt.divisibility", 16]]
 _OPCODES = ("MUFU", "SHFL", "LDG", "STG", "LDS", "STS", "LDL", "STL", "BAR")
 
@@ -114,10 +113,9 @@ def compile_kernel(kernel, constants, dtype="bf16", arch=90, num_warps=1):
             return segment.Results(
                 *(describe((*path, i), part) for i, part in enumerate(names))
             )
-        if name in _SEQUENCES + _PARTIAL_SUMS:
+        if name in _SEQUENCES:
             attributes.update({(*path, part): _ALIGNED for part in range(3)})
-            start = "*fp32" if name in _PARTIAL_SUMS else "*" + dtype
-            return layout.Sequence(start, "i32", "i32")
+            return layout.Sequence("*" + dtype, "i32", "i32")
         if is_aligned:
             attributes[path] = _ALIGNED
         return "i32" if name in ("length", "channels") else "*fp32"

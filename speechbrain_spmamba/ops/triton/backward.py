@@ -22,6 +22,7 @@ from speechbrain_spmamba.ops.triton.device_functions import (
     base_two,
     load_by_channel,
     of_lanes,
+    offset,
     scan_program,
 )
 from speechbrain_spmamba.ops.triton.forward import scan_forward
@@ -69,8 +70,7 @@ def scan_backward_kernel(
     checkpoints,
     grad_y,
     scratch,
-    # Results, of B and C [B, L, blocks BLOCK_N], the parts of each block; dA,
-    # dD and ddelta_bias of each item, [B, BLOCK_N + 2, D], or None
+    # Results; dA, dD and ddelta_bias of an item, [B, BLOCK_N + 2, D], or None
     results,
     totals,
     length,
@@ -91,7 +91,6 @@ def scan_backward_kernel(
     # lanes beyond the last channel repeat it; their dy is zero, and with it
     # all that they add to sums over channels
     column = tl.minimum(d, channels - 1)
-    row = block * BLOCK_N + tl.arange(0, BLOCK_N)
 
     ROW: tl.constexpr = 2 * BLOCK_N + BLOCK_R
     given = Given(
@@ -106,14 +105,16 @@ def scan_backward_kernel(
         step_bias=tl.load(bias + column),
         exists=exists,
         length=length,
+        blocks=blocks,
     )
+    part = (batch * length * blocks + block) * BLOCK_N
     results = Results(
         y=of_lanes(results.y, batch, column),
         u=of_lanes(results.u, batch, column),
         delta=of_lanes(results.delta, batch, column),
         z=of_lanes(results.z, batch, column),
-        B=of_lanes(results.B, batch, row),
-        C=of_lanes(results.C, batch, row),
+        B=offset(results.B, part),
+        C=offset(results.C, part),
     )
 
     TILE: tl.constexpr = BLOCK_N * BLOCK_D
@@ -194,10 +195,9 @@ def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
         states = inputs.A.shape[1]
         programs, tensors, constants = arrange(inputs)
         block_n, block_d = constants["BLOCK_N"], constants["BLOCK_D"]
-        blocks = cdiv(channels, block_d)
         new = tensors.A.new_empty
         parts = {
-            name: new(batch, length, blocks * block_n)
+            name: new(batch, length, cdiv(channels, block_d), block_n)
             for name in ("B", "C")
             if name in grads
         }
@@ -211,7 +211,7 @@ def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
                 outputs.writable(grads.get(name))
                 for name in ("u", "delta", "z")
             ),
-            *(readable(parts.get(name)) for name in ("B", "C")),
+            *(parts.get(name) for name in ("B", "C")),
         )
         scan_backward_kernel[(programs,)](
             *tensors,
@@ -228,7 +228,6 @@ def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
         )
         outputs.finish()
         for name, part in parts.items():
-            part = part.unflatten(2, (blocks, block_n))
             grads[name].copy_(part.sum(2)[..., :states])
         if totals is not None:
             totals = totals.sum(0)

@@ -65,6 +65,13 @@ def position(step, length, REVERSE: tl.constexpr):
 
 
 @triton.jit
+def offset(pointer, elements):
+    """A pointer that many elements further; None stays None."""
+    if pointer is not None:
+        return pointer + elements
+
+
+@triton.jit
 def of_lanes(sequence, batch, column):
     """An item of a sequence with a pointer for each lane; None stays None."""
     if sequence is not None:

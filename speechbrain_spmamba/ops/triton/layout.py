@@ -5,7 +5,7 @@ counts without a GPU: sm_90, 16 states, low-rank step sizes. They are constants
 and not the result of a search on the first call, which would make runs differ.
 
     scan      80 registers   156 instructions per time step and 32 channels
-    backward 255 registers   112 + 484 (states before segments, all the rest)
+    backward 255 registers   112 + 482 (states before segments, all the rest)
 
 The forward scan is bound by its 19 exponentials and reciprocals, 152 cycles.
 """

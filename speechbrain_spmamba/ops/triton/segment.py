@@ -38,17 +38,21 @@ class Given(NamedTuple):
     step_bias: tl.tensor
     exists: tl.tensor
     length: tl.tensor
+    blocks: tl.tensor
 
 
 class Results(NamedTuple):
-    """What a program writes for each step; of B and C the part of a block."""
+    """What a program writes for each step.
+
+    Of B and C the parts that its block adds: [B, L, blocks, BLOCK_N], float32.
+    """
 
     y: Sequence | None
     u: Sequence | None
     delta: Sequence | None
     z: Sequence | None
-    B: Sequence | None
-    C: Sequence | None
+    B: tl.tensor | None
+    C: tl.tensor | None
 
 
 class Loaded(NamedTuple):
@@ -86,6 +90,13 @@ def step_or_last(given, i, REVERSE: tl.constexpr):
     """
     t = position(tl.minimum(i, given.length - 1), given.length, REVERSE)
     return t, i < given.length
+
+
+@triton.jit
+def write_part(pointer, index, row, mask):
+    """Writes one of the rows [BLOCK_N] that begin at the pointer."""
+    place = pointer + index * row.shape[0] + tl.arange(0, row.shape[0])
+    tl.store(place, row, mask)
 
 
 @triton.jit
@@ -217,7 +228,8 @@ def run_segment(
         if results.y is not None:
             write(results.y, t, out, given.exists & inside)
         if results.C is not None:
-            write(results.C, t, sum_channels(dy[None, :] * state), inside)
+            dC = sum_channels(dy[None, :] * state)
+            write_part(results.C, t * given.blocks, dC, inside)
     return States(step_s, dy_s, state_s, decay_s)
 
 
@@ -248,7 +260,8 @@ def add_gradients(
         g = w + dy[None, :] * C_t
         if results.B is not None:
             x = step * u_t
-            write(results.B, t, sum_channels(x[None, :] * g), inside)
+            dB = sum_channels(x[None, :] * g)
+            write_part(results.B, t * given.blocks, dB, inside)
         dx = tl.sum(g * B_t, 0)
         w = states.decay[j] * g
         h = w * states.before[j]
