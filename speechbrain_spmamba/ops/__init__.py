@@ -1,14 +1,15 @@
 """The selective scan of Mamba-1 and the backends that compute it.
 
-selective_scan.py     what is computed; checks; the one public operation
-backends.py           which backend computes it
-reference.py          the definition, a plain loop over time; all backends
-mamba_ssm.py          are tested against it; a package's kernel, if there
-custom_op.py          the others, as one operator of torch's, each with the
-kernel_interface.py   same functions:
-torch_loop.py         plain torch, with torch_conv.py, tiling.py, buffers.py
-cpu/                  C
-triton/               Triton, for GPUs
+    selective_scan.py    what is computed; checks; the one public operation
+    backends.py          which backend computes it
+    reference.py         backend: the definition, a plain loop over time
+    mamba_ssm.py         backend: the package of that name
+    custom_op.py         the other backends, as one operator of torch's
+    kernel_interface.py  the functions that each of these has
+    torch_loop.py        backend torch; torch_conv.py, tiling.py, buffers.py
+    cpu/, triton/        backends of these names
+
+Every backend computes the same numbers and is tested against ``reference.py``.
 """
 
 from speechbrain_spmamba.ops.backends import available_backends, choose_backend
