@@ -76,7 +76,7 @@ def measure(folder, arguments):
     print(f"{PAPER} scenes planned in {seconds:.1f} s", flush=True)
 
     plans = [json.loads(plan(n, SETTINGS)) for n in range(arguments.scenes)]
-    work = partial(write_mixture, folder / "mixtures")
+    work = partial(write_mixture, folder / "mixtures", {})  # paths as they are
     processor = []
 
     def alone():

@@ -2,6 +2,8 @@
 
 import argparse
 
+from speechbrain_spmamba.prepare.sets import SETS
+
 HELP = "Make mixtures and their manifests."
 
 
@@ -16,9 +18,8 @@ def add_arguments(parser):
     parser.add_argument(
         "what",
         metavar="WHAT",
-        help="data set (echo2mix, librimix, wham, wsj0mix, echo2mix-released, "
-        "echoset, lrs2-2mix, custom, mixtures, synthetic), or YAML file of an "
-        "experiment, or inspect",
+        help=f"data set ({', '.join(SETS)}), or YAML file of an experiment, "
+        "or inspect",
     )
     parser.add_argument(
         "words",

@@ -16,27 +16,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from speechbrain_spmamba.errors import did_you_mean
-from speechbrain_spmamba.prepare.sets.numbers import check_numbers
+from speechbrain_spmamba.prepare.sets import SETS
+from speechbrain_spmamba.prepare.sets.options import KINDS, check_numbers
 from speechbrain_spmamba.settings.value_types import check_values
-
-PACKAGE = "speechbrain_spmamba.prepare"
-# Name on the command line -> module with `prepare`, arguments that are fixed.
-SETS = {
-    "echo2mix": ("sets.echo2mix", {}),
-    "mixtures": ("sets.mixtures", {}),
-    "librimix": ("sets.librimix", {}),
-    "wham": ("sets.wham", {}),
-    "wsj0mix": ("sets.wsj0mix", {}),
-    "custom": ("sets.custom", {}),
-    "echo2mix-released": ("sets.released", {"name": "echo2mix"}),
-    "echoset": ("sets.released", {"name": "echoset"}),
-    "lrs2-2mix": ("sets.released", {"name": "lrs2-2mix"}),
-    "synthetic": ("made_up.synthetic", {}),
-}
-# Of what kind options are that have no default, or none of that kind.
-KINDS = {"splits": {"test": "tt"}, "sample_rate": 8000, "num_spks": 2}
-# Functions that hand their other arguments on.
-HANDED_ON = {"synthetic": ["sets.mixtures"]}
 
 
 def run(what, words):
@@ -57,7 +39,8 @@ def run(what, words):
     if what == "inspect":
         if len(words) != 1 or words[0].startswith("-"):
             raise ValueError("expected: spmamba prepare inspect DIR")
-        import_module(f"{PACKAGE}.scenes.inspect").inspect(words[0])
+        scenes = "speechbrain_spmamba.prepare.scenes"
+        import_module(f"{scenes}.inspect").inspect(words[0])
         return
     if what in SETS:
         if {"-h", "--help"} & set(words):
@@ -104,8 +87,6 @@ def prepare_set(name, words):
         that is missing.
     """
     output_folder, given = parse_options(words, name)
-    module, fixed = SETS[name]
-    function = import_module(f"{PACKAGE}.{module}").prepare
     known = options_of(name)
     for key in given:
         if key not in known:
@@ -127,7 +108,8 @@ def prepare_set(name, words):
             "--help`"
         )
     check_numbers(given)
-    return function(output_folder=output_folder, **fixed, **given)
+    fixed, prepare = SETS[name].fixed, SETS[name].functions[0]
+    return prepare(output_folder=output_folder, **fixed, **given)
 
 
 def options_of(name):
@@ -148,20 +130,16 @@ def options_of(name):
     >>> list(options_of("echoset"))
     ['folder', 'splits', 'sample_rate', 'jobs']
     """
-    module, fixed = SETS[name]
-    modules = [module, *HANDED_ON.get(name, [])]
-    # What a function sets itself when it hands the rest on is no option.
-    hidden = {"output_folder", *fixed}
-    if name in HANDED_ON:
-        hidden |= {"speech_folder", "noise_folder"}
-    return {
-        key: parameter.default
-        for module in modules
-        for key, parameter in inspect.signature(
-            import_module(f"{PACKAGE}.{module}").prepare
-        ).parameters.items()
-        if parameter.kind is not parameter.VAR_KEYWORD and key not in hidden
-    }
+    given = {"output_folder", *SETS[name].fixed}
+    options = {}
+    for function in SETS[name].functions:
+        options |= {
+            key: parameter.default
+            for key, parameter in inspect.signature(function).parameters.items()
+            if parameter.kind is not parameter.VAR_KEYWORD and key not in given
+        }
+        given |= {"speech_folder", "noise_folder"}  # which the first makes
+    return options
 
 
 def parse_options(words, name):
@@ -233,10 +211,8 @@ def describe(name):
     str
         Usage, summary, options and their defaults.
     """
-    module, fixed = SETS[name]
     lines = [f"usage: spmamba prepare {name} OUT [--key value ...]", ""]
-    for part in [module, *HANDED_ON.get(name, [])]:
-        function = import_module(f"{PACKAGE}.{part}").prepare
+    for function in SETS[name].functions:
         text = inspect.getdoc(function).partition("\nReturns\n")[0]
         lines += [text.strip(), ""]
     lines.append("Defaults\n--------")
@@ -244,5 +220,5 @@ def describe(name):
         needed = default is inspect.Parameter.empty
         lines.append(f"--{key} {'(needed)' if needed else default}")
     lines += ["", "OUT is the output folder."]
-    lines += [f"{key} is {value}." for key, value in fixed.items()]
+    lines += [f"{key} is {value}." for key, value in SETS[name].fixed.items()]
     return "\n".join(lines)

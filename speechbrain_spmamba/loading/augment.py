@@ -4,7 +4,7 @@ The loader asks for an item by ``draw(seed, epoch, item) -> (mix, sources)``.
 Any picklable callable of that form will do: what it returns must depend on its
 three arguments only, so that runs repeat whatever the number of workers, ranks
 and restarts. ``mix`` has shape ``[T]`` (or ``[T, M]`` for M microphones),
-``sources`` ``[T, S]``. ``prepare/scenes/dynamic.py`` is one: it renders fresh
+``sources`` ``[T, S]``. ``prepare.scenes.dynamic_mixing`` has one that renders
 scenes.
 
 ``DynamicMixing`` is such a callable over the rows of a manifest: it pairs
@@ -275,8 +275,8 @@ def make_draw(wanted, rows, sample_rate, segment=None):
     ---------
     wanted : bool, dict or callable
         True or the arguments of ``DynamicMixing``; ``{"scenes": folder}``,
-        with the ``split`` if it is not train, for ``fresh.FreshScenes``; or
-        the callable itself. False, None and ``{}`` are off.
+        with the ``split`` if it is not train, for ``DynamicScenes``; or the
+        callable itself. False, None and ``{}`` are off.
     rows : dict
         ID -> row of the manifest.
     sample_rate : int
@@ -321,9 +321,11 @@ def make_draw(wanted, rows, sample_rate, segment=None):
             )
     if scenes is not None:
         # Rooms need packages that nothing else here does.
-        from speechbrain_spmamba.prepare.scenes.dynamic import FreshScenes
+        from speechbrain_spmamba.prepare.scenes.dynamic_mixing import (
+            DynamicScenes,
+        )
 
-        return FreshScenes(scenes, sample_rate, segment, **settings)
+        return DynamicScenes(scenes, sample_rate, segment, **settings)
     return DynamicMixing(rows, sample_rate, segment, **settings)
 
 

@@ -23,21 +23,21 @@ from speechbrain_spmamba.prepare.corpora.roots import find_roots, folder_list
 
 logger = logging.getLogger(__name__)
 
-STAMP = "settings.json"
+NAME = "settings.json"
 FILES = "files"  # key of what they are; older versions have none
 ADVICE = "choose another folder or remove it"
 
 
-class Stamp:
+class Provenance:
     """What a folder is made with and of.
 
     Arguments
     ---------
     output_folder : str or Path
-        The folder.
+        The folder. ``manifests`` are the paths in it, by split.
     settings : dict
-        What mixtures depend on, as JSON can hold it. None is as good as
-        missing.
+        What mixtures depend on, as JSON can hold it, with the ``splits``.
+        None is as good as missing.
     folders : dict
         ``speech_folder`` and the like -> a folder, a list of them, or None.
 
@@ -46,14 +46,14 @@ class Stamp:
     >>> corpus = getfixture("tmp_path") / "corpus"
     >>> corpus.mkdir()
     >>> _ = (corpus / "a.wav").write_bytes(b"...")
-    >>> def stamp():
+    >>> def provenance():
     ...     folders = {"speech_folder": corpus}
-    ...     return Stamp(corpus.parent / "out", {"seconds": 4}, folders)
-    >>> stamp().write([corpus / "a.wav"])
+    ...     return Provenance(corpus.parent / "out", {"seconds": 4}, folders)
+    >>> provenance().write([corpus / "a.wav"])
     >>> corpus = corpus.rename(corpus.with_name("moved"))
-    >>> stamp().check(finished=True)
+    >>> provenance().check(finished=True)
     >>> _ = (corpus / "a.wav").write_bytes(b"....")
-    >>> stamp().check(finished=True)
+    >>> provenance().check(finished=True)
     Traceback (most recent call last):
         ...
     ValueError: .../out is made of another $speech/a.wav (3 bytes then, 4 ...
@@ -68,6 +68,27 @@ class Stamp:
             key: _places(some, key, self.folder)
             for key, some in folders.items()
         }
+        self.manifests = {
+            split: self.folder / f"{split}.csv"
+            for split in settings.get("splits", ())
+        }
+
+    def is_finished(self):
+        """Whether all manifests are there, made with and of the same.
+
+        Returns
+        -------
+        bool
+            False where something is to be made.
+
+        Raises
+        ------
+        ValueError
+            As in ``check``.
+        """
+        finished = all(path.is_file() for path in self.manifests.values())
+        self.check(finished)
+        return finished
 
     def check(self, finished):
         """Says no where the folder holds what was made otherwise.
@@ -82,7 +103,7 @@ class Stamp:
         ValueError
             Settings or files differ; the message names the first that does.
         """
-        found = read_stamp(self.folder)
+        found = read_provenance(self.folder)
         if not found:
             return
         self._check_settings(found)
@@ -105,7 +126,7 @@ class Stamp:
             The folder was begun with other files.
         """
         files = describe_files(paths, self.roots)
-        begun = (read_stamp(self.folder) or {}).get(FILES)
+        begun = (read_provenance(self.folder) or {}).get(FILES)
         if begun is not None and begun != files:
             new, lost = files.keys() - begun.keys(), begun.keys() - files.keys()
             first = min(new or lost or files)
@@ -187,31 +208,31 @@ class Stamp:
         except OSError as error:  # finished data may be read-only
             logger.info("%s keeps its old places: %s", self.folder, error)
 
-    def _save(self, stamp):
-        with replacing(self.folder / STAMP) as temporary:
-            text = json.dumps(stamp, indent=2)
+    def _save(self, content):
+        with replacing(self.folder / NAME) as temporary:
+            text = json.dumps(content, indent=2)
             temporary.write_text(text, encoding="utf-8")
 
 
-def read_stamp(output_folder):
-    """Reads the settings that a folder was made with.
+def read_provenance(output_folder):
+    """Reads what a folder was made with.
 
     Arguments
     ---------
     output_folder : str or Path
-        The folder.
+        What was prepared.
 
     Returns
     -------
     dict or None
-        Settings and folders; None without a stamp.
+        Settings and folders; None without ``settings.json``.
 
     Raises
     ------
     ValueError
-        The stamp is damaged.
+        ``settings.json`` is damaged.
     """
-    path = Path(output_folder) / STAMP
+    path = Path(output_folder) / NAME
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -231,14 +252,14 @@ def read_folders(output_folder):
     Arguments
     ---------
     output_folder : str or Path
-        The folder.
+        What was made of them.
 
     Returns
     -------
     dict
         ``speech_folder`` and the like -> list of path.
     """
-    found = read_stamp(output_folder) or {}
+    found = read_provenance(output_folder) or {}
     return {
         key: [
             os.path.normpath(Path(output_folder).absolute() / place)
@@ -250,7 +271,7 @@ def read_folders(output_folder):
 
 
 def _places(folders, key, output_folder):
-    """Folders as the stamp keeps them: relative to itself, where possible."""
+    """Folders as ``settings.json`` keeps them: relative, where possible."""
     places = []
     for one in folder_list(folders, key):
         try:

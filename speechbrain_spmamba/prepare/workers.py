@@ -17,19 +17,19 @@ from tqdm import tqdm
 
 from speechbrain_spmamba.files.writing import replacing
 
-SHARE = 2  # items a task: a second of work, so that all end together
+SHARE = 2  # scenes a task: a second of work, so that all end together
 SPARE = 64 * 2**20  # bytes that are left free for everything else
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def run(work, items, jobs=1, scheduler=None, label=""):
+def run(work, items, jobs=1, scheduler=None, label="", share=None):
     """Does the same to every item, and shows how far it is.
 
     Arguments
     ---------
     work : callable
         Takes an item; must be importable, as its name is what is sent.
-    items : list
+    items : list or range
         What is to be done; small, as it is sent.
     jobs : int
         Processes on this machine; -1 is one a core.
@@ -37,6 +37,8 @@ def run(work, items, jobs=1, scheduler=None, label=""):
         Address of a Dask scheduler, ``tcp://host:8786``, to work there.
     label : str
         Shown at the progress bar.
+    share : int, optional
+        Items a task; more where ``work`` holds much, which is sent with each.
 
     Returns
     -------
@@ -53,7 +55,8 @@ def run(work, items, jobs=1, scheduler=None, label=""):
     >>> run(abs, [-1, 2, -3])
     [1, 2, 3]
     """
-    shares = [items[i : i + SHARE] for i in range(0, len(items), SHARE)]
+    share = share or SHARE
+    shares = [items[i : i + share] for i in range(0, len(items), share)]
     if not shares:
         return []
     tasks = (delayed(_do_share)(work, share) for share in shares)
@@ -62,9 +65,9 @@ def run(work, items, jobs=1, scheduler=None, label=""):
         _workers(jobs, scheduler) as arguments,
         tqdm(total=len(items), desc=label, smoothing=0.05, disable=None) as bar,
     ):
-        for share in Parallel(return_as="generator", **arguments)(tasks):
-            results.extend(share)
-            bar.update(len(share))
+        for made in Parallel(return_as="generator", **arguments)(tasks):
+            results.extend(made)
+            bar.update(len(made))
     return results
 
 

@@ -3,24 +3,38 @@
 import inspect
 import subprocess
 import sys
-from importlib import import_module, util
 from types import SimpleNamespace
 
 import pytest
 
 from speechbrain_spmamba import cli
 from speechbrain_spmamba.commands import prepare_sets
-from speechbrain_spmamba.commands.prepare_sets import (
-    PACKAGE,
-    SETS,
-    options_of,
-    run,
-)
+from speechbrain_spmamba.commands.prepare_sets import options_of, run
+from speechbrain_spmamba.prepare.sets import SETS, DataSet
 from tests import ROOT
 from tests.prepare.trees import write_noise, write_parts
 
 RECIPES = ROOT / "recipes"
-AVAILABLE = [s for s in SETS if util.find_spec(f"{PACKAGE}.{SETS[s][0]}")]
+MINE = """
+from speechbrain_spmamba.manifest import write_manifest
+
+def prepare(folder, output_folder, splits=None, seconds=2.0):
+    \"\"\"Takes what is there.
+
+    Arguments
+    ---------
+    folder : str
+        Mine.
+
+    Returns
+    -------
+    Manifests.
+    \"\"\"
+    row = {"ID": "a", "duration": seconds, "mix_wav": f"{folder}/a.wav"}
+    path = f"{output_folder}/test.csv"
+    write_manifest(path, [{**row, "s1_wav": row["mix_wav"]}], folder)
+    return {"test": path}
+"""
 
 
 def test_a_set_is_prepared(tmp_path, capsys):
@@ -42,7 +56,46 @@ def test_a_released_set_knows_its_name(tmp_path):
     assert '"set": "echoset"' in stamp
 
 
-@pytest.mark.parametrize("name", AVAILABLE)
+def test_a_set_is_added_by_one_file_and_one_row(tmp_path, monkeypatch, capsys):
+    (tmp_path / "my_voices.py").write_text(MINE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(SETS, "mine", DataSet("my_voices"))
+    words = ["mine", str(tmp_path / "out"), "--folder", "data"]
+
+    def say(*words):
+        with pytest.raises(SystemExit) as end:
+            cli.main(["prepare", *words])
+        said = capsys.readouterr()
+        return end.value.code or 0, " ".join((said.err or said.out).split())
+
+    code, said = say(*words, "--seconds=3")
+    assert code == 0 and said.endswith("test.csv $data_root: data")
+    table = (tmp_path / "out" / "test.csv").read_text().splitlines()
+    assert table[1] == "a,3,$data_root/a.wav,$data_root/a.wav"
+    for wrong, message in (
+        ("--second=3", "did you mean '--seconds'"),
+        ("--seconds=x", "--seconds is 'x'; expected a number"),
+        ("--splits=5", "--splits is 5; expected"),
+    ):
+        code, said = say(*words, wrong)
+        assert code == 2 and message in said
+    assert "synthetic, mine), or YAML file" in say("--help")[1]
+    assert "Takes what is there." in say("mine", "--help")[1]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_set_has_its_arguments_in_one_order(name):
+    for function in SETS[name].functions:
+        names = list(inspect.signature(function).parameters)
+        if "output_folder" not in names:
+            continue
+        place = names.index("output_folder")
+        assert place and all(n.endswith("folder") for n in names[:place])
+        assert not any(n.endswith("folder") for n in names[place + 1 :])
+        assert names[place + 1] == "splits"
+
+
+@pytest.mark.parametrize("name", SETS)
 def test_every_set_says_what_it_takes(name, capsys):
     run(name, ["--help"])
     text = capsys.readouterr().out
@@ -50,8 +103,8 @@ def test_every_set_says_what_it_takes(name, capsys):
     for option, default in options_of(name).items():
         needed = default is inspect.Parameter.empty
         assert f"\n--{option} {'(needed)' if needed else default}\n" in text
-    function = import_module(f"{PACKAGE}.{SETS[name][0]}").prepare
-    assert "output_folder" in inspect.getdoc(function) or name == "synthetic"
+    function = SETS[name].functions[-1]
+    assert "output_folder" in inspect.getdoc(function)
 
 
 def test_made_up_data_take_what_their_mixtures_take():

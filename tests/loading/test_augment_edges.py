@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from speechbrain_spmamba.loading.augment import DynamicMixing, make_draw
-from speechbrain_spmamba.prepare.scenes import dynamic
+from speechbrain_spmamba.prepare.scenes import dynamic_mixing
 
 RATE = 1000
 LAWS = {"sir": (0, 0), "snr": (20, 20), "speed": (1, 1), "noise": "none"}
@@ -201,7 +201,7 @@ def test_speed_is_changed_by_two_at_most(speed):
 
 def test_a_setting_of_fresh_scenes_goes_there(monkeypatch):
     monkeypatch.setattr(
-        dynamic, "FreshScenes", lambda *args, **kwargs: (args, kwargs)
+        dynamic_mixing, "DynamicScenes", lambda *args, **kwargs: (args, kwargs)
     )
     wanted = {"scenes": "folder", "split": "dev"}
     found = make_draw(wanted, {}, RATE, 2.0)

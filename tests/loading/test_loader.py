@@ -12,7 +12,7 @@ from speechbrain.dataio.dataloader import make_dataloader
 from speechbrain_spmamba.loading import loader
 from speechbrain_spmamba.loading.loader import ReplacingDataset, make_dataset
 from speechbrain_spmamba.manifest import read_manifest, write_manifest
-from speechbrain_spmamba.prepare.scenes import dynamic
+from speechbrain_spmamba.prepare.scenes import dynamic_mixing
 
 RATE = 8000
 
@@ -203,7 +203,7 @@ def test_noise_files_are_read_beforehand_where_they_are_mixed(folder):
 
 
 def test_files_that_nothing_is_read_from_are_not_looked_at(folder, monkeypatch):
-    monkeypatch.setattr(dynamic, "FreshScenes", lambda *_: None)
+    monkeypatch.setattr(dynamic_mixing, "DynamicScenes", lambda *_: None)
     (folder / "s11.wav").write_bytes(b"no audio")
     for drawn in (lambda *_: None, {"scenes": folder}):
         _dataset(folder, dynamic_mixing=drawn, bad_audio="stop")

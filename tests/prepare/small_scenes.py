@@ -6,7 +6,7 @@ import types
 import numpy as np
 import soundfile
 
-from speechbrain_spmamba.prepare.corpora.recordings import Pools, Recording
+from speechbrain_spmamba.prepare.corpora.clips import Clip, Pools
 
 RATE = 8000
 SHORT = {  # eight seconds in a small room
@@ -29,7 +29,7 @@ def imaginary_pools(readers=20, noises=40):
 
     def some(kind, count, group, seconds, rate):
         return [
-            Recording(f"{kind}{i}.wav", int(s * rate), rate, group.format(i))
+            Clip(f"{kind}{i}.wav", int(s * rate), rate, group.format(i))
             for i, s in enumerate(seconds(count))
         ]
 
@@ -62,7 +62,7 @@ def sound_pools(folder, readers=4, first=0):
         time = np.arange(frames) / rate
         wave *= 0.05 * (1.1 + np.sin(2 * np.pi * 3 * time))
         soundfile.write(folder / f"{name}.wav", wave, rate, subtype="PCM_16")
-        return Recording(str(folder / f"{name}.wav"), frames, rate, group)
+        return Clip(str(folder / f"{name}.wav"), frames, rate, group)
 
     return Pools(
         speech={

@@ -9,8 +9,8 @@ import soundfile
 from speechbrain_spmamba.loading.loader import make_dataset
 from speechbrain_spmamba.manifest import read_manifest
 from speechbrain_spmamba.prepare import provenance
-from speechbrain_spmamba.prepare.provenance import Stamp
-from speechbrain_spmamba.prepare.scenes.dynamic import FreshScenes
+from speechbrain_spmamba.prepare.provenance import Provenance
+from speechbrain_spmamba.prepare.scenes.dynamic_mixing import DynamicScenes
 from speechbrain_spmamba.prepare.sets import (
     custom,
     echo2mix,
@@ -45,8 +45,8 @@ def write_corpora(folder, rate=RATE):
 def make_mixtures(corpora, out, **changes):
     arguments = {"splits": {"test": {"mixtures": 2}}, "seconds": 0.5}
     return mixtures.prepare(
-        corpora / "speech",
-        out,
+        speech_folder=corpora / "speech",
+        output_folder=out,
         noise_folder=corpora / "noise",
         sample_rate=RATE,
         **{**arguments, **changes},
@@ -55,9 +55,9 @@ def make_mixtures(corpora, out, **changes):
 
 def make_echo2mix(corpora, out, **changes):
     return echo2mix.prepare(
-        out,
-        {"test": {"mixtures": 1}},
-        corpora / "speech",
+        output_folder=out,
+        splits={"test": {"mixtures": 1}},
+        speech_folder=corpora / "speech",
         noise_folder=corpora / "noise",
         sample_rate=RATE,
         scene=SCENE,
@@ -68,7 +68,7 @@ def make_echo2mix(corpora, out, **changes):
 
 def make_librimix(corpora, out):
     return librimix.prepare(
-        out,
+        output_folder=out,
         metadata_folder=corpora / "tables",
         speech_folder=corpora / "speech",
         noise_folder=corpora / "noise",
@@ -195,9 +195,9 @@ def test_settings_are_compared_without_corpora(tmp_path):
             make_mixtures(corpora, tmp_path / "out", **changes)
     with pytest.raises(ValueError, match="noise_folder=../corpora/noise, now"):
         mixtures.prepare(
-            corpora / "speech",
-            tmp_path / "out",
-            {"test": {"mixtures": 2}},
+            speech_folder=corpora / "speech",
+            output_folder=tmp_path / "out",
+            splits={"test": {"mixtures": 2}},
             sample_rate=RATE,
             seconds=0.5,
         )
@@ -216,10 +216,10 @@ def test_plans_name_no_folder_and_are_made_again_after_a_move(tmp_path):
     with pytest.raises(ValueError, match="of a corpus that is not given"):
         echo2mix.rebuild(line)
     # Fresh scenes find the corpora where the last preparation did.
-    FreshScenes(folder, RATE, split="test")
+    DynamicScenes(folder, RATE, split="test")
     corpora = (folder.parent / "corpora").rename(tmp_path / "corpora")
     make_echo2mix(corpora, folder)
-    FreshScenes(folder, RATE, split="test")
+    DynamicScenes(folder, RATE, split="test")
 
 
 @pytest.mark.parametrize("gone", [False, True])
@@ -250,7 +250,7 @@ def test_a_stamp_of_an_older_version_is_taken_where_it_can_be(
 def test_a_damaged_stamp_is_named(tmp_path):
     (tmp_path / "settings.json").write_text('{"seed": ')
     with pytest.raises(ValueError, match="settings.json is damaged; remove"):
-        Stamp(tmp_path, {}, {}).check(finished=True)
+        Provenance(tmp_path, {}, {}).check(finished=True)
 
 
 def test_a_finished_folder_may_be_read_only(tmp_path, monkeypatch):

@@ -21,18 +21,18 @@ from tests import ROOT
 
 KILLED = """
 import sys
-from tests.prepare.small_scenes import SHORT, RATE, sound_pools
-from tests.prepare import scenes
+from tests.prepare.small_scenes import RATE, SHORT, replace_pools, sound_pools
 from pathlib import Path
 from pytest import MonkeyPatch
 from speechbrain_spmamba.prepare.sets.echo2mix import prepare
 sounds, output, jobs, scheduler = sys.argv[1:]
 pools = sound_pools(Path(sounds))
-scenes.replace_pools(MonkeyPatch(), {"train": pools})
+replace_pools(MonkeyPatch(), {"train": pools})
 scene = {k: v for k, v in SHORT.items() if k != "room"}
 prepare(
-    output, {"train": {"mixtures": 24}}, "speech", sample_rate=RATE,
-    scene=scene, room=SHORT["room"], jobs=int(jobs),
+    speech_folder="speech", output_folder=output,
+    splits={"train": {"mixtures": 24}}, sample_rate=RATE, scene=scene,
+    room=SHORT["room"], jobs=int(jobs),
     scheduler=scheduler or None,
 )
 """

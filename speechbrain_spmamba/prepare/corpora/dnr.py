@@ -15,6 +15,7 @@ stretch is foreground. Without an annotation a stem is one stretch.
 """
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from speechbrain_spmamba.files.text import read_csv
@@ -23,7 +24,6 @@ from speechbrain_spmamba.prepare.corpora.index import (
     list_audio,
     split_folder,
 )
-from speechbrain_spmamba.prepare.corpora.recordings import Recording
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ V3_COLUMNS = (
 )
 
 
-def dnr_pools(folder, split, check=False, bad_share=0.05, jobs=1):
+def dnr_pools(folder, split, **checks):
     """Lists the music and the effects of a split, for scenes.
 
     Arguments
@@ -50,18 +50,14 @@ def dnr_pools(folder, split, check=False, bad_share=0.05, jobs=1):
         DnR's folder as downloaded, or up to two above it.
     split : str
         Name of the split: tr, cv, tt or train, val, test.
-    check : bool
-        Decode every file and leave out bad ones (see ``index``).
-    bad_share : float
-        Share of bad files that is still forgiven.
-    jobs : int
-        Threads that open files.
+    **checks : dict
+        How files are checked, see ``index.list_audio``.
 
     Returns
     -------
     dict
         ``music``, ``effects`` (those in the foreground) and ``background``
-        -> list of Recording, sorted. The group is the item, with its split:
+        -> list of Clip, sorted. The group is the item, with its split:
         items of different splits may have the same number.
 
     Raises
@@ -83,13 +79,7 @@ def dnr_pools(folder, split, check=False, bad_share=0.05, jobs=1):
     stems = ["music", "sfx"] if version == 2 else ["music", "sfx_fg", "sfx_bg"]
     pools = {"music": [], "effects": [], "background": []}
     for stem in stems:
-        files = list_audio(
-            place,
-            f"*/{stem}.{suffix}",
-            check=check,
-            bad_share=bad_share,
-            jobs=jobs,
-        )
+        files = list_audio(place, f"*/{stem}.{suffix}", **checks)
         if not files:
             raise ValueError(
                 f"{place} has no <item>/{stem}.{suffix}; expected {TREE}, "
@@ -105,14 +95,9 @@ def dnr_pools(folder, split, check=False, bad_share=0.05, jobs=1):
                 events = _read_v3(table, stem, file)
             for start, stop, kind in find_stretches(events):
                 if stop - start >= SHORTEST * file.sample_rate:
-                    recording = Recording(
-                        file.path,
-                        stop - start,
-                        file.sample_rate,
-                        f"{place.name}/{item}",
-                        start,
-                    )
-                    pools[kind].append(recording)
+                    clip = file.clip(f"{place.name}/{item}")
+                    clip = replace(clip, start=start, frames=stop - start)
+                    pools[kind].append(clip)
     return pools
 
 

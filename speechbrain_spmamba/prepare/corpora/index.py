@@ -5,10 +5,10 @@ folder (``files/cache.py``), never in the corpus, under the file's relative
 path, size and time of change: the next scan opens only what is new, has changed
 or was bad. Where nothing can be written, nothing is kept and nothing fails.
 
-Bad files are left out and named (see ``faults``): by their headers always, by
-their samples with ``check=True``, which decodes everything. What only the
-samples tell is not used without it, though the cache may know it: the same
-call must give the same files on any machine.
+Bad files are left out and named (see ``integrity.py``): by their headers
+always, by their samples with ``check=True``, which decodes everything. What
+only the samples tell is not used without it, though the cache may know it: the
+same call must give the same files on any machine.
 """
 
 import hashlib
@@ -25,7 +25,11 @@ from tqdm import tqdm
 from speechbrain_spmamba.files.audio_files import audio_files
 from speechbrain_spmamba.files.cache import cache_folder
 from speechbrain_spmamba.files.writing import replacing
-from speechbrain_spmamba.prepare.corpora.faults import find_fault, read_header
+from speechbrain_spmamba.prepare.corpora.clips import Clip
+from speechbrain_spmamba.prepare.corpora.integrity import (
+    check_samples,
+    read_header,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +51,10 @@ class AudioFile(NamedTuple):
     frames: int
     sample_rate: int
 
+    def clip(self, group):
+        """The whole file as a Clip of a group."""
+        return Clip(self.path, self.frames, self.sample_rate, group)
+
 
 class _Facts(NamedTuple):
     """What an index remembers of a file."""
@@ -55,8 +63,8 @@ class _Facts(NamedTuple):
     mtime_ns: int
     frames: int
     sample_rate: int
-    fault: str  # by its header; empty: none
-    hidden: str | None  # by its samples; None: not looked at
+    header_defect: str  # empty: none
+    sample_defect: str | None  # None: not looked at
 
 
 def list_audio(
@@ -81,7 +89,7 @@ def list_audio(
     sample_rate : int, optional
         Rate in Hz that every file must have.
     check : bool
-        Decode every file as well.
+        Decode every file as well, and leave out those with bad samples.
     bad_share : float
         Bad files are skipped with a warning up to this share of all.
     jobs : int
@@ -130,18 +138,18 @@ def list_audio(
         if facts != known:
             _save(cache, facts)
 
-    files, faults = [], {}
+    files, defects = [], {}
     for name in wanted:
         entry = facts[name]
-        fault = entry.fault or (check and entry.hidden)
-        if not fault and sample_rate not in (None, entry.sample_rate):
-            fault = f"is at {entry.sample_rate} Hz, expected {sample_rate} Hz"
-        if fault:
-            faults[name] = fault
+        defect = entry.header_defect or (check and entry.sample_defect)
+        if not defect and sample_rate not in (None, entry.sample_rate):
+            defect = f"is at {entry.sample_rate} Hz, expected {sample_rate} Hz"
+        if defect:
+            defects[name] = defect
         else:
             path = str(folder / name)
             files.append(AudioFile(path, name, entry.frames, entry.sample_rate))
-    _report(folder, faults, len(wanted), bad_share)
+    _report(folder, defects, len(wanted), bad_share)
     return files
 
 
@@ -226,13 +234,13 @@ def folder_names(folder):
 
 def _find(folder, pattern):
     """Relative path -> (size, time of change) of the audio, sorted."""
-    paths, faults = audio_files(folder, pattern)
-    if faults:
+    paths, broken = audio_files(folder, pattern)
+    if broken:
         logger.warning(
             "%s: passed over %s%s",
             folder,
-            "; ".join(faults[:SHOWN]),
-            f"; and {len(faults) - SHOWN} more" if faults[SHOWN:] else "",
+            "; ".join(broken[:SHOWN]),
+            f"; and {len(broken) - SHOWN} more" if broken[SHOWN:] else "",
         )
     keys = {}
     for path in paths:
@@ -247,33 +255,33 @@ def _is_enough(entry, check):
 
     A bad one is: it may have been the disk, or a missing permission.
     """
-    if entry is None or entry.fault:
+    if entry is None or entry.header_defect:
         return False
-    return not check or entry.hidden == ""
+    return not check or entry.sample_defect == ""
 
 
 def _look(path, size, mtime_ns, check):
     """Opens a file, and listens to it if asked."""
-    frames, rate, fault = read_header(path)
-    hidden = find_fault(path) if check and not fault else None
-    return _Facts(size, mtime_ns, frames, rate, fault, hidden)
+    frames, sample_rate, defect = read_header(path)
+    inside = check_samples(path) if check and not defect else None
+    return _Facts(size, mtime_ns, frames, sample_rate, defect, inside)
 
 
-def _report(folder, faults, total, bad_share):
+def _report(folder, defects, total, bad_share):
     """Names the bad files; says no if they are too many."""
-    if not faults:
+    if not defects:
         return
-    named = [f"{name} {fault}" for name, fault in faults.items()]
-    if len(faults) > bad_share * total:
+    named = [f"{name} {defect}" for name, defect in defects.items()]
+    if len(defects) > bad_share * total:
         raise ValueError(
-            f"{folder}: {len(faults)} of {total} audio files are bad, more "
+            f"{folder}: {len(defects)} of {total} audio files are bad, more "
             f"than bad_share={bad_share:g} allows; the first: {named[0]}; "
             "replace or remove them, or raise bad_share"
         )
     logger.warning(
         "%s: skipped %d of %d audio files: %s%s",
         folder,
-        len(faults),
+        len(defects),
         total,
         "; ".join(named[:SHOWN]),
         "; ..." if len(named) > SHOWN else "",

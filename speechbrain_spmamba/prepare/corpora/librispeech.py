@@ -9,103 +9,40 @@ LibriSpeech's own or the one it was unpacked in; several folders are several
 corpora, or one that is spread over disks.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from speechbrain_spmamba.files.audio_files import is_audio
 from speechbrain_spmamba.prepare.corpora.index import folder_names, list_audio
-from speechbrain_spmamba.prepare.corpora.readers import (
-    choose_readers,
-    name_reader,
-)
-from speechbrain_spmamba.prepare.corpora.recordings import Recording
 from speechbrain_spmamba.prepare.corpora.roots import folder_list
-from speechbrain_spmamba.prepare.corpora.speakers_table import (
+from speechbrain_spmamba.prepare.corpora.speakers import (
     TABLE,
     check_readers,
-    read_sexes,
+    choose_readers,
+    name_reader,
     read_speakers,
-    read_table,
 )
-
-__all__ = [
-    "Utterance",
-    "find_speech",
-    "index_speech",
-    "read_sexes",
-    "read_speakers",
-    "speech_pool",
-]
 
 TREE = "<subset>/<reader>/<chapter>/<reader>-<chapter>-<number>.flac"
 SOURCE = "get LibriSpeech from openslr.org/12"
 
 
-@dataclass(frozen=True)
-class Utterance:
-    """One file of one reader.
+def speech_pool(folder, subsets, min_seconds=0.0, **wanted):
+    """Lists utterances of some length, for scenes.
 
     Arguments
     ---------
-    reader : str
-        Name of the reader's folder; of a second corpus, behind ``c2.``.
-    sex : str
-        F or M from SPEAKERS.TXT; empty where it does not tell.
-    path : Path
-        The audio file.
-    frames : int
-        Samples.
-    sample_rate : int
-        Rate in Hz.
-    """
-
-    reader: str
-    sex: str
-    path: Path
-    frames: int
-    sample_rate: int
-
-    @property
-    def seconds(self):
-        """Duration."""
-        return self.frames / self.sample_rate
-
-
-def speech_pool(
-    folder,
-    subsets,
-    min_seconds=0.0,
-    check=False,
-    bad_share=0.05,
-    jobs=1,
-    readers=None,
-    sex=None,
-):
-    """Lists what the readers of some subsets say, for scenes.
-
-    Arguments
-    ---------
-    folder : str, Path or list
-        LibriSpeech's folder, or the one above it, or several.
-    subsets : list of str
-        Names of subset folders.
+    folder, subsets : as in ``index_speech``
+        The corpora.
     min_seconds : float
         Shorter utterances are left out, and readers who have no others.
-    check : bool
-        Decode every file and leave out bad ones (see ``index``).
-    bad_share : float
-        Share of bad files that is still forgiven.
-    jobs : int
-        Threads that open files.
-    readers : list, optional
-        Only these.
-    sex : str, optional
-        Only F or M.
+    **wanted : dict
+        Further arguments of ``index_speech``.
 
     Returns
     -------
     dict
-        reader -> list of Recording, both sorted; the reader is the group.
+        As ``index_speech`` gives it.
 
     Raises
     ------
@@ -122,16 +59,10 @@ def speech_pool(
     1.0
     """
     pool = {}
-    for reader, utterances in index_speech(
-        folder, subsets, check, bad_share, jobs, readers, sex
-    ).items():
-        for one in utterances:
-            if one.seconds >= min_seconds:
-                path, frames = str(one.path), one.frames
-                recording = Recording(
-                    path, frames, one.sample_rate, reader, sex=one.sex
-                )
-                pool.setdefault(reader, []).append(recording)
+    for reader, utterances in index_speech(folder, subsets, **wanted).items():
+        enough = [one for one in utterances if one.seconds >= min_seconds]
+        if enough:
+            pool[reader] = enough
     if not pool:
         raise ValueError(
             f"{folder} has no utterance of {min_seconds:g} s or more in "
@@ -140,15 +71,7 @@ def speech_pool(
     return pool
 
 
-def index_speech(
-    folder,
-    subsets,
-    check=False,
-    bad_share=0.05,
-    jobs=1,
-    readers=None,
-    sex=None,
-):
+def index_speech(folder, subsets, readers=None, sex=None, **checks):
     """Lists the utterances of some subsets, reader by reader.
 
     Arguments
@@ -158,21 +81,18 @@ def index_speech(
         must be in one of them at least.
     subsets : list of str
         Names of subset folders.
-    check : bool
-        Decode every file and leave out bad ones (see ``index``).
-    bad_share : float
-        Share of bad files that is still forgiven.
-    jobs : int
-        Threads that open files.
     readers : list, optional
         Only these; others need not be there.
     sex : str, optional
         Only F or M.
+    **checks : dict
+        How files are checked, see ``index.list_audio``.
 
     Returns
     -------
     dict
-        reader -> list of Utterance, both sorted.
+        reader -> list of Clip, both sorted; the reader is the group. Readers
+        of a second corpus are called ``c2.<reader>``.
 
     Raises
     ------
@@ -184,7 +104,7 @@ def index_speech(
     subsets = [subsets] if isinstance(subsets, str) else subsets
     subsets = list(dict.fromkeys(subsets))
     homes = find_speech(folder, subsets)
-    tables = [read_table(home) for home in homes]
+    tables = [read_speakers(home) for home in homes]
     sexes = {}
     for number, place in _places(homes, subsets):
         for one in sorted(filter(Path.is_dir, place.glob("[!.]*"))):
@@ -198,27 +118,19 @@ def index_speech(
     speech = {}
     for number, place in _places(homes, subsets):
 
-        def named(path, number=number):
+        def reader_of(path, number=number):
             return name_reader(path.partition("/")[0], number, tables)
 
         files = list_audio(
             place,
             "*/*/*",
-            skip=lambda path, named=named: named(path) not in chosen,
-            check=check,
-            bad_share=bad_share,
-            jobs=jobs,
+            skip=lambda path, of=reader_of: of(path) not in chosen,
+            **checks,
         )
         for file in files:
-            reader = named(file.name)
-            utterance = Utterance(
-                reader,
-                sexes[reader],
-                Path(file.path),
-                file.frames,
-                file.sample_rate,
-            )
-            speech.setdefault(reader, []).append(utterance)
+            reader = reader_of(file.name)
+            clip = replace(file.clip(reader), sex=sexes[reader])
+            speech.setdefault(reader, []).append(clip)
         if not files and len(chosen) == len(sexes):
             home = place.parent
             raise ValueError(
@@ -236,10 +148,8 @@ def find_speech(folder, subsets):
 
     Arguments
     ---------
-    folder : str, Path or list
+    folder, subsets : as in ``index_speech``
         Those folders, or the ones above them.
-    subsets : list of str
-        Names of subset folders.
 
     Returns
     -------

@@ -18,7 +18,6 @@ from speechbrain_spmamba.prepare.corpora.index import (
     list_audio,
     split_folder,
 )
-from speechbrain_spmamba.prepare.corpora.recordings import Recording
 
 SEGMENT = re.compile(
     r"(?<=.)[-_. ](segment|seg|part|chunk|slice|excerpt|piece)[-_. ]?\d+$",
@@ -26,7 +25,7 @@ SEGMENT = re.compile(
 )
 
 
-def folder_pool(folder, split=None, check=False, bad_share=0.05, jobs=1):
+def folder_pool(folder, split=None, **checks):
     """Lists the recordings of a plain folder, for scenes.
 
     Arguments
@@ -35,16 +34,12 @@ def folder_pool(folder, split=None, check=False, bad_share=0.05, jobs=1):
         Folder of audio, or of one folder a split.
     split : str, optional
         Name of the split's folder; without it, all files are taken.
-    check : bool
-        Decode every file and leave out bad ones (see ``index``).
-    bad_share : float
-        Share of bad files that is still forgiven.
-    jobs : int
-        Threads that open files.
+    **checks : dict
+        How files are checked, see ``index.list_audio``.
 
     Returns
     -------
-    list of Recording
+    list of Clip
         Sorted; the group is the original recording as the names tell it.
 
     Raises
@@ -62,25 +57,18 @@ def folder_pool(folder, split=None, check=False, bad_share=0.05, jobs=1):
     ['rain', 'rain', 'wind']
     """
     place = Path(folder) if split is None else split_folder(folder, split)
-    files = list_audio(place, check=check, bad_share=bad_share, jobs=jobs)
+    files = list_audio(place, **checks)
     if not files:
         around = place if place.is_dir() else Path(folder)
         raise ValueError(
             f"no audio in {place}; expected .wav, .flac, .ogg or .mp3 files "
             f"there, found {folder_names(around)}; give another folder"
         )
-    return [
-        Recording(
-            file.path,
-            file.frames,
-            file.sample_rate,
-            original(file.name, "" if split is None else place.name),
-        )
-        for file in files
-    ]
+    inside = "" if split is None else place.name
+    return [file.clip(original_recording(file.name, inside)) for file in files]
 
 
-def original(name, split=""):
+def original_recording(name, split=""):
     """Names the recording that a file was cut from.
 
     Arguments
@@ -97,9 +85,9 @@ def original(name, split=""):
 
     Example
     -------
-    >>> original("street/rain_seg12.wav", "train")
+    >>> original_recording("street/rain_seg12.wav", "train")
     'street/rain'
-    >>> original("street/0012.wav", "train")
+    >>> original_recording("street/0012.wav", "train")
     'train/street/0012'
     """
     path = PurePosixPath(name)

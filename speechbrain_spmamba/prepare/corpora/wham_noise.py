@@ -21,7 +21,6 @@ from speechbrain_spmamba.prepare.corpora.index import (
     split_folder,
     split_names,
 )
-from speechbrain_spmamba.prepare.corpora.recordings import Recording
 from speechbrain_spmamba.prepare.corpora.roots import folders_with
 
 SPED_UP = ("sp08", "sp12")
@@ -30,7 +29,7 @@ ORIGINAL = re.compile(r"(file\d+)_")  # begins a high_res_wham name
 SOURCE = "get WHAM! noise from wham.whisper.ai or set noise_folder"
 
 
-def noise_pool(folder, split, check=False, bad_share=0.05, jobs=1):
+def noise_pool(folder, split, **checks):
     """Lists the noise recordings of a split, for scenes.
 
     Arguments
@@ -39,16 +38,12 @@ def noise_pool(folder, split, check=False, bad_share=0.05, jobs=1):
         ``wham_noise``, ``high_res_wham``, or the folder above.
     split : str
         Name of the split: tr, cv or tt; train, valid and test will do.
-    check : bool
-        Decode every file and leave out bad ones (see ``index``).
-    bad_share : float
-        Share of bad files that is still forgiven.
-    jobs : int
-        Threads that open files.
+    **checks : dict
+        How files are checked, see ``index.list_audio``.
 
     Returns
     -------
-    list of Recording
+    list of Clip
         Sorted; the group is the recording that the file was cut from, as far
         as metadata or name tell, else the file.
 
@@ -66,23 +61,17 @@ def noise_pool(folder, split, check=False, bad_share=0.05, jobs=1):
     >>> [one.group for one in noise_pool(folder, "train")]
     ['street']
     """
-    settings = {"check": check, "bad_share": bad_share, "jobs": jobs}
     home = _home(folder, split)
     if (home / HIGH_RES).is_file():
-        return _high_res_pool(home, split, settings)
+        return _high_res_pool(home, split, checks)
     place = split_folder(home, split)
-    files = list_audio(place, "*", skip=_is_sped_up, **settings)
+    files = list_audio(place, "*", skip=_is_sped_up, **checks)
     if not files:
         raise ValueError(_missing(place))
     groups = _read_groups(home / "metadata" / f"noise_meta_{place.name}.csv")
     _check_complete(place, groups)
     return [
-        Recording(
-            file.path,
-            file.frames,
-            file.sample_rate,
-            groups.get(file.name) or Path(file.name).stem,
-        )
+        file.clip(groups.get(file.name) or Path(file.name).stem)
         for file in files
     ]
 
@@ -160,7 +149,7 @@ def _home(folder, split):
     return find_wham(folder) or Path(folder)
 
 
-def _high_res_pool(home, split, settings):
+def _high_res_pool(home, split, checks):
     """Recordings of high_res_wham that its table gives to a split."""
     rows = _read_table(home / HIGH_RES, "Filename", "WHAM! Split")
     names = split_names(split)
@@ -174,7 +163,7 @@ def _high_res_pool(home, split, settings):
             f"{splits}; name one of these"
         )
     files = list_audio(
-        home / "audio", "*", skip=lambda name: name not in wanted, **settings
+        home / "audio", "*", skip=lambda name: name not in wanted, **checks
     )
     if not files:
         raise ValueError(
@@ -186,8 +175,7 @@ def _high_res_pool(home, split, settings):
     pool = []
     for file in files:
         found = ORIGINAL.match(file.name)
-        group = found.group(1) if found else Path(file.name).stem
-        pool.append(Recording(file.path, file.frames, file.sample_rate, group))
+        pool.append(file.clip(found[1] if found else Path(file.name).stem))
     return pool
 
 

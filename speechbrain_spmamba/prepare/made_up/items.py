@@ -2,6 +2,10 @@
 
 Every item depends on the seed and on its own key only: the order in which
 items are made does not matter, and any of them can be made again alone.
+
+Throughout, ``seed`` is that of the corpora, not negative; ``split`` is 0, 1 or
+2 for train, valid or test; ``number`` says which of its kind, from 0; and
+``seconds`` are the shortest and the longest length.
 """
 
 import zlib
@@ -10,11 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from speechbrain_spmamba.audio import resample
 from speechbrain_spmamba.prepare.made_up import sounds
 from speechbrain_spmamba.prepare.made_up.voices import (
-    SAMPLE_RATE,
-    SHORTEST,
     Voice,
     draw_voice,
     speak,
@@ -23,7 +24,6 @@ from speechbrain_spmamba.prepare.made_up.voices import (
 SUBSETS = ("train-clean-100", "dev-clean", "test-clean")
 SPLITS = ("tr", "cv", "tt")
 CHAPTER_LENGTH = 3  # utterances
-DNR_RATE = 44100
 WHAM_COLUMNS = (
     "utterance_id",
     "File ID",
@@ -33,18 +33,6 @@ WHAM_COLUMNS = (
     "Location ID",
     "Location Day ID",
 )
-DNR_COLUMNS = (
-    "file",
-    "class",
-    "mix start time",
-    "mix end time",
-    "clip start sample",
-    "clip end sample",
-    "clip gain",
-    "annotation",
-)
-# Levels of DnR's classes before the mixture is brought to its own level, dB.
-DNR_LEVELS = {"speech": -17, "music": -24, "sfx": -21, "background": -29}
 
 
 class Reader(NamedTuple):
@@ -61,12 +49,8 @@ def item_generator(seed, key, number=0):
 
     Arguments
     ---------
-    seed : int
-        Seed of the corpora, not negative.
     key : str
         What kind of item.
-    number : int
-        Which of that kind.
 
     Returns
     -------
@@ -82,16 +66,10 @@ def item_generator(seed, key, number=0):
 
 
 def make_reader(seed, split, number, contrast=0.0):
-    """One reader: identity and voice.
+    """One reader, identity and voice; no reader is in two splits.
 
     Arguments
     ---------
-    seed : int
-        Seed of the corpora.
-    split : int
-        0, 1 or 2: train, valid or test. No reader is in two splits.
-    number : int
-        Which reader of the split, from 0.
     contrast : float
         How far men's and women's voices are apart, see ``draw_voice``.
 
@@ -114,14 +92,7 @@ def make_reader(seed, split, number, contrast=0.0):
 
 
 def utterance_path(reader, number):
-    """Where an utterance lies within ``LibriSpeech``.
-
-    Arguments
-    ---------
-    reader : Reader
-        Who speaks.
-    number : int
-        Which utterance of the reader, from 0.
+    """Where an utterance of a reader lies within ``LibriSpeech``.
 
     Returns
     -------
@@ -139,23 +110,8 @@ def utterance_path(reader, number):
     return Path(reader.subset, str(reader.ident), str(chapter), name)
 
 
-def _draw_seconds(rng, bounds):
-    return float(rng.uniform(*bounds))
-
-
 def make_utterance(seed, reader, number, seconds=(4.0, 6.0)):
     """One utterance of a reader.
-
-    Arguments
-    ---------
-    seed : int
-        Seed of the corpora.
-    reader : Reader
-        Who speaks.
-    number : int
-        Which utterance of the reader, from 0.
-    seconds : tuple
-        Shortest and longest.
 
     Returns
     -------
@@ -171,23 +127,14 @@ def make_utterance(seed, reader, number, seconds=(4.0, 6.0)):
     (16000,)
     """
     rng = item_generator(seed, f"utterance/{reader.ident}", number)
-    return speak(reader.voice, rng, _draw_seconds(rng, seconds))
+    return speak(reader.voice, rng, float(rng.uniform(*seconds)))
 
 
 def make_noise(seed, split, number, seconds=(8.0, 12.0)):
     """One noise file and its line of metadata.
 
-    Arguments
-    ---------
-    seed : int
-        Seed of the corpora.
-    split : int
-        0, 1 or 2: train, valid or test.
-    number : int
-        Which file of the split, from 0. Files come in pairs from one place,
-        as WHAM! cuts several files from one recording.
-    seconds : tuple
-        Shortest and longest.
+    Files come in pairs from one place, as WHAM! cuts several files from one
+    recording.
 
     Returns
     -------
@@ -206,7 +153,7 @@ def make_noise(seed, split, number, seconds=(8.0, 12.0)):
     place_rng = item_generator(seed, f"place/{split}", recording)
     place = sounds.draw_place(place_rng)
     rng = item_generator(seed, f"noise/{split}", number)
-    wave = sounds.ambience(place, rng, _draw_seconds(rng, seconds))
+    wave = sounds.ambience(place, rng, float(rng.uniform(*seconds)))
     snr = rng.uniform(0.0, 2.5)
     # The real names are those of the WSJ0 mixtures that the noise is for.
     first = f"{number % 1000:03d}{'aco'[split]}{rng.integers(10000):04d}"
@@ -221,86 +168,3 @@ def make_noise(seed, split, number, seconds=(8.0, 12.0)):
         "Location Day ID": f"day{1 + place_rng.integers(3)}",
     }
     return wave, row
-
-
-def _dnr_clips(seed, split, number, length):
-    """Yield (class, start in seconds, wave at 44.1 kHz, source, label)."""
-    rng = item_generator(seed, f"dnr/{split}", number)
-    reader = make_reader(seed, split, number)
-    said = max(SHORTEST, length * rng.uniform(0.5, 0.8))
-    wave, words = speak(reader.voice, rng, said)
-    wave = resample(wave, SAMPLE_RATE, DNR_RATE)
-    source = f"{reader.subset}/{reader.ident}"
-    start = rng.uniform(0, length - said)
-    yield "speech", start, wave, source, " ".join(words)
-    played = length * rng.uniform(0.6, 0.9)
-    wave = sounds.music(rng, played, DNR_RATE)
-    start = rng.uniform(0, length - played)
-    yield "music", start, wave, f"piece_{split}_{number}", "Chords"
-    for count in range(3):
-        lasting = length / 3 * rng.uniform(0.3, 0.9)
-        start = length / 3 * (count + rng.uniform(0.0, 0.1))
-        wave, label = sounds.sound_event(rng, lasting, DNR_RATE)
-        yield "sfx", start, wave, f"event_{split}_{number}_{count}", label
-    samples = int(length * DNR_RATE)
-    wave = sounds.coloured_noise(rng, samples, rng.uniform(1, 2), DNR_RATE)
-    yield "background", 0.0, wave, f"background_{split}_{number}", "Rumble"
-
-
-def make_dnr_item(seed, split, number, seconds=(4.0, 6.0)):
-    """One mixture of speech, music and sound effects.
-
-    Arguments
-    ---------
-    seed : int
-        Seed of the corpora.
-    split : int
-        0, 1 or 2: train, valid or test. The speech is by readers of it.
-    number : int
-        Which mixture of the split, from 0.
-    seconds : tuple
-        Shortest and longest.
-
-    Returns
-    -------
-    name : str
-        Of the mixture's folder.
-    stems : dict
-        ``mix``, ``speech``, ``music`` and ``sfx``: ``[T]``, float32, at
-        44.1 kHz; ``mix`` is the sum of the others, the mixture's RMS is -29
-        to -25 dBFS.
-    rows : list of dict
-        The lines of ``annots.csv``; gains are in dB, from the clip to the
-        mixture.
-
-    Example
-    -------
-    >>> name, stems, rows = make_dnr_item(0, 0, 0, seconds=(2.0, 2.0))
-    >>> sorted(stems), stems["mix"].shape, rows[0]["class"]
-    (['mix', 'music', 'sfx', 'speech'], (88200,), 'speech')
-    """
-    rng = item_generator(seed, f"dnr/levels/{split}", number)
-    length = _draw_seconds(rng, seconds)
-    samples = round(length * DNR_RATE)
-    stems = {name: np.zeros(samples) for name in ("speech", "music", "sfx")}
-    rows = []
-    for kind, start, wave, source, label in _dnr_clips(
-        seed, split, number, length
-    ):
-        rms = 20 * np.log10(np.sqrt(np.mean(wave**2)))
-        gain = DNR_LEVELS[kind] + rng.uniform(-2, 2) - rms
-        begin = int(start * DNR_RATE)
-        wave = wave[: samples - begin]
-        stem = stems["sfx" if kind == "background" else kind]
-        stem[begin : begin + len(wave)] += wave * 10 ** (gain / 20)
-        ending = (begin + len(wave)) / DNR_RATE
-        values = (source, kind, begin / DNR_RATE, ending, 0, len(wave))
-        rows.append(dict(zip(DNR_COLUMNS, (*values, gain, label), strict=True)))
-    mix = sum(stems.values())
-    scale = 10 ** (rng.uniform(-29, -25) / 20) / np.sqrt(np.mean(mix**2))
-    for row in rows:
-        row["clip gain"] = round(row["clip gain"] + 20 * np.log10(scale), 4)
-    stems = {name: (scale * s).astype("f4") for name, s in stems.items()}
-    # A number that looks random, as in DnR, and never comes twice.
-    name = 100 + 300 * number + 3 * rng.integers(100) + split
-    return str(name), {"mix": sum(stems.values()), **stems}, rows

@@ -1,7 +1,7 @@
 """What made-up talkers say: syllables, words and phrases, as a script.
 
 Nothing here makes sound; ``voices`` does. All randomness comes from the
-generator passed in.
+generator ``rng``.
 """
 
 from dataclasses import dataclass, field
@@ -147,8 +147,6 @@ def write_script(voice, rng, seconds):
     ---------
     voice : Voice
         Its rate, phrase and pause lengths, pitch range and breath are used.
-    rng : numpy.random.Generator
-        Source of all randomness.
     seconds : float
         Time to fill, at least 1 s.
 

@@ -1,8 +1,12 @@
 """Made-up noise, sound effects and music, as arrays.
 
 Rough stand-ins for what surrounds talkers in the real corpora: ambience from
-two microphones (WHAM!), single events and short pieces of music (DnR). All
-randomness comes from the generator passed in, and nothing here touches files.
+two microphones (WHAM!), single events and short pieces of music (DnR).
+
+All randomness comes from the generator ``rng``, and nothing here touches files.
+A wave is as long as ``samples`` or ``seconds`` says (1 s or more where people
+talk), at ``sample_rate`` in Hz, else at 16 kHz; float64, ``[T]``, RMS 1, unless
+something else is said.
 """
 
 from typing import NamedTuple
@@ -31,20 +35,9 @@ def coloured_noise(rng, samples, slope=1.0, sample_rate=SAMPLE_RATE):
 
     Arguments
     ---------
-    rng : numpy.random.Generator
-        Source of all randomness.
-    samples : int
-        Length.
     slope : float
         Power falls as 1 / f**slope: 0 is white, 1 pink, 2 brown. Flat below
         20 Hz.
-    sample_rate : int
-        In Hz.
-
-    Returns
-    -------
-    wave : numpy.ndarray
-        ``[samples]``, float64, RMS 1.
 
     Example
     -------
@@ -59,20 +52,6 @@ def coloured_noise(rng, samples, slope=1.0, sample_rate=SAMPLE_RATE):
 
 def hum(rng, samples, sample_rate=SAMPLE_RATE):
     """Mains hum: harmonics of 50 Hz with slowly wandering levels.
-
-    Arguments
-    ---------
-    rng : numpy.random.Generator
-        Source of all randomness.
-    samples : int
-        Length.
-    sample_rate : int
-        In Hz.
-
-    Returns
-    -------
-    wave : numpy.ndarray
-        ``[samples]``, float64, RMS 1.
 
     Example
     -------
@@ -91,18 +70,6 @@ def hum(rng, samples, sample_rate=SAMPLE_RATE):
 
 def babble(rng, seconds):
     """Several people talking at once, far away.
-
-    Arguments
-    ---------
-    rng : numpy.random.Generator
-        Source of all randomness.
-    seconds : float
-        Length, at least 1 s.
-
-    Returns
-    -------
-    wave : numpy.ndarray
-        ``[round(seconds * 16000)]``, float64 at 16 kHz, RMS 1.
 
     Example
     -------
@@ -148,11 +115,6 @@ class Place(NamedTuple):
 def draw_place(rng):
     """Draw a place to record noise in.
 
-    Arguments
-    ---------
-    rng : numpy.random.Generator
-        Source of all randomness.
-
     Returns
     -------
     place : Place
@@ -179,17 +141,12 @@ def ambience(place, rng, seconds):
     Arguments
     ---------
     place : Place
-        Where.
-    rng : numpy.random.Generator
-        Source of all randomness.
-    seconds : float
-        Length, at least 1 s.
+        Where; it has the level as well.
 
     Returns
     -------
     wave : numpy.ndarray
-        ``[round(seconds * 16000), 2]``, float64 at 16 kHz; the channels are
-        correlated and not equal.
+        ``[T, 2]``; the channels are correlated and not equal.
 
     Example
     -------
@@ -237,21 +194,12 @@ def _ring(rng, times, partials, decay):
 
 
 def sound_event(rng, seconds, sample_rate):
-    """One sound effect.
-
-    Arguments
-    ---------
-    rng : numpy.random.Generator
-        Source of all randomness; it also picks the kind.
-    seconds : float
-        Length, at least 0.1 s.
-    sample_rate : int
-        In Hz.
+    """One sound effect of at least 0.1 s, of any kind.
 
     Returns
     -------
     wave : numpy.ndarray
-        ``[round(seconds * sample_rate)]``, float64, RMS 1.
+        The sound.
     label : str
         "Knock", "Bell", "Alarm" or "Whoosh".
 
@@ -299,21 +247,7 @@ PROGRESSIONS = (
 
 
 def music(rng, seconds, sample_rate):
-    """Broken chords of a plucked or struck instrument.
-
-    Arguments
-    ---------
-    rng : numpy.random.Generator
-        Source of all randomness: key, progression, tempo, timbre.
-    seconds : float
-        Length.
-    sample_rate : int
-        In Hz.
-
-    Returns
-    -------
-    wave : numpy.ndarray
-        ``[round(seconds * sample_rate)]``, float64, RMS 1.
+    """Broken chords of a plucked or struck instrument; key and tempo vary.
 
     Example
     -------

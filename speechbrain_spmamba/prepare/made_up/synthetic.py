@@ -2,7 +2,7 @@
 
 For a first run and for continuous integration: the folders, file formats,
 names and metadata are those of the real corpora, the sounds are made up (see
-``synthetic_items``). Nothing measured on them says how good a model is.
+``items.py`` and ``dnr.py``). Nothing measured on them says how good a model is.
 """
 
 import csv
@@ -15,12 +15,10 @@ import numpy as np
 import soundfile
 from scipy.io import wavfile
 
+from speechbrain_spmamba.prepare.made_up import dnr
 from speechbrain_spmamba.prepare.made_up.items import (
-    DNR_COLUMNS,
-    DNR_RATE,
     SPLITS,
     WHAM_COLUMNS,
-    make_dnr_item,
     make_noise,
     make_reader,
     make_utterance,
@@ -306,10 +304,10 @@ def _write_wham(folder, arguments):
 def _write_dnr(folder, arguments):
     for split, count in enumerate(arguments["dnr_items"]):
         for number in range(count):
-            name, stems, rows = make_dnr_item(
+            name, stems, rows = dnr.make_item(
                 arguments["seed"], split, number, arguments["dnr_seconds"]
             )
             item = folder / SPLITS[split] / name
             for stem, wave in stems.items():
-                _write_float(item / f"{stem}.wav", wave, DNR_RATE)
-            _write_csv(item / "annots.csv", DNR_COLUMNS, rows)
+                _write_float(item / f"{stem}.wav", wave, dnr.SAMPLE_RATE)
+            _write_csv(item / "annots.csv", dnr.COLUMNS, rows)

@@ -7,7 +7,7 @@ What comes out is not intelligible, and is not meant to be. It has what a
 separation system works with: harmonics that glide, formants that differ from
 talker to talker, syllables, unvoiced sounds and pauses.
 
-All randomness comes from the generator passed in.
+All randomness comes from the generator ``rng``.
 """
 
 from dataclasses import dataclass
@@ -93,8 +93,6 @@ def draw_voice(rng, sex=None, contrast=0.0):
 
     Arguments
     ---------
-    rng : numpy.random.Generator
-        Source of all randomness.
     sex : str
         "F" or "M"; None draws one.
     contrast : float
@@ -257,10 +255,8 @@ def speak(voice, rng, seconds):
     ---------
     voice : Voice
         Who speaks.
-    rng : numpy.random.Generator
-        Source of all randomness.
     seconds : float
-        Length, at least 1 s.
+        How long, at least 1 s.
 
     Returns
     -------

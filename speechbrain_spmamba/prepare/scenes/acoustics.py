@@ -26,14 +26,14 @@ HITS = 10  # rays that meet this sphere in each bin, on average
 SCATTERING = 0.3  # with less, a box rings on along its longest side
 
 
-def direct_response(room, rate, source):
+def direct_response(room, sample_rate, source):
     """The direct path alone, which is what a dry reference goes through.
 
     Arguments
     ---------
     room : Room
-        The room.
-    rate : int
+        Where source and microphones are.
+    sample_rate : int
         Rate in Hz.
     source : int
         Number of the source.
@@ -44,51 +44,45 @@ def direct_response(room, rate, source):
         ``[mics, taps]``: pulses of height 1 over distance.
     """
     delays = room.delays[source]
-    taps = math.ceil(delays.max() * rate) + REACH + 1
+    taps = math.ceil(delays.max() * sample_rate) + REACH + 1
     gains = 1 / (delays * SPEED)
-    pairs = zip(delays * rate, gains, strict=True)
+    pairs = zip(delays * sample_rate, gains, strict=True)
     return np.stack([_pulses([d], [g], taps) for d, g in pairs])
 
 
-def early_response(response, room, rate, source):
+def early_response(response, room, sample_rate, source):
     """The direct path and what follows it within 50 ms.
 
     Arguments
     ---------
     response : numpy.ndarray
         ``[mics, taps]``.
-    room : Room
-        The room.
-    rate : int
-        Rate in Hz.
-    source : int
-        Number of the source.
+    room, sample_rate, source
+        As in ``direct_response``.
 
     Returns
     -------
     numpy.ndarray
         The beginning of the response; later samples are cut or zero.
     """
-    ends = np.round((room.delays[source] + EARLY) * rate).astype(int)
+    ends = np.round((room.delays[source] + EARLY) * sample_rate).astype(int)
     early = response[:, : ends.max()].copy()
     for channel, end in zip(early, ends, strict=True):
         channel[end:] = 0.0
     return early
 
 
-def hybrid(room, rate, seed, order):
+def hybrid(room, sample_rate, seed, order):
     """The default back end: image sources and traced rays.
 
     Arguments
     ---------
-    room : Room
-        The room.
-    rate : int
-        Rate in Hz.
+    room, sample_rate
+        As in ``direct_response``.
     seed : int
         Seeds pyroomacoustics and the noise of the tail.
     order : int
-        Reflections of image sources.
+        That of ``RoomLaw``.
 
     Returns
     -------
@@ -101,7 +95,9 @@ def hybrid(room, rate, seed, order):
     pra.random.seed(seed)
     pra.constants.set("num_threads", 1)
     material = pra.Material(absorption(room.size, room.rt60), SCATTERING)
-    box = pra.ShoeBox(room.size, fs=rate, materials=material, max_order=order)
+    box = pra.ShoeBox(
+        room.size, fs=sample_rate, materials=material, max_order=order
+    )
     per_bin = math.pi * RADIUS**2 * SPEED * BIN / math.prod(room.size)
     box.set_ray_tracing(
         n_rays=math.ceil(HITS / per_bin),
@@ -120,18 +116,18 @@ def hybrid(room, rate, seed, order):
     responses = []
     for s, source in enumerate(box.sources):
         # 60 dB below the direct sound, nothing is left to hear.
-        taps = math.ceil((room.delays[s].max() + room.rt60) * rate)
+        taps = math.ceil((room.delays[s].max() + room.rt60) * sample_rate)
         response = np.zeros((len(room.mics), taps))
         for m, mic in enumerate(room.mics):
             seen = box.visibility[s][m] > 0
             images = source.images[:, seen].T.astype(np.float64)
             away = np.linalg.norm(images - mic, axis=1)
             gains = source.damping[0, seen] / away
-            response[m] = _pulses(away / SPEED * rate, gains, taps)
+            response[m] = _pulses(away / SPEED * sample_rate, gains, taps)
             energy = np.sum(box.rt_histograms[m][s][0], axis=0)
-            tail = _tail(rng, energy, taps, round(BIN * rate))
+            tail = _tail(rng, energy, taps, round(BIN * sample_rate))
             # Bins are coarse: nothing may arrive before the direct sound.
-            tail[: round(room.delays[s, m] * rate)] = 0.0
+            tail[: round(room.delays[s, m] * sample_rate)] = 0.0
             response[m] += tail
         responses.append(response)
     return responses
@@ -181,15 +177,15 @@ def _tail(rng, energy, taps, width):
     return rng.standard_normal(taps) * np.sqrt(power)
 
 
-def measure_rt60(response, rate):
+def measure_rt60(response, sample_rate):
     """Reverberation time of a response by Schroeder's backward integration.
 
     Arguments
     ---------
     response : numpy.ndarray
         ``[taps]``.
-    rate : int
-        Rate in Hz.
+    sample_rate : int
+        Its rate in Hz.
 
     Returns
     -------
@@ -211,6 +207,6 @@ def measure_rt60(response, rate):
     first, last = np.argmax(decibels <= -5), np.argmax(decibels <= -35)
     if last - first < 2:
         return math.nan
-    time = np.arange(first, last) / rate
+    time = np.arange(first, last) / sample_rate
     slope, _ = np.polyfit(time, decibels[first:last], 1)
     return float(-60 / slope)

@@ -2,8 +2,8 @@
 
 The paper describes scenes of 60 s; what was released are items of 6 s with
 levels of their own: the first reader over the others uniform in ±6 dB and over
-everything else in 10 to 20 dB, measured on whole clips behind the room (eight
-of eight published examples agree).
+everything else in 10 to 20 dB, measured on whole items behind the room (eight
+of eight published examples agree). Settings and plans call an excerpt `cut`.
 """
 
 import math
@@ -16,7 +16,7 @@ from speechbrain_spmamba.prepare.scenes.scene import scene_rng
 
 
 @dataclass(frozen=True)
-class CutLaw:
+class ExcerptLaw:
     """Every number that items are cut by.
 
     Arguments
@@ -58,26 +58,22 @@ class CutLaw:
 
 
 @dataclass(frozen=True)
-class Cut:
+class Excerpt:
     """A stretch of a scene and the levels in it.
 
     Arguments
     ---------
     start, seconds : float
         The stretch.
-    level : float
-        The first reader's loudness, LUFS.
-    sir : tuple of float
-        The first reader over each of the others, dB.
-    snr : float
-        The first reader over all that is not speech, dB.
+    level, sir, snr : float, tuple of float, float
+        As drawn by the law; ``sir`` for each reader but the first.
     most_gain : float
-        Bound of amplification, dB.
+        That of the law.
 
     Example
     -------
-    >>> cut = Cut(3.0, 6.0, -30.0, (2.5,), 14.0, 40.0)
-    >>> Cut.from_dict(cut.to_dict()) == cut
+    >>> excerpt = Excerpt(3.0, 6.0, -30.0, (2.5,), 14.0, 40.0)
+    >>> Excerpt.from_dict(excerpt.to_dict()) == excerpt
     True
     """
 
@@ -94,24 +90,24 @@ class Cut:
 
     @classmethod
     def from_dict(cls, data):
-        """The cut that ``to_dict`` gave, also when read from JSON."""
+        """The excerpt that ``to_dict`` gave, also when read from JSON."""
         return cls(**{**data, "sir": tuple(data["sir"])})
 
 
-def draw_cut(scene, law):
+def draw_excerpt(scene, law):
     """Draws where talkers are active, and the levels.
 
     Arguments
     ---------
     scene : Scene
         Long enough for an item.
-    law : CutLaw
-        The numbers.
+    law : ExcerptLaw
+        What is drawn from.
 
     Returns
     -------
     tuple
-        The Scene without what cannot be heard in the item, and the Cut.
+        The Scene without what cannot be heard in the item, and the Excerpt.
 
     Raises
     ------
@@ -134,7 +130,7 @@ def draw_cut(scene, law):
             best, start = least, float(moment)
         if least >= law.active * law.seconds:
             break
-    cut = Cut(
+    excerpt = Excerpt(
         start=start,
         seconds=law.seconds,
         level=float(rng.uniform(*law.level)),
@@ -142,7 +138,7 @@ def draw_cut(scene, law):
         snr=float(rng.uniform(*law.snr)),
         most_gain=law.most_gain,
     )
-    return _trimmed(scene, cut), cut
+    return _trimmed(scene, excerpt), excerpt
 
 
 def _active(track, start, end):
@@ -153,11 +149,12 @@ def _active(track, start, end):
     return float(np.maximum(overlaps, 0.0).sum())
 
 
-def _trimmed(scene, cut):
+def _trimmed(scene, excerpt):
     """The scene without events that have died away or not begun yet."""
     room = scene.room
     rings = room.rt60 + float(np.max(room.delays, initial=0.0))
-    first, last = cut.start - rings, cut.start + cut.seconds
+    first = excerpt.start - rings
+    last = excerpt.start + excerpt.seconds
     tracks, sources = [], []
     for track in scene.tracks:
         events = tuple(
@@ -181,14 +178,14 @@ def _shortened(event, first, last):
 
     Utterances stay whole: their level is that of the whole.
     """
-    rate = event.sample_rate
-    skip = max(math.floor((first - event.onset) * rate), 0)
-    drop = max(math.floor((event.end - last) * rate), 0)
+    sample_rate = event.sample_rate
+    skip = max(math.floor((first - event.onset) * sample_rate), 0)
+    drop = max(math.floor((event.end - last) * sample_rate), 0)
     return replace(
         event,
         start=event.start + skip,
         frames=event.frames - skip - drop,
-        onset=event.onset + skip / rate,
+        onset=event.onset + skip / sample_rate,
         fade_in=0.0 if skip else event.fade_in,
         fade_out=0.0 if drop else event.fade_out,
     )

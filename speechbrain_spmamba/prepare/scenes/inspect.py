@@ -13,12 +13,11 @@ from scipy.stats import kstest
 
 from speechbrain_spmamba.audio import read_audio
 from speechbrain_spmamba.files.writing import replacing
+from speechbrain_spmamba.prepare.provenance import read_provenance
+from speechbrain_spmamba.prepare.scenes.acoustics import measure_rt60
 from speechbrain_spmamba.prepare.scenes.loudness import loudness
 from speechbrain_spmamba.prepare.scenes.plans import part_paths
-from speechbrain_spmamba.prepare.scenes.rooms import (
-    impulse_responses,
-    measure_rt60,
-)
+from speechbrain_spmamba.prepare.scenes.rooms import impulse_responses
 from speechbrain_spmamba.prepare.scenes.scene import Scene
 
 STEP = 0.01  # s, resolution of who speaks when
@@ -68,14 +67,13 @@ def inspect(folder, output=None, heard=8):
         for path in sorted(folder.glob("*.plans.jsonl"))
     }
     plans = {split: found for split, found in plans.items() if found}
-    stamp = folder / "settings.json"
-    if not plans or not stamp.is_file():
+    settings = read_provenance(folder) if plans else None
+    if not settings:
         state = "holds none" if folder.is_dir() else "does not exist"
         raise ValueError(
             f"plans of mixtures were expected in {folder}, which {state}; "
             "give the folder that `spmamba prepare echo2mix` made"
         )
-    settings = json.loads(stamp.read_text(encoding="utf-8"))
     found = {
         split: _describe(folder / split, lines, settings, heard)
         for split, lines in plans.items()
@@ -169,11 +167,12 @@ def _drawn(plans, settings):
 
 def _rt60_ratios(plan):
     """Measured reverberation times over the planned one, for each source."""
-    room, rate = Scene.from_dict(plan["scene"]).room, plan["sample_rate"]
+    room = Scene.from_dict(plan["scene"]).room
+    sample_rate = plan["sample_rate"]
     if room.rt60 == 0:
         return []
-    responses = impulse_responses(room, rate, seed=0)
-    ratios = [measure_rt60(r[0], rate) / room.rt60 for r in responses]
+    responses = impulse_responses(room, sample_rate, seed=0)
+    ratios = [measure_rt60(r[0], sample_rate) / room.rt60 for r in responses]
     return [ratio for ratio in ratios if np.isfinite(ratio)]
 
 

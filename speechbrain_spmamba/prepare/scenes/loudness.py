@@ -27,7 +27,7 @@ def loudness(wave, sample_rate):
         One channel, shape ``[T]``. What is shorter than a block of 0.4 s is
         measured as one block.
     sample_rate : int
-        Rate in Hz.
+        Its rate in Hz.
 
     Returns
     -------

@@ -3,6 +3,7 @@
 The line says all about the mixture, down to the sample format, so that it can
 be made again alone, and by any process or machine that sees the corpora. Their
 files have names in it that stay when the corpora move (``corpora/roots.py``).
+Below, ``plan`` is such a line, read, and ``folder`` that of its split.
 """
 
 import io
@@ -17,7 +18,7 @@ from speechbrain_spmamba.files.names import file_name
 from speechbrain_spmamba.prepare import workers
 from speechbrain_spmamba.prepare.corpora.roots import find_roots, to_path
 from speechbrain_spmamba.prepare.provenance import read_folders
-from speechbrain_spmamba.prepare.scenes.excerpts import Cut, draw_cut
+from speechbrain_spmamba.prepare.scenes.excerpts import Excerpt, draw_excerpt
 from speechbrain_spmamba.prepare.scenes.render import fit_to_integers, render
 from speechbrain_spmamba.prepare.scenes.scene import Scene, draw_scene
 
@@ -28,21 +29,15 @@ FORMATS = {
 BYTES = {"FLOAT": 4, "PCM_16": 2, "PCM_24": 3}
 
 
-def plan_mixture(pools, law, cut_law, split, number, settings):
+def plan_mixture(pools, law, excerpt_law, split, number, settings):
     """The plan of one mixture as a line of JSON.
 
     Arguments
     ---------
-    pools : Pools
-        Recordings of the split.
-    law : SceneLaw
-        How scenes are drawn.
-    cut_law : CutLaw or None
-        How items are cut out of them, if they are.
-    split : str
-        Name of the split.
-    number : int
-        Of the mixture.
+    pools, law, split, number
+        As in ``scene.draw_scene``.
+    excerpt_law : ExcerptLaw or None
+        How items are cut out of scenes, if they are.
     settings : dict
         ``seed``, ``sample_rate``, ``reference``, ``format``, ``subtype`` and
         ``stems``.
@@ -53,9 +48,9 @@ def plan_mixture(pools, law, cut_law, split, number, settings):
         Ends with a line break.
     """
     scene = draw_scene(pools, law, settings["seed"], split, number)
-    cut = None
-    if cut_law:
-        scene, cut = draw_cut(scene, cut_law)
+    excerpt = None
+    if excerpt_law:
+        scene, excerpt = draw_excerpt(scene, excerpt_law)
     readers = [track.group for track in scene.readers]
     parts = [track.name for track in scene.readers]
     others = pools.noise, pools.music, pools.effects, pools.background
@@ -68,7 +63,7 @@ def plan_mixture(pools, law, cut_law, split, number, settings):
         "parts": [*parts, "mix"],
         **{k: settings[k] for k in ("sample_rate", "reference")},
         **{k: settings[k] for k in ("format", "subtype")},
-        "cut": cut and cut.to_dict(),
+        "cut": excerpt and excerpt.to_dict(),
         "scene": scene.to_dict(),
     }
     return json.dumps(plan) + "\n"
@@ -106,9 +101,9 @@ def rebuild(line, folder=None):
 
 def _make_signals(plan, roots):
     """What ``render`` makes of a plan, scaled for integer formats."""
-    cut = plan["cut"] and Cut.from_dict(plan["cut"])
+    excerpt = plan["cut"] and Excerpt.from_dict(plan["cut"])
     scene = _with_paths(Scene.from_dict(plan["scene"]), roots)
-    made = render(scene, plan["sample_rate"], plan["reference"], cut)
+    made = render(scene, plan["sample_rate"], plan["reference"], excerpt)
     if plan["subtype"] != "FLOAT":
         made.signals = fit_to_integers(made.signals)
     return made
@@ -134,12 +129,8 @@ def write_mixture(folder, roots, plan):
 
     Arguments
     ---------
-    folder : Path
-        Of the split.
     roots : dict
-        Where the corpora lie, see ``roots.find_roots``.
-    plan : dict
-        The plan.
+        Where the corpora lie, from ``roots.find_roots``.
     """
     made = _make_signals(plan, roots)
     if made.problems:
@@ -158,15 +149,15 @@ def write_mixture(folder, roots, plan):
 def _encode(signal, plan):
     """The bytes of an audio file; the same signal gives the same bytes."""
     file = io.BytesIO()
-    rate, wave = plan["sample_rate"], signal.T.squeeze()
+    sample_rate, wave = plan["sample_rate"], signal.T.squeeze()
     if plan["subtype"] == "FLOAT":
         # libsndfile would note the time of writing in the file.
-        wavfile.write(file, rate, np.ascontiguousarray(wave))
+        wavfile.write(file, sample_rate, np.ascontiguousarray(wave))
     else:
         soundfile.write(
             file,
             wave,
-            rate,
+            sample_rate,
             subtype=plan["subtype"],
             format=plan["format"].upper(),
         )
@@ -175,13 +166,6 @@ def _encode(signal, plan):
 
 def part_paths(folder, plan):
     """Names the files of a mixture.
-
-    Arguments
-    ---------
-    folder : Path
-        Of the split.
-    plan : dict
-        The plan.
 
     Returns
     -------
@@ -199,11 +183,6 @@ def _seconds(plan):
 def needed_bytes(plan):
     """Estimates from above what a mixture takes on disk.
 
-    Arguments
-    ---------
-    plan : dict
-        The plan.
-
     Returns
     -------
     int
@@ -218,13 +197,6 @@ def needed_bytes(plan):
 
 def manifest_row(folder, plan):
     """Makes the row of a mixture.
-
-    Arguments
-    ---------
-    folder : Path
-        Of the split.
-    plan : dict
-        The plan.
 
     Returns
     -------

@@ -10,11 +10,11 @@ from dataclasses import fields, replace
 from functools import partial
 from itertools import combinations
 
+from speechbrain_spmamba.prepare.corpora.clips import Pools
 from speechbrain_spmamba.prepare.corpora.dnr import dnr_pools, find_dnr
 from speechbrain_spmamba.prepare.corpora.index import split_folder
 from speechbrain_spmamba.prepare.corpora.librispeech import speech_pool
 from speechbrain_spmamba.prepare.corpora.plain_folder import folder_pool
-from speechbrain_spmamba.prepare.corpora.recordings import Pools
 from speechbrain_spmamba.prepare.corpora.roots import folders_with
 from speechbrain_spmamba.prepare.corpora.wham_noise import (
     HIGH_RES,
@@ -40,9 +40,7 @@ def make_pools(
     dnr_folder=None,
     num_spks=2,
     min_seconds=0.0,
-    check=False,
-    bad_share=0.05,
-    jobs=1,
+    **checks,
 ):
     """Indexes the corpora of all splits and keeps the splits apart.
 
@@ -69,12 +67,8 @@ def make_pools(
         Readers in a scene; each split needs as many.
     min_seconds : float
         Shortest utterance.
-    check : bool
-        Decode every file and leave out bad ones (see ``index``).
-    bad_share : float
-        Share of bad files that is still forgiven.
-    jobs : int
-        Threads that open files.
+    **checks : dict
+        How files are checked, see ``index.list_audio``.
 
     Returns
     -------
@@ -98,7 +92,6 @@ def make_pools(
     >>> list(pools["train"].speech)
     ['10', '11']
     """
-    settings = {"check": check, "bad_share": bad_share, "jobs": jobs}
     folders = {
         "noise": noise_folder,
         "music": music_folder,
@@ -113,7 +106,7 @@ def make_pools(
             min_seconds,
             readers=wanted.get("readers"),
             sex=wanted.get("sex"),
-            **settings,
+            **checks,
         )
         if len(speech) < num_spks:
             raise ValueError(
@@ -129,7 +122,7 @@ def make_pools(
                 partial(_has_split, kind=kind, name=name),
                 f"{kind}_folder",
             ):
-                found = _find(folder, kind, name, split, settings)
+                found = _find(folder, kind, name, split, checks)
                 for one in classes:
                     sounds[one] += _labelled(found.get(one, []), number)
         pools[split] = Pools(speech, **sounds)
@@ -174,14 +167,14 @@ def _groups(pool):
     return set(pool) if isinstance(pool, dict) else {one.group for one in pool}
 
 
-def _find(folder, kind, name, split, settings):
-    """Class -> recordings of whatever kind of folder it is."""
+def _find(folder, kind, name, split, checks):
+    """Class -> clips of whatever kind of folder it is."""
     if kind == "noise":
         if find_wham(folder) or not folder.is_dir():
-            return {"noise": noise_pool(folder, name or split, **settings)}
+            return {"noise": noise_pool(folder, name or split, **checks)}
     elif kind == "dnr" or find_dnr(folder):
-        return dnr_pools(folder, name or split, **settings)
-    return {kind: folder_pool(folder, name, **settings)}
+        return dnr_pools(folder, name or split, **checks)
+    return {kind: folder_pool(folder, name, **checks)}
 
 
 def _has_split(folder, kind, name):
@@ -197,8 +190,8 @@ def _has_split(folder, kind, name):
     )
 
 
-def _labelled(recordings, number):
-    """Recordings whose groups differ from those of other corpora."""
+def _labelled(clips, number):
+    """Clips whose groups differ from those of other corpora."""
     if number == 1:
-        return recordings
-    return [replace(one, group=f"c{number}.{one.group}") for one in recordings]
+        return clips
+    return [replace(one, group=f"c{number}.{one.group}") for one in clips]

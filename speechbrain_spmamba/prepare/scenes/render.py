@@ -5,7 +5,7 @@ its place; what is silent is not convolved. Then each track is brought to the
 level it has in the mixture:
 
 * a whole scene: the track's planned loudness;
-* an item cut from a scene: the planned ratios over the clip.
+* an excerpt of a scene: the planned ratios over the whole of it.
 
 A file that turns out to be bad is left out and reported; a reader who is
 silent for this reason makes the mixture useless, which is reported too.
@@ -18,12 +18,12 @@ import numpy as np
 from scipy.signal import oaconvolve
 
 from speechbrain_spmamba.audio import read_audio, resample
-from speechbrain_spmamba.prepare.scenes.loudness import loudness
-from speechbrain_spmamba.prepare.scenes.rooms import (
+from speechbrain_spmamba.prepare.scenes.acoustics import (
     direct_response,
     early_response,
-    impulse_responses,
 )
+from speechbrain_spmamba.prepare.scenes.loudness import loudness
+from speechbrain_spmamba.prepare.scenes.rooms import impulse_responses
 from speechbrain_spmamba.prepare.scenes.scene import scene_rng
 
 REFERENCES = ("reverberant", "early", "dry")
@@ -52,21 +52,21 @@ class Rendered:
     silent: list = field(default_factory=list)
 
 
-def render(scene, sample_rate, reference="reverberant", cut=None):
-    """Renders a scene, or an item of it.
+def render(scene, sample_rate, reference="reverberant", excerpt=None):
+    """Renders a scene, or an excerpt of it.
 
     Arguments
     ---------
     scene : Scene
-        The plan.
+        Who, what, when and where.
     sample_rate : int
         Rate in Hz; recordings at other rates are resampled.
     reference : str
         What ``s1``, ``s2``, ... hold of the reverberation that the mixture
         has: ``reverberant`` all, ``early`` the first 50 ms behind the direct
         path, ``dry`` the direct path. The rest goes to ``noise``.
-    cut : Cut, optional
-        Makes only this stretch, at the levels of this cut.
+    excerpt : Excerpt, optional
+        Makes only this stretch, at its levels.
 
     Returns
     -------
@@ -85,8 +85,8 @@ def render(scene, sample_rate, reference="reverberant", cut=None):
         )
     room, problems = scene.room, []
     rng = scene_rng(scene.seed, scene.split, scene.number, 2)
-    start = cut.start if cut else 0.0
-    length = round((cut.seconds if cut else scene.seconds) * sample_rate)
+    start = excerpt.start if excerpt else 0.0
+    length = round((excerpt or scene).seconds * sample_rate)
     responses = [
         # With its energy at 1 a response keeps levels, more or less.
         (response, 1 / math.sqrt(np.sum(response[0] ** 2)))
@@ -110,14 +110,14 @@ def render(scene, sample_rate, reference="reverberant", cut=None):
         sound = _place_events(
             track, filters, shape, start, sample_rate, problems
         )
-        if cut is None:
+        if excerpt is None:
             sound *= _gain(loudness(sound[0, 0], sample_rate), track.level)
         stems[track.name] = sound[0]
         if track.group:
             one = len(filters) == 1
             references[track.name] = stems[track.name] if one else sound[1]
-    if cut is not None:
-        _level_cut(stems, references, cut, sample_rate)
+    if excerpt is not None:
+        _level_excerpt(stems, references, excerpt, sample_rate)
 
     rest = [stem for name, stem in stems.items() if name not in references]
     if reference != "reverberant" or not rest:
@@ -159,19 +159,19 @@ def _single(wave):
     return wave.astype(np.float32)
 
 
-def _reference_response(response, room, rate, source, reference):
+def _reference_response(response, room, sample_rate, source, reference):
     """The part of a response that a reference keeps."""
     if reference == "dry":
-        return direct_response(room, rate, source)
-    return early_response(response, room, rate, source)
+        return direct_response(room, sample_rate, source)
+    return early_response(response, room, sample_rate, source)
 
 
-def _place_events(track, filters, shape, start, rate, problems):
+def _place_events(track, filters, shape, start, sample_rate, problems):
     """The track through each filter, ``[filters, mics, T]``, from ``start``."""
     sound = np.zeros(shape)
     for event in track.events:
         try:
-            wave = read_event(event, rate)
+            wave = read_event(event, sample_rate)
         except ValueError as error:
             problems.append(str(error))
             continue
@@ -180,7 +180,7 @@ def _place_events(track, filters, shape, start, rate, problems):
             if track.group:
                 problems.append(f"{event.path} is silent; remove it")
             continue
-        at = round((event.onset - start) * rate)
+        at = round((event.onset - start) * sample_rate)
         for target, response in zip(sound, filters, strict=True):
             heard = wave[None]
             if response is not None:
@@ -191,14 +191,14 @@ def _place_events(track, filters, shape, start, rate, problems):
     return sound
 
 
-def read_event(event, rate):
+def read_event(event, sample_rate):
     """Reads an event, resamples it, and brings it to its level.
 
     Arguments
     ---------
     event : Event
         The stretch, its level and its fades.
-    rate : int
+    sample_rate : int
         Wanted rate in Hz.
 
     Returns
@@ -215,8 +215,8 @@ def read_event(event, rate):
     wave = read_audio(event.path, event.sample_rate, event.start, event.frames)[
         :, 0
     ]
-    wave = resample(wave, event.sample_rate, rate)
-    level = loudness(wave, rate)
+    wave = resample(wave, event.sample_rate, sample_rate)
+    level = loudness(wave, sample_rate)
     if math.isnan(level):
         raise ValueError(
             f"{event.path} holds samples that are no numbers in "
@@ -229,7 +229,7 @@ def read_event(event, rate):
         (event.fade_in, wave),
         (event.fade_out, wave[::-1]),
     ):
-        ramp = min(round(seconds * rate), len(wave))
+        ramp = min(round(seconds * sample_rate), len(wave))
         steps = (np.arange(ramp, dtype=np.float32) + 0.5) / max(ramp, 1)
         ramped[:ramp] *= np.sin(np.pi / 2 * steps)
     return wave
@@ -242,20 +242,22 @@ def _gain(found, wanted, most=math.inf):
     return 10 ** (min(wanted - found, most) / 20)
 
 
-def _level_cut(stems, references, cut, rate):
-    """Brings the parts of an item to its ratios, in place."""
+def _level_excerpt(stems, references, excerpt, sample_rate):
+    """Brings the parts of an excerpt to its ratios, in place."""
     names = list(references)
     first = stems[names[0]]
-    gain = _gain(loudness(first[0], rate), cut.level, cut.most_gain)
+    gain = _gain(
+        loudness(first[0], sample_rate), excerpt.level, excerpt.most_gain
+    )
     _scale(stems, references, names[:1], gain)
     level = _decibels(first)
-    for name, sir in zip(names[1:], cut.sir, strict=True):
-        gain = _gain(_decibels(stems[name]), level - sir, cut.most_gain)
+    for name, sir in zip(names[1:], excerpt.sir, strict=True):
+        gain = _gain(_decibels(stems[name]), level - sir, excerpt.most_gain)
         _scale(stems, references, [name], gain)
     rest = [name for name in stems if name not in references]
     if rest:
         found = _decibels(sum(stems[name] for name in rest))
-        gain = _gain(found, level - cut.snr, cut.most_gain)
+        gain = _gain(found, level - excerpt.snr, excerpt.most_gain)
         _scale(stems, references, rest, gain)
 
 

@@ -12,23 +12,10 @@ import numpy as np
 from speechbrain_spmamba.prepare.scenes.acoustics import (
     SPEED,
     direct_response,
-    early_response,
     hybrid,
-    measure_rt60,
 )
 
-__all__ = [
-    "BACKENDS",
-    "Room",
-    "RoomLaw",
-    "direct_response",
-    "draw_room",
-    "early_response",
-    "impulse_responses",
-    "measure_rt60",
-]
-
-# Functions (room, rate, seed, order) -> [mics, taps] for each source.
+# Functions (room, sample_rate, seed, order) -> [mics, taps] for each source.
 BACKENDS = {"pyroomacoustics": hybrid}
 
 
@@ -148,10 +135,8 @@ class Room:
         Reverberation time; 0 where there are no walls.
     mics, sources : tuple of tuple of float
         Positions ``(x, y, z)``.
-    order : int
-        Reflections of image sources.
-    backend : str
-        What computes responses.
+    order, backend : int, str
+        As in ``RoomLaw``.
     """
 
     size: tuple
@@ -242,15 +227,15 @@ def _millimetres(position):
     return tuple(round(float(x), 3) for x in position)
 
 
-def impulse_responses(room, rate, seed, order=None):
+def impulse_responses(room, sample_rate, seed, order=None):
     """Computes the responses from every source to every microphone.
 
     Arguments
     ---------
     room : Room
         The room; it also names the back end.
-    rate : int
-        Rate in Hz.
+    sample_rate : int
+        That of the responses, in Hz.
     seed : int
         The same seed gives the same samples.
     order : int, optional
@@ -277,9 +262,10 @@ def impulse_responses(room, rate, seed, order=None):
     order = room.order if order is None else order
     if room.rt60 == 0:
         return [
-            direct_response(room, rate, s) for s in range(len(room.sources))
+            direct_response(room, sample_rate, s)
+            for s in range(len(room.sources))
         ]
-    return _backend(room.backend)(room, rate, seed, order)
+    return _backend(room.backend)(room, sample_rate, seed, order)
 
 
 def _backend(name):
@@ -292,5 +278,5 @@ def _backend(name):
     except (ImportError, AttributeError, ValueError):
         raise ValueError(
             f"room backend is '{name}'; give {', '.join(BACKENDS)} or the "
-            "dotted name of a function (room, rate, seed, order)"
+            "dotted name of a function (room, sample_rate, seed, order)"
         ) from None

@@ -229,16 +229,12 @@ def draw_scene(pools, law, seed, split, number):
     Arguments
     ---------
     pools : Pools
-        Recordings of the split. Effects also serve as background where there
+        Clips of the split. Effects also serve as background where there
         is no background; what there is none of is left out.
     law : SceneLaw
         The numbers.
-    seed : int
-        Of the data set.
-    split : str
-        Name of the split.
-    number : int
-        Of the mixture.
+    seed, split, number
+        As in ``scene_rng``.
 
     Returns
     -------
@@ -284,12 +280,12 @@ def draw_scene(pools, law, seed, split, number):
         reader = names[choice]
         events = lay_speech(rng, law, pools.speech[reader])
         add(f"s{index + 1}", reader, level, events, "speech")
-    for kind, recordings in (
+    for kind, clips in (
         ("effects", pools.effects),
         ("background", pools.background or pools.effects),
         ("music", pools.music),
     ):
-        events = lay_parts(rng, law, kind, recordings)
+        events = lay_parts(rng, law, kind, clips)
         if events:
             add(kind, "", draw_level(kind), events, kind)
     events = lay_noise(rng, law, pools.noise)

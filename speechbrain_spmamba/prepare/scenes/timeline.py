@@ -1,7 +1,8 @@
 """Lays recordings out in time, one track at a time; nothing is read.
 
 The laws of pauses, counts and lengths are those of Divide and Remaster (DnR);
-their numbers are in ``SceneLaw``.
+their numbers are in ``law``, a ``SceneLaw``. ``rng``, a numpy generator, draws
+everything.
 """
 
 import math
@@ -14,10 +15,8 @@ class Event:
 
     Arguments
     ---------
-    path : str
-        The audio file.
-    sample_rate : int
-        Rate of the file in Hz.
+    path, sample_rate : str, int
+        The file's.
     start, frames : int
         The stretch, in samples of the file.
     onset : float
@@ -65,11 +64,7 @@ def lay_speech(rng, law, utterances):
 
     Arguments
     ---------
-    rng : numpy.random.Generator
-        Draws everything.
-    law : SceneLaw
-        The numbers.
-    utterances : list of Recording
+    utterances : list of Clip
         Of the reader; each is used once at most.
 
     Returns
@@ -98,19 +93,15 @@ def lay_speech(rng, law, utterances):
     return events
 
 
-def lay_parts(rng, law, kind, recordings):
+def lay_parts(rng, law, kind, clips):
     """Parts of effects or of music, one after another.
 
     Arguments
     ---------
-    rng : numpy.random.Generator
-        Draws everything.
-    law : SceneLaw
-        The numbers.
     kind : str
         ``effects``, ``background`` or ``music``, which begins anywhere in
-        its recording.
-    recordings : list of Recording
+        its clip.
+    clips : list of Clip
         Each is used once at most.
 
     Returns
@@ -120,49 +111,45 @@ def lay_parts(rng, law, kind, recordings):
     """
     events, end = [], 0.0
     count = _draw_count(rng, getattr(law, f"{kind}_count"))
-    if not recordings:
+    if not clips:
         return events
-    indices = rng.integers(len(recordings), size=count).tolist()
+    indices = rng.integers(len(clips), size=count).tolist()
     fade = law.music_fade if kind == "music" else law.effects_fade
     for index in dict.fromkeys(indices):
-        recording = recordings[index]
+        clip = clips[index]
         left = law.seconds - math.ceil(end)
-        if left <= law.least_left * recording.seconds:
+        if left <= law.least_left * clip.seconds:
             continue
         onset = _draw_onset(rng, law, end)
         onset = min(onset, law.seconds - law.last_onset)
         if onset < end:
             continue
-        longest = min(recording.seconds, law.seconds - onset)
+        longest = min(clip.seconds, law.seconds - onset)
         part = longest * rng.normal(law.part_mean, law.part_spread)
         part = min(max(part, law.part_least), longest)
-        frames = int(part * recording.sample_rate)
+        frames = int(part * clip.sample_rate)
         if not frames:
             continue
-        rest = recording.frames - frames
-        anywhere = kind == "music" or recording.seconds > law.longest_effect
+        rest = clip.frames - frames
+        anywhere = kind == "music" or clip.seconds > law.longest_effect
         start = int(rng.integers(rest + 1)) if anywhere else 0
         ramp = min(fade, part / 2)
         fades = ramp if start else 0.0, ramp if start < rest else 0.0
-        events.append(_stretch(recording, start, frames, onset, *fades))
-        end = onset + frames / recording.sample_rate
+        events.append(_stretch(clip, start, frames, onset, *fades))
+        end = onset + frames / clip.sample_rate
     # DnR begins every class at once: few short effects would all be early.
     delay = float(rng.uniform(0.0, max(law.seconds - end, 0.0)))
     return [replace(event, onset=event.onset + delay) for event in events]
 
 
-def lay_noise(rng, law, recordings):
+def lay_noise(rng, law, clips):
     """Noise from beginning to end, cross-faded where recordings are short.
 
     Recordings of the same group come first: they were taken at one place.
 
     Arguments
     ---------
-    rng : numpy.random.Generator
-        Draws everything.
-    law : SceneLaw
-        The numbers.
-    recordings : list of Recording
+    clips : list of Clip
         Used again where all together are too short.
 
     Returns
@@ -171,9 +158,9 @@ def lay_noise(rng, law, recordings):
         They overlap by the cross-fade; none without recordings.
     """
     fade = law.crossfade
-    usable = [r for r in recordings if r.seconds > 2 * fade]
+    usable = [r for r in clips if r.seconds > 2 * fade]
     if not usable:
-        usable, fade = [r for r in recordings if r.seconds > 0.1], 0.0
+        usable, fade = [r for r in clips if r.seconds > 0.1], 0.0
     if not usable:
         return []
     first = usable[rng.integers(len(usable))]
@@ -183,22 +170,23 @@ def lay_noise(rng, law, recordings):
         queue += [same[i] for i in rng.permutation(len(same))]
     events, onset = [], 0.0
     while True:
-        recording = queue.pop(0) if queue else None
-        recording = recording or usable[rng.integers(len(usable))]
-        rate = recording.sample_rate
-        needed = math.ceil((law.seconds - onset) * rate)
-        frames = min(recording.frames, needed)
-        start = int(rng.integers(recording.frames - frames + 1))
+        clip = queue.pop(0) if queue else None
+        clip = clip or usable[rng.integers(len(usable))]
+        sample_rate = clip.sample_rate
+        needed = math.ceil((law.seconds - onset) * sample_rate)
+        frames = min(clip.frames, needed)
+        start = int(rng.integers(clip.frames - frames + 1))
         last = frames == needed
         fades = (fade if events else 0.0), (0.0 if last else fade)
-        events.append(_stretch(recording, start, frames, onset, *fades))
+        events.append(_stretch(clip, start, frames, onset, *fades))
         if last:
             return events
-        onset += frames / rate - fade
+        onset += frames / sample_rate - fade
 
 
-def _stretch(recording, start, frames, onset, *fades):
+def _stretch(clip, start, frames, onset, *fades):
     """An event whose level is still to be drawn."""
-    path, start = recording.path, recording.start + start
-    rate = recording.sample_rate
-    return Event(str(path), rate, start, frames, onset, 0.0, *fades)
+    start += clip.start
+    return Event(
+        str(clip.path), clip.sample_rate, start, frames, onset, 0.0, *fades
+    )

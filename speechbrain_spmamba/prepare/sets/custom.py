@@ -13,17 +13,18 @@ not differ.
 """
 
 import os
+from itertools import chain
 from pathlib import Path
 
 from speechbrain_spmamba.files.text import read_columns, read_csv
-from speechbrain_spmamba.prepare.corpora.roots import one_folder
 from speechbrain_spmamba.prepare.sets.finished import (
     files_below,
     join_parts,
     match_parts,
+    name_parts,
     write_manifests,
 )
-from speechbrain_spmamba.prepare.sets.splits import places_of
+from speechbrain_spmamba.prepare.sets.options import split_places
 
 SPLITS = {"train": "train", "valid": "valid", "test": "test"}
 TREE = (
@@ -77,18 +78,16 @@ def prepare(
     ValueError
         Nothing of the three forms, or files do not fit together.
     """
-    root = one_folder(folder)
-    splits = places_of(splits, SPLITS)
     sources = [sources] if isinstance(sources, str) else sources
     settings = {
         "set": "custom",
-        "splits": splits,
+        "splits": split_places(splits, SPLITS),
         "num_spks": num_spks,
         "parts": [mix, sources and list(sources), noise],
         "sample_rate": sample_rate,
     }
 
-    def find(where):
+    def find(root, where):
         path = root / where
         if path.is_dir():
             names = _names_in_folder(path, mix)
@@ -106,18 +105,14 @@ def prepare(
                 f"{num_spks}; set num_spks or sources"
             )
         items = read(path, parts)
-        for file in (
-            file for files in items.values() for file in files.values()
-        ):
+        for file in chain.from_iterable(map(dict.values, items.values())):
             if not file.is_relative_to(root):
                 raise ValueError(
                     f"{file} is not below {root}; give a folder above all files"
                 )
         return items
 
-    return write_manifests(
-        output_folder, root, splits, find, settings, sample_rate, jobs
-    )
+    return write_manifests(folder, output_folder, settings, find, jobs)
 
 
 def choose_parts(names, mix, sources, noise, where):
@@ -158,11 +153,7 @@ def choose_parts(names, mix, sources, noise, where):
             f"{where} has no {(missing or ['s1'])[0]}; expected {TREE}; found "
             f"{found}; mix and sources name the parts"
         )
-    parts = {"mix_wav": mix}
-    parts.update({f"s{i}_wav": name for i, name in enumerate(sources, 1)})
-    if noise in names:
-        parts["noise_wav"] = noise
-    return parts
+    return name_parts(mix, sources, noise if noise in names else None)
 
 
 def read_folders(folder, parts):

@@ -21,8 +21,8 @@ from pathlib import Path
 from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.prepare import workers
 from speechbrain_spmamba.prepare.corpora.roots import to_name
-from speechbrain_spmamba.prepare.provenance import Stamp
-from speechbrain_spmamba.prepare.scenes.excerpts import CutLaw
+from speechbrain_spmamba.prepare.provenance import Provenance
+from speechbrain_spmamba.prepare.scenes.excerpts import ExcerptLaw
 from speechbrain_spmamba.prepare.scenes.plans import (
     FORMATS,
     manifest_row,
@@ -34,8 +34,10 @@ from speechbrain_spmamba.prepare.scenes.plans import (
 )
 from speechbrain_spmamba.prepare.scenes.rooms import RoomLaw
 from speechbrain_spmamba.prepare.scenes.scene import SceneLaw
-from speechbrain_spmamba.prepare.sets.numbers import check_numbers
-from speechbrain_spmamba.prepare.sets.splits import check_splits
+from speechbrain_spmamba.prepare.sets.options import (
+    check_numbers,
+    check_splits,
+)
 
 __all__ = ["prepare", "rebuild"]
 
@@ -48,13 +50,14 @@ SPLIT_KEYS = (
 
 
 def prepare(
-    output_folder,
-    splits,
+    *,
     speech_folder,
     noise_folder=None,
     music_folder=None,
     effects_folder=None,
     dnr_folder=None,
+    output_folder,
+    splits,
     protocol="paper",
     sample_rate=16000,
     num_spks=2,
@@ -77,6 +80,9 @@ def prepare(
 
     Arguments
     ---------
+    speech_folder, noise_folder, music_folder, effects_folder, dnr_folder : str
+        Corpora, as in ``pools.make_pools``: a folder or a list of folders
+        each; all but speech are optional.
     output_folder : str or Path
         Gets ``<split>/{mix,s1,...,noise}/<ID>.<format>``, ``<split>.csv``
         and ``<split>.plans.jsonl``. ``noise`` is all of the mixture but the
@@ -85,9 +91,6 @@ def prepare(
         Split name -> ``{"mixtures": number, "speech": [subset, ...],
         "readers": [reader, ...], "sex": F or M, ...}``, the rest as in
         ``pools.make_pools``.
-    speech_folder, noise_folder, music_folder, effects_folder, dnr_folder : str
-        Corpora, as in ``pools.make_pools``: a folder or a list of folders
-        each; all but speech are optional.
     protocol : str
         ``paper`` or ``release``.
     sample_rate : int
@@ -97,7 +100,7 @@ def prepare(
     reference : str
         ``reverberant``, ``early`` or ``dry``.
     scene, room, cut : dict, optional
-        Arguments of ``SceneLaw``, ``RoomLaw`` and ``CutLaw``, where the
+        Arguments of ``SceneLaw``, ``RoomLaw`` and ``ExcerptLaw``, where the
         defaults are not wanted.
     pools : dict, optional
         Further arguments of ``pools.make_pools``: ``min_seconds``, ``check``,
@@ -137,15 +140,9 @@ def prepare(
     if protocol not in ("paper", "release"):
         raise ValueError(f"protocol is '{protocol}'; give paper or release")
     check_splits(splits, SPLIT_KEYS)
-    check_numbers(
-        {
-            "sample_rate": sample_rate,
-            "num_spks": num_spks,
-            "seed": seed,
-            "jobs": jobs,
-        }
-    )
-    law, cut_law = _laws(protocol, num_spks, scene, room, cut)
+    numbers = {"sample_rate": sample_rate, "num_spks": num_spks, "seed": seed}
+    check_numbers({**numbers, "jobs": jobs})
+    law, excerpt_law = _laws(protocol, num_spks, scene, room, cut)
     folders = {
         "speech_folder": speech_folder,
         "noise_folder": noise_folder,
@@ -154,30 +151,27 @@ def prepare(
         "dnr_folder": dnr_folder,
     }
     settings = {
-        "splits": {split: dict(wanted) for split, wanted in splits.items()},
+        "splits": splits,
         "protocol": protocol,
         "sample_rate": sample_rate,
         "reference": reference,
         "scene": asdict(law),
-        "cut": cut_law and asdict(cut_law),
-        "pools": dict(pools or {}),
+        "cut": excerpt_law and asdict(excerpt_law),
+        "pools": pools or {},
         "stems": stems,
         "format": format,
         "subtype": subtype,
         "seed": seed,
     }
-    manifests = {split: output_folder / f"{split}.csv" for split in splits}
-    stamp = Stamp(output_folder, settings, folders)
-    finished = all(path.is_file() for path in manifests.values())
-    stamp.check(finished)
-    if finished:
-        return manifests
+    provenance = Provenance(output_folder, settings, folders)
+    if provenance.is_finished():
+        return provenance.manifests
 
     # Everything is looked at before anything is written.
     corpora = partial(
-        _name_pools, stamp.roots, **folders, jobs=jobs, **(pools or {})
+        _name_pools, provenance.roots, **folders, jobs=jobs, **(pools or {})
     )
-    plans, files = _plan(output_folder, settings, law, cut_law, corpora)
+    plans, files = _plan(output_folder, settings, law, excerpt_law, corpora)
     missing = {
         split: [
             plan
@@ -191,20 +185,19 @@ def prepare(
     )
     workers.check_space(output_folder, needed)
     if files is not None:
-        stamp.write(files)
+        provenance.write(files)
     for split, lines in plans.items():
         path = output_folder / f"{split}.plans.jsonl"
         if not path.is_file():
             workers.write_whole(path, "".join(lines).encode())
 
     for split, lines in plans.items():
-        work = partial(write_mixture, output_folder / split, stamp.roots)
+        folder = output_folder / split
+        work = partial(write_mixture, folder, provenance.roots)
         workers.run(work, missing[split], jobs, scheduler, f"mixing {split}")
-        _report_problems(output_folder / split, lines, most_bad)
-        workers.remove_leftovers(output_folder / split)
-        rows = [
-            manifest_row(output_folder / split, json.loads(x)) for x in lines
-        ]
+        _report_problems(folder, lines, most_bad)
+        workers.remove_leftovers(folder)
+        rows = [manifest_row(folder, json.loads(line)) for line in lines]
         rows = [row for row in rows if row["mix_wav"].is_file()]
         if len(rows) < len(lines):
             logger.warning(
@@ -213,14 +206,14 @@ def prepare(
                 len(lines) - len(rows),
                 len(lines),
             )
-        write_manifest(manifests[split], rows, output_folder)
-    return manifests
+        write_manifest(provenance.manifests[split], rows, output_folder)
+    return provenance.manifests
 
 
 def _laws(protocol, num_spks, scene, room, cut):
     """The numbers as dataclasses, or an error that names what is unknown."""
     made = []
-    for law, given in ((RoomLaw, room), (CutLaw, cut), (SceneLaw, scene)):
+    for law, given in ((RoomLaw, room), (ExcerptLaw, cut), (SceneLaw, scene)):
         given = dict(given or {})
         if law is SceneLaw:
             given = {"num_spks": num_spks, **given, "room": made[0]}
@@ -246,7 +239,7 @@ def _check_format(format, subtype):
     return chosen
 
 
-def _plan(output_folder, settings, law, cut_law, corpora):
+def _plan(output_folder, settings, law, excerpt_law, corpora):
     """Split -> lines of plans; and the corpora's files, if any are new."""
     pools, plans = None, {}
     for split, wanted in settings["splits"].items():
@@ -259,23 +252,24 @@ def _plan(output_folder, settings, law, cut_law, corpora):
         if pools is None:
             pools, files = corpora(settings["splits"], num_spks=law.num_spks)
         plans[split] = [
-            plan_mixture(pools[split], law, cut_law, split, number, settings)
+            plan_mixture(
+                pools[split], law, excerpt_law, split, number, settings
+            )
             for number in range(wanted["mixtures"])
         ]
     return plans, None if pools is None else files
 
 
 def _name_pools(roots, splits, **corpora):
-    """Pools whose recordings have names for paths; and all those paths."""
+    """Pools whose clips have names for paths; and all those paths."""
     from speechbrain_spmamba.prepare.scenes.pools import make_pools
 
     names = {}
 
-    def named(recording):
-        path = recording.path
-        if path not in names:
-            names[path] = to_name(path, roots)
-        return replace(recording, path=names[path])
+    def named(clip):
+        if clip.path not in names:
+            names[clip.path] = to_name(clip.path, roots)
+        return replace(clip, path=names[clip.path])
 
     pools = {}
     for split, pool in make_pools(splits, **corpora).items():

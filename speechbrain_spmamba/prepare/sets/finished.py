@@ -14,32 +14,31 @@ from tqdm import tqdm
 from speechbrain_spmamba.audio import check_rate, open_audio
 from speechbrain_spmamba.files.audio_files import audio_files
 from speechbrain_spmamba.manifest import write_manifest
-from speechbrain_spmamba.prepare.provenance import Stamp
+from speechbrain_spmamba.prepare.corpora.roots import one_folder
+from speechbrain_spmamba.prepare.provenance import Provenance
 
 DEEPEST = 9  # levels below the given folder that are searched
 MOST_FOLDERS = 5000  # folders that are searched
 
 
-def write_manifests(
-    output_folder, data_root, splits, find, settings, sample_rate=None, jobs=1
-):
+def write_manifests(folder, output_folder, settings, find, jobs=1):
     """Writes one manifest a split; returns at once when all are there.
 
     Arguments
     ---------
+    folder : str or Path
+        Folder above all audio files, ``$data_root`` of the manifests; it may
+        be another one than before.
     output_folder : str or Path
         Gets ``<split>.csv``.
-    data_root : str or Path
-        Folder above all audio files; it may be another one.
-    splits : dict
-        Split name -> what ``find`` understands.
-    find : callable
-        Takes a value of ``splits`` and returns ID -> {column: path}.
     settings : dict
-        What the manifests depend on beside ``data_root``, as JSON can hold
-        it. Other settings need another output folder.
-    sample_rate : int, optional
-        Rate in Hz that all files must have.
+        What the manifests depend on beside ``folder``, as JSON can hold it:
+        ``splits``, split name -> what ``find`` understands; ``sample_rate``,
+        the rate in Hz that all files must have, or None; and any others.
+        Other settings need another output folder.
+    find : callable
+        Takes the absolute folder and a value of ``splits``, and returns
+        ID -> {column: path}.
     jobs : int
         Threads that read headers.
 
@@ -54,27 +53,55 @@ def write_manifests(
         Manifests of other settings or files, or files that do not fit
         together.
     """
-    output_folder = Path(output_folder)
-    manifests = {split: output_folder / f"{split}.csv" for split in splits}
-    stamp = Stamp(output_folder, settings, {"folder": data_root})
-    finished = all(path.is_file() for path in manifests.values())
-    stamp.check(finished)
-    if finished:
-        return manifests
+    root = one_folder(folder)
+    provenance = Provenance(output_folder, settings, {"folder": root})
+    if provenance.is_finished():
+        return provenance.manifests
     # Everything is looked at before anything is written.
     rows = {
-        split: check_items(find(where), sample_rate, split, jobs)
-        for split, where in splits.items()
+        split: check_items(
+            find(root, where), settings["sample_rate"], split, jobs
+        )
+        for split, where in settings["splits"].items()
     }
-    stamp.write(
+    provenance.write(
         path
         for row in sum(rows.values(), [])
         for key, path in row.items()
         if key.endswith("_wav")
     )
-    for split, path in manifests.items():
-        write_manifest(path, rows[split], data_root)
-    return manifests
+    for split, path in provenance.manifests.items():
+        write_manifest(path, rows[split], root)
+    return provenance.manifests
+
+
+def name_parts(mix, sources, noise=None):
+    """The columns of a manifest for the parts of a mixture.
+
+    Arguments
+    ---------
+    mix : str
+        What the mixture is called: a folder, or the like.
+    sources : list of str
+        The same of its sources.
+    noise : str, optional
+        The same of its noise, if there is any.
+
+    Returns
+    -------
+    dict
+        Column -> name.
+
+    Example
+    -------
+    >>> name_parts("mix", ["s1", "s2"])
+    {'mix_wav': 'mix', 's1_wav': 's1', 's2_wav': 's2'}
+    """
+    parts = {"mix_wav": mix}
+    parts.update({f"s{i}_wav": name for i, name in enumerate(sources, 1)})
+    if noise:
+        parts["noise_wav"] = noise
+    return parts
 
 
 def locate(folder, inside, tree):
@@ -250,7 +277,7 @@ def check_items(items, sample_rate=None, name="", jobs=1):
     items : dict
         ID -> {column: path}.
     sample_rate : int, optional
-        Rate in Hz that all files must have.
+        Wanted of all files, in Hz.
     name : str
         What is checked, for the progress bar and the message.
     jobs : int
@@ -291,7 +318,7 @@ def _row(item, files, sample_rate):
             with open_audio(path) as file:
                 check_rate(file, path, sample_rate)
                 frames[column] = file.frames
-                rate = file.samplerate
+                own_rate = file.samplerate
     except ValueError as error:
         return str(error)
     total = frames["mix_wav"]
@@ -303,7 +330,7 @@ def _row(item, files, sample_rate):
                 f"{files[column]} has {length} samples, its mixture "
                 f"{files['mix_wav']} has {total}; they must be equally long"
             )
-    return {"ID": item, "duration": total / rate, **files}
+    return {"ID": item, "duration": total / own_rate, **files}
 
 
 def _folders(folder):

@@ -8,18 +8,19 @@ Splits: train-100, train-360, dev, test. Parts: ``mix_both``, ``mix_clean``,
 How the mixtures are made stands in ``librimix_items.py``.
 """
 
-import functools
+from functools import partial
 from pathlib import Path
 
 from speechbrain_spmamba.audio import open_audio, write_audio
 from speechbrain_spmamba.files.names import file_name
 from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.prepare import workers
-from speechbrain_spmamba.prepare.corpora.roots import folder_list, one_folder
-from speechbrain_spmamba.prepare.provenance import Stamp
+from speechbrain_spmamba.prepare.corpora.roots import folder_list
+from speechbrain_spmamba.prepare.provenance import Provenance
 from speechbrain_spmamba.prepare.sets.finished import (
     locate,
     match_parts,
+    name_parts,
     write_manifests,
 )
 from speechbrain_spmamba.prepare.sets.librimix_items import (
@@ -29,18 +30,19 @@ from speechbrain_spmamba.prepare.sets.librimix_items import (
     read_metadata,
     row_files,
 )
-from speechbrain_spmamba.prepare.sets.wsj0mix import check_version
+from speechbrain_spmamba.prepare.sets.wsj0mix import version_folder
 
 SPLITS = {"train": "train-100", "valid": "dev", "test": "test"}
 SECONDS = 14  # a mixture on average, from above: for the need of disk only
 
 
 def prepare(
-    output_folder,
+    *,
     folder=None,
     metadata_folder=None,
     speech_folder=None,
     noise_folder=None,
+    output_folder,
     splits=None,
     num_spks=2,
     mixture="both",
@@ -53,8 +55,6 @@ def prepare(
 
     Arguments
     ---------
-    output_folder : str or Path
-        Gets ``<split>.csv`` and, without ``folder``, the audio as well.
     folder : str or Path, optional
         The finished data set, or any folder above it; ``$data_root`` of the
         manifests then. Without it, the mixtures are made and ``$data_root``
@@ -65,6 +65,8 @@ def prepare(
         LibriSpeech, with its subsets; they may be spread over folders.
     noise_folder : str, Path or list, optional
         WHAM! noise, with tr, cv and tt; not needed for clean mixtures.
+    output_folder : str or Path
+        Gets ``<split>.csv`` and, without ``folder``, the audio as well.
     splits : dict, optional
         Split name -> train-100, train-360, dev, test or a list of those.
     num_spks : int
@@ -107,11 +109,11 @@ def prepare(
         raise ValueError(
             f"LibriMix has no split {unknown[0]}; it has {', '.join(SUBSETS)}"
         )
-    below = check_version(sample_rate, version)
-    parts = {"mix_wav": f"mix_{mixture}"}
-    parts.update({f"s{i}_wav": f"s{i}" for i in range(1, num_spks + 1)})
-    if mixture == "both":
-        parts["noise_wav"] = "noise"
+    parts = name_parts(
+        f"mix_{mixture}",
+        [f"s{i + 1}" for i in range(num_spks)],
+        "noise" if mixture == "both" else None,
+    )
     settings = {
         "set": f"Libri{num_spks}Mix",
         "splits": splits,
@@ -119,27 +121,56 @@ def prepare(
         "sample_rate": sample_rate,
         "version": version,
     }
+    below = version_folder(sample_rate, version)
     if folder:
-        root = one_folder(folder)
-        find = functools.partial(
-            find_finished, root, below=below, parts=parts, num_spks=num_spks
+        find = partial(
+            find_finished, below=below, parts=parts, num_spks=num_spks
         )
-        return write_manifests(
-            output_folder, root, splits, find, settings, sample_rate, jobs
-        )
+        return write_manifests(folder, output_folder, settings, find, jobs)
     folders = {
         "speech_folder": speech_folder,
         "noise_folder": noise_folder if mixture == "both" else None,
         "metadata_folder": metadata_folder,
     }
-    return _make_all(
-        Path(output_folder).absolute(),
-        folders,
-        settings,
-        parts,
-        jobs,
-        scheduler,
+    output_folder = Path(output_folder).absolute()
+    provenance = Provenance(output_folder, settings, folders)
+    if provenance.is_finished():
+        return provenance.manifests
+
+    # Everything is looked at before anything is written.
+    _check_folders(folders, mixture)
+    tables = {
+        name: find_metadata(metadata_folder, name, num_spks)
+        for name in sum(splits.values(), [])
+    }
+    base = output_folder / settings["set"] / below
+    read = partial(read_metadata, num_spks=num_spks)
+    found = {name: read(path) for name, path in tables.items()}
+    rows = {
+        split: [
+            {**row, "folder": base / name}
+            for name in names
+            for row in found[name]
+        ]
+        for split, names in splits.items()
+    }
+    everything = sum(rows.values(), [])
+    missing = sum(
+        not _files(parts, row)["mix_wav"].is_file() for row in everything
     )
+    seconds = missing * len(parts) * SECONDS
+    workers.check_space(output_folder, seconds * sample_rate * 2)
+    for key in ("speech_folder", "noise_folder"):
+        some = folder_list(folders[key])
+        settings[key] = [str(path.absolute()) for path in some]
+    drawn = {path for row in everything for path in row_files(row, settings)}
+    provenance.write([*tables.values(), *drawn])
+
+    for split, path in provenance.manifests.items():
+        make, label = partial(_make, parts, settings), f"mixing {split}"
+        made = workers.run(make, rows[split], jobs, scheduler, label)
+        write_manifest(path, made, output_folder)
+    return provenance.manifests
 
 
 def find_finished(root, names, below, parts, num_spks):
@@ -156,7 +187,7 @@ def find_finished(root, names, below, parts, num_spks):
     parts : dict
         Column of the manifest -> folder.
     num_spks : int
-        Talkers a mixture.
+        How many there are to be.
 
     Returns
     -------
@@ -197,54 +228,6 @@ def _check_folders(folders, mixture):
                 )
 
 
-def _make_all(output_folder, folders, settings, parts, jobs, scheduler):
-    """Makes what is missing and writes the manifests."""
-    splits = settings["splits"]
-    manifests = {split: output_folder / f"{split}.csv" for split in splits}
-    stamp = Stamp(output_folder, settings, folders)
-    finished = all(path.is_file() for path in manifests.values())
-    stamp.check(finished)
-    if finished:
-        return manifests
-    _check_folders(folders, settings["mixture"])
-    num_spks = sum(column[0] == "s" for column in parts)
-    paths = {
-        name: find_metadata(folders["metadata_folder"], name, num_spks)
-        for name in sum(splits.values(), [])
-    }
-    tables = {n: read_metadata(path, num_spks) for n, path in paths.items()}
-    below = check_version(settings["sample_rate"], settings["version"])
-    base = output_folder / settings["set"] / below
-    rows = {
-        split: [
-            {**row, "folder": base / name}
-            for name in names
-            for row in tables[name]
-        ]
-        for split, names in splits.items()
-    }
-    everything = sum(rows.values(), [])
-    missing = sum(
-        not _files(parts, row)["mix_wav"].is_file() for row in everything
-    )
-    seconds = missing * len(parts) * SECONDS
-    workers.check_space(output_folder, seconds * settings["sample_rate"] * 2)
-    corpora = {
-        key: [str(path.absolute()) for path in folder_list(folders[key])]
-        for key in ("speech_folder", "noise_folder")
-    }
-    settings = {**settings, **corpora}
-    drawn = {path for row in everything for path in row_files(row, settings)}
-    stamp.write([*paths.values(), *drawn])
-    for split, path in manifests.items():
-        make = functools.partial(_make, parts, settings)
-        made = workers.run(
-            make, rows[split], jobs, scheduler, f"mixing {split}"
-        )
-        write_manifest(path, made, output_folder)
-    return manifests
-
-
 def _files(parts, row):
     """Files of a mixture by the manifest's column."""
     return {
@@ -256,13 +239,13 @@ def _files(parts, row):
 def _make(parts, settings, row):
     """Writes one mixture unless it is there; returns its manifest row."""
     files = _files(parts, row)
-    rate = settings["sample_rate"]
+    sample_rate = settings["sample_rate"]
     # The mixture is written last: where it stands, all of it stands.
     if not files["mix_wav"].is_file():
         columns = [column for column in parts if column != "mix_wav"]
         signals = mix_row(row, settings)
         for column, signal in zip([*columns, "mix_wav"], signals, strict=True):
-            write_audio(files[column], signal, rate, "PCM_16")
+            write_audio(files[column], signal, sample_rate, "PCM_16")
     with open_audio(files["mix_wav"]) as file:
-        duration = file.frames / rate
+        duration = file.frames / sample_rate
     return {"ID": row["item"], "duration": duration, **files}

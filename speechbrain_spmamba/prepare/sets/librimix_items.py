@@ -26,8 +26,8 @@ SUBSETS = {
     "dev": "dev-clean",
     "test": "test-clean",
 }
-RATE = 16000  # of LibriSpeech and WHAM! noise
-SPED_UP = {"sp08": (4, 5), "sp12": (6, 5)}  # old rate, new rate
+SAMPLE_RATE = 16000  # of LibriSpeech and WHAM! noise
+SPED_UP = {"sp08": (4, 5), "sp12": (6, 5)}  # old sample rate, new one
 
 
 def find_metadata(folder, name, num_spks):
@@ -70,7 +70,7 @@ def read_metadata(path, num_spks):
     path : Path
         From ``find_metadata``.
     num_spks : int
-        Talkers a mixture.
+        As given there.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def row_files(row, settings):
     files = [_find(settings["speech_folder"], p) for p, _ in row["sources"]]
     if settings["mixture"] == "both":
         noise = _find_noise(settings, row["noise"][0])
-        files.append(noise if noise.is_file() else original(noise))
+        files.append(noise if noise.is_file() else original_noise(noise))
     missing = [path for path in files if not path.is_file()]
     if missing:
         raise ValueError(
@@ -151,7 +151,9 @@ def mix_row(row, settings):
     """
     signals = []
     for path, gain in row["sources"]:
-        wave = read_audio(_find(settings["speech_folder"], path), RATE)[:, 0]
+        wave = read_audio(_find(settings["speech_folder"], path), SAMPLE_RATE)[
+            :, 0
+        ]
         signals.append(wave * gain)
     if settings["mixture"] == "both":
         path, gain = row["noise"]
@@ -159,7 +161,9 @@ def mix_row(row, settings):
         noise = read_noise(_find_noise(settings, path), longest)
         signals.append(noise * gain)
     # By the authors' filter: their mixtures come out sample by sample.
-    signals = [resample_poly(x, settings["sample_rate"], RATE) for x in signals]
+    signals = [
+        resample_poly(x, settings["sample_rate"], SAMPLE_RATE) for x in signals
+    ]
     if settings["version"] == "min":
         total = min(len(signal) for signal in signals)
     else:
@@ -173,7 +177,7 @@ def mix_row(row, settings):
     return [x / max(1.0, peak) for x in [*signals, mix]]
 
 
-def original(path):
+def original_noise(path):
     """The noise that a sped-up copy was made of; any other is its own.
 
     Arguments
@@ -203,7 +207,7 @@ def _find_noise(settings, path):
     found = _find(settings["noise_folder"], path)
     if found.is_file():
         return found
-    near = _find(settings["noise_folder"], original(Path(path)))
+    near = _find(settings["noise_folder"], original_noise(Path(path)))
     return near.with_name(found.name)
 
 
@@ -225,13 +229,13 @@ def read_noise(path, frames):
     """
     ending = path.stem[-4:]
     if ending in SPED_UP and not path.is_file():
-        wave = read_audio(original(path), RATE)[:, 0]
+        wave = read_audio(original_noise(path), SAMPLE_RATE)[:, 0]
         wave = resample(wave, *SPED_UP[ending])
     else:
-        wave = read_audio(path, RATE)[:, 0]
+        wave = read_audio(path, SAMPLE_RATE)[:, 0]
     if not len(wave):
         raise ValueError(f"{path} is empty; replace it")
-    fade = np.hanning(RATE + 1)[: RATE // 2 + 1]
+    fade = np.hanning(SAMPLE_RATE + 1)[: SAMPLE_RATE // 2 + 1]
     if len(wave) < min(frames, len(fade) + 1):
         repeats = math.ceil(frames / len(wave))
         return np.tile(wave, repeats)[:frames]  # too short to be faded

@@ -1,7 +1,7 @@
 """Draws what one mixture of talkers and noise holds, and makes its signals.
 
 Laws: speaker-to-speaker ratio uniform in ±6 dB and speaker-to-noise ratio
-uniform in 10 to 20 dB, over the whole clip, relative to the first speaker. A
+uniform in 10 to 20 dB, over the whole mixture, relative to the first speaker. A
 talker says one utterance, or a stretch of a long one. With ``join``, one who
 is done early goes on with others, none of them twice, after pauses uniform in
 0.2 to 0.6 s, until the time is over; of the last, a stretch that fits.
@@ -23,7 +23,7 @@ def draw_talkers(speech, settings, rng):
     Arguments
     ---------
     speech : dict
-        reader -> list of Utterance.
+        From ``librispeech.index_speech``.
     settings : dict
         ``num_spks``, ``sexes``, ``seconds``, ``join``.
     rng : numpy.random.Generator
@@ -32,8 +32,8 @@ def draw_talkers(speech, settings, rng):
     Returns
     -------
     list of list of tuple
-        Of each talker, all different: a pause in s, and the Utterance behind
-        it. Without ``join``, one utterance at once.
+        Of each talker, all different: a pause in s, and the Clip behind it.
+        Without ``join``, one utterance at once.
     """
     return [
         _draw_utterances(speech[reader], settings, rng)
@@ -53,18 +53,18 @@ def draw_mixture(talkers, noise, settings, rng):
     settings : dict
         ``sample_rate``, ``seconds``, ``level``, ``sir``, ``snr``.
     rng : numpy.random.Generator
-        Draws everything.
+        The same, where ``draw_talkers`` left it.
 
     Returns
     -------
     list of numpy.ndarray
         Talkers, noise if any, and last their sum; float64, shape ``[T]``.
     """
-    rate = settings["sample_rate"]
-    total = round(settings["seconds"] * rate)
+    sample_rate = settings["sample_rate"]
+    total = round(settings["seconds"] * sample_rate)
     signals = []
     for number, utterances in enumerate(talkers):
-        speech = _draw_speech(utterances, total, rate, rng)
+        speech = _draw_speech(utterances, total, sample_rate, rng)
         # A talker who is done early begins anywhere in the time that is left.
         start = rng.integers(total - len(speech) + 1)
         speech = np.pad(speech, (start, total - len(speech) - start))
@@ -74,7 +74,7 @@ def draw_mixture(talkers, noise, settings, rng):
         signals.append(_at_level(speech, first - below))
     if noise:
         path = noise[rng.integers(len(noise))]
-        sound = _draw_stretch(path, total, rate, rng)
+        sound = _draw_stretch(path, total, sample_rate, rng)
         sound = np.resize(sound, total)  # a short recording is repeated
         below = rng.uniform(*settings["snr"])
         signals.append(_at_level(sound, first - below))
@@ -83,25 +83,25 @@ def draw_mixture(talkers, noise, settings, rng):
     return [signal * min(1.0, PEAK / max(peak, 1e-9)) for signal in signals]
 
 
-def _draw_speech(utterances, total, rate, rng):
+def _draw_speech(utterances, total, sample_rate, rng):
     """At most ``total`` samples of what a talker says, with pauses."""
     speech = np.zeros(0)
     for pause, utterance in utterances:
-        speech = np.pad(speech, (0, round(pause * rate)))
+        speech = np.pad(speech, (0, round(pause * sample_rate)))
         left = max(1, total - len(speech))
-        stretch = _draw_stretch(utterance.path, left, rate, rng)
+        stretch = _draw_stretch(utterance.path, left, sample_rate, rng)
         speech = np.concatenate([speech, stretch])
     return speech[:total]
 
 
-def _draw_stretch(path, total, rate, rng):
-    """At most ``total`` samples at ``rate`` from anywhere in a recording."""
+def _draw_stretch(path, total, sample_rate, rng):
+    """At most ``total`` samples from anywhere in a recording."""
     with open_audio(path) as file:
         frames, own_rate = file.frames, file.samplerate
-    wanted = min(frames, math.ceil(total * own_rate / rate))
+    wanted = min(frames, math.ceil(total * own_rate / sample_rate))
     start = int(rng.integers(frames - wanted + 1))
     wave = read_audio(path, None, start, wanted)[:, 0].astype(np.float64)
-    return resample(wave, own_rate, rate)[:total]
+    return resample(wave, own_rate, sample_rate)[:total]
 
 
 def _at_level(signal, decibels):

@@ -8,25 +8,27 @@ number of processes, in any order. The laws stand in ``mixture_items.py``.
 
 import logging
 import zlib
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
-from tqdm import tqdm
 
 from speechbrain_spmamba.audio import write_audio
 from speechbrain_spmamba.files.names import file_name
 from speechbrain_spmamba.manifest import write_manifest
+from speechbrain_spmamba.prepare import workers
 from speechbrain_spmamba.prepare.corpora.librispeech import index_speech
 from speechbrain_spmamba.prepare.corpora.wham_noise import index_noise
-from speechbrain_spmamba.prepare.provenance import Stamp
+from speechbrain_spmamba.prepare.provenance import Provenance
 from speechbrain_spmamba.prepare.sets.mixture_items import (
     draw_mixture,
     draw_talkers,
 )
-from speechbrain_spmamba.prepare.sets.numbers import check_numbers
-from speechbrain_spmamba.prepare.sets.splits import check_splits
+from speechbrain_spmamba.prepare.sets.options import (
+    check_numbers,
+    check_splits,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +38,11 @@ SILENCE = 0.1  # share of a talker's time that is worth a word
 
 
 def prepare(
+    *,
     speech_folder,
+    noise_folder=None,
     output_folder,
     splits,
-    noise_folder=None,
     sample_rate=16000,
     num_spks=2,
     seconds=6.0,
@@ -57,6 +60,9 @@ def prepare(
     ---------
     speech_folder : str, Path or list
         LibriSpeech-shaped tree, or several.
+    noise_folder : str, Path or list, optional
+        Folder of noise, one folder a split, or several; without it, no noise
+        is added.
     output_folder : str or Path
         Gets ``<split>/{mix,s1,...,noise}/<ID>.wav`` and ``<split>.csv``.
     splits : dict
@@ -64,9 +70,6 @@ def prepare(
         "sex": F or M, "noise": subset, "mixtures": number}``. Without
         readers and sex, all readers of the subsets talk; subsets that are
         missing are the split's own.
-    noise_folder : str, Path or list, optional
-        Folder of noise, one folder a split, or several; without it, no noise
-        is added.
     sample_rate : int
         Rate in Hz; other rates are resampled.
     num_spks : int
@@ -105,7 +108,8 @@ def prepare(
     check_splits(splits, SPLIT_KEYS)
     if not isinstance(join, bool):
         raise ValueError(f"join is {join!r}; expected True or False")
-    numbers = {
+    settings = {
+        "splits": splits,
         "sample_rate": sample_rate,
         "num_spks": num_spks,
         "seconds": seconds,
@@ -113,24 +117,14 @@ def prepare(
         "sir": sir,
         "snr": snr,
         "seed": seed,
-    }
-    check_numbers({**numbers, "jobs": jobs})
-    settings = {
-        "splits": {split: dict(wanted) for split, wanted in splits.items()},
-        **numbers,
-        "level": list(level),
-        "sir": list(sir),
-        "snr": list(snr),
         "sexes": sexes and list(sexes),
         "join": join or None,
     }
-    manifests = {split: output_folder / f"{split}.csv" for split in splits}
+    check_numbers({**settings, "jobs": jobs})
     folders = {"speech_folder": speech_folder, "noise_folder": noise_folder}
-    stamp = Stamp(output_folder, settings, folders)
-    finished = all(path.is_file() for path in manifests.values())
-    stamp.check(finished)
-    if finished:
-        return manifests
+    provenance = Provenance(output_folder, settings, folders)
+    if provenance.is_finished():
+        return provenance.manifests
 
     # Everything is looked at before anything is written.
     corpora = {
@@ -138,7 +132,7 @@ def prepare(
         for split, wanted in splits.items()
     }
     _say_what_is_shared(corpora)
-    stamp.write(
+    provenance.write(
         path
         for speech, noise in corpora.values()
         for path in [
@@ -147,29 +141,19 @@ def prepare(
         ]
     )
 
-    for split, wanted in splits.items():
-        numbers = range(wanted["mixtures"])
-        shares = [numbers[i : i + SHARE] for i in numbers[::SHARE]]
-        made = Parallel(n_jobs=jobs)(
-            delayed(_make_share)(
-                output_folder / split, split, share, *corpora[split], settings
-            )
-            for share in tqdm(shares, desc=f"mixing {split}", disable=None)
+    for split, path in provenance.manifests.items():
+        folder, numbers = (
+            output_folder / split,
+            range(splits[split]["mixtures"]),
         )
-        rows = [row for share in made for row in share]
-        write_manifest(manifests[split], rows, output_folder)
-    return manifests
+        make = partial(_make, folder, split, *corpora[split], settings)
+        label = f"mixing {split}"
+        rows = workers.run(make, numbers, jobs, label=label, share=SHARE)
+        write_manifest(path, rows, output_folder)
+    return provenance.manifests
 
 
-def _make_share(folder, split, numbers, speech, noise, settings):
-    """What is sent to a process at once: many mixtures, one index."""
-    return [
-        _make(folder, split, number, speech, noise, settings)
-        for number in numbers
-    ]
-
-
-def _make(folder, split, number, speech, noise, settings):
+def _make(folder, split, speech, noise, settings, number):
     """Writes one mixture unless it is there; returns its manifest row."""
     rng = np.random.default_rng(
         [settings["seed"], zlib.crc32(split.encode()), number]
@@ -269,5 +253,5 @@ def _check_sexes(sexes, num_spks, speech, split):
 
 def _name(utterance):
     """Its file's name; of a second corpus, with what tells its readers."""
-    folder = utterance.path.parents[1].name
-    return utterance.reader.removesuffix(folder) + utterance.path.stem
+    path = Path(utterance.path)
+    return utterance.group.removesuffix(path.parents[1].name) + path.stem

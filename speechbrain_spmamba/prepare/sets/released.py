@@ -10,15 +10,15 @@ its own folder, never by replacing a word in a whole path, and both references
 are looked for, so that no folder's name can mislead.
 """
 
-from speechbrain_spmamba.prepare.corpora.roots import one_folder
 from speechbrain_spmamba.prepare.sets.finished import (
     files_below,
     join_parts,
     locate,
     match_parts,
+    name_parts,
     write_manifests,
 )
-from speechbrain_spmamba.prepare.sets.splits import places_of
+from speechbrain_spmamba.prepare.sets.options import split_places
 
 SCENES = {"train": "train", "valid": "val", "test": "test"}
 FLAT = {"train": "tr", "valid": "cv", "test": "tt"}
@@ -30,14 +30,14 @@ TREES = {
     "with cat and unpacked",
     "lrs2-2mix": "{tr,cv,tt}/{mix,s1,s2}/*.wav, lrs2.tar.gz unpacked",
 }
-PARTS = {"mix_wav": "mix", "s1_wav": "spk1_reverb", "s2_wav": "spk2_reverb"}
+PARTS = name_parts("mix", ["spk1_reverb", "spk2_reverb"])
 
 
 def prepare(
     folder,
     output_folder,
-    name="echo2mix",
     splits=None,
+    name="echo2mix",
     sample_rate=16000,
     jobs=1,
 ):
@@ -49,11 +49,11 @@ def prepare(
         The unpacked archive.
     output_folder : str or Path
         Gets ``<split>.csv``.
-    name : str
-        ``echo2mix``, ``echoset`` or ``lrs2-2mix``.
     splits : dict, optional
         Split name -> name of its folder; by default train, valid and test.
         Only those named here need be there.
+    name : str
+        ``echo2mix``, ``echoset`` or ``lrs2-2mix``.
     sample_rate : int
         Rate in Hz that the files must have.
     jobs : int
@@ -79,24 +79,17 @@ def prepare(
     if name not in TREES:
         raise ValueError(f"name is {name}; expected {', '.join(TREES)}")
     flat = name == "lrs2-2mix"
-    splits = places_of(splits, FLAT if flat else SCENES)
-    root = one_folder(folder)
-    settings = {
-        "set": name,
-        "splits": splits,
-        "sample_rate": sample_rate,
-    }
+    splits = split_places(splits, FLAT if flat else SCENES)
+    settings = {"set": name, "splits": splits, "sample_rate": sample_rate}
 
-    def find(split):
+    def find(root, split):
         base = locate(root, list(splits.values()), TREES[name])
         if flat:
-            parts = {"mix_wav": "mix", "s1_wav": "s1", "s2_wav": "s2"}
+            parts = name_parts("mix", ["s1", "s2"])
             return match_parts(base / split, parts, TREES[name], 2)
         return find_scenes(base / split, TREES[name])
 
-    return write_manifests(
-        output_folder, root, splits, find, settings, sample_rate, jobs
-    )
+    return write_manifests(folder, output_folder, settings, find, jobs)
 
 
 def find_scenes(folder, tree):

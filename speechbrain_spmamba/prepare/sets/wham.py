@@ -7,14 +7,14 @@ noise), ``mix_single`` (one talker and noise), ``noise``, ``s1``, ``s2``.
 WHAMR! has two of each but the noise, ``_anechoic`` and ``_reverb``.
 """
 
-from speechbrain_spmamba.prepare.corpora.roots import one_folder
 from speechbrain_spmamba.prepare.sets.finished import (
     locate,
     match_parts,
+    name_parts,
     write_manifests,
 )
-from speechbrain_spmamba.prepare.sets.splits import places_of
-from speechbrain_spmamba.prepare.sets.wsj0mix import SPLITS, check_version
+from speechbrain_spmamba.prepare.sets.options import split_places
+from speechbrain_spmamba.prepare.sets.wsj0mix import SPLITS, version_folder
 
 TALKERS = {"both": 2, "clean": 2, "single": 1}
 ROOMS = ("anechoic", "reverb")
@@ -68,27 +68,23 @@ def prepare(
         Folders or files are missing or do not fit together, or an argument
         is none of those above.
     """
-    splits = places_of(splits, SPLITS)
     parts = choose_parts(mixture, room, reference)
-    below = check_version(sample_rate, version)
+    below = version_folder(sample_rate, version)
     tree = f"{below}/{{tr,cv,tt}}/{{{','.join(parts.values())}}}/*.wav"
-    root = one_folder(folder)
     settings = {
         "set": "wham",
-        "splits": splits,
+        "splits": split_places(splits, SPLITS),
         "parts": parts,
         "sample_rate": sample_rate,
         "version": version,
     }
 
-    def find(name):
+    def find(root, name):
         inside = f"{below}/{name}"
         base = locate(root, [f"{inside}/{parts['mix_wav']}"], tree) / inside
         return match_parts(base, parts, tree)
 
-    return write_manifests(
-        output_folder, root, splits, find, settings, sample_rate, jobs
-    )
+    return write_manifests(folder, output_folder, settings, find, jobs)
 
 
 def choose_parts(mixture="both", room=None, reference=None):
@@ -124,10 +120,9 @@ def choose_parts(mixture="both", room=None, reference=None):
             raise ValueError(
                 f"{name} is {value}; expected {' or '.join(ROOMS)}"
             )
-    parts = {"mix_wav": f"mix_{mixture}" + (f"_{room}" if room else "")}
-    for number in range(1, TALKERS[mixture] + 1):
-        suffix = f"_{reference}" if room else ""
-        parts[f"s{number}_wav"] = f"s{number}{suffix}"
-    if mixture != "clean":
-        parts["noise_wav"] = "noise"
-    return parts
+    mix, source = f"_{room}" * bool(room), f"_{reference}" * bool(room)
+    return name_parts(
+        f"mix_{mixture}{mix}",
+        [f"s{i + 1}{source}" for i in range(TALKERS[mixture])],
+        None if mixture == "clean" else "noise",
+    )

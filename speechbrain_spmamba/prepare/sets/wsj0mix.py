@@ -7,13 +7,13 @@ The WSJ0 corpus is sold by the LDC (LDC93S6A), so that there is nothing to
 download; the mixtures are made from it by the scripts of their authors.
 """
 
-from speechbrain_spmamba.prepare.corpora.roots import one_folder
 from speechbrain_spmamba.prepare.sets.finished import (
     locate,
     match_parts,
+    name_parts,
     write_manifests,
 )
-from speechbrain_spmamba.prepare.sets.splits import places_of
+from speechbrain_spmamba.prepare.sets.options import split_places
 
 SPLITS = {"train": "tr", "valid": "cv", "test": "tt"}
 
@@ -56,21 +56,18 @@ def prepare(
     ValueError
         Folders or files are missing or do not fit together.
     """
-    splits = places_of(splits, SPLITS)
-    below = check_version(sample_rate, version)
+    below = version_folder(sample_rate, version)
     tree = f"{num_spks}speakers/{below}/{{tr,cv,tt}}/{{mix,s1,s2}}/*.wav"
-    parts = {"mix_wav": "mix"}
-    parts.update({f"s{i}_wav": f"s{i}" for i in range(1, num_spks + 1)})
-    root = one_folder(folder)
+    parts = name_parts("mix", [f"s{i + 1}" for i in range(num_spks)])
     settings = {
         "set": "wsj0mix",
-        "splits": splits,
+        "splits": split_places(splits, SPLITS),
         "num_spks": num_spks,
         "sample_rate": sample_rate,
         "version": version,
     }
 
-    def find(name):
+    def find(root, name):
         above = f"{num_spks}speakers/"
         # Either the folder of one number of talkers or one above it.
         if root.name == above[:-1] or (root / below).is_dir():
@@ -79,18 +76,16 @@ def prepare(
         base = locate(root, [inside], tree) / inside
         return match_parts(base, parts, tree, num_spks)
 
-    return write_manifests(
-        output_folder, root, splits, find, settings, sample_rate, jobs
-    )
+    return write_manifests(folder, output_folder, settings, find, jobs)
 
 
-def check_version(sample_rate, version):
-    """The folders of a rate and a length, as WSJ0-mix's heirs name them.
+def version_folder(sample_rate, version):
+    """The folders of a sample rate and a length, also in WSJ0-mix's heirs.
 
     Arguments
     ---------
     sample_rate : int
-        Rate in Hz.
+        8000 or 16000 Hz.
     version : str
         ``min`` or ``max``.
 
@@ -106,7 +101,7 @@ def check_version(sample_rate, version):
 
     Example
     -------
-    >>> check_version(8000, "min")
+    >>> version_folder(8000, "min")
     'wav8k/min'
     """
     if sample_rate not in (8000, 16000):

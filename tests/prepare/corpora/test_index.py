@@ -8,8 +8,8 @@ import pytest
 import soundfile
 
 from speechbrain_spmamba.prepare.corpora import index
-from speechbrain_spmamba.prepare.corpora.faults import find_fault
 from speechbrain_spmamba.prepare.corpora.index import list_audio
+from speechbrain_spmamba.prepare.corpora.integrity import check_samples
 
 RATE = 8000
 
@@ -307,7 +307,7 @@ def bad_samples():
 @pytest.mark.parametrize("name", bad_samples())
 def test_samples_tell_what_is_wrong(tmp_path, name):
     wave, options, reason = bad_samples()[name]
-    assert find_fault(write(tmp_path / "x.wav", wave, **options)) == reason
+    assert check_samples(write(tmp_path / "x.wav", wave, **options)) == reason
 
 
 @pytest.mark.parametrize(
@@ -322,18 +322,18 @@ def test_samples_tell_what_is_wrong(tmp_path, name):
 def test_loud_is_not_clipped_and_one_silent_channel_not_silent(
     tmp_path, wave, options
 ):
-    assert find_fault(write(tmp_path / "x.wav", wave, **options)) == ""
+    assert check_samples(write(tmp_path / "x.wav", wave, **options)) == ""
 
 
 def test_samples_tell_a_damaged_file(tmp_path):
     noise = 0.1 * np.random.default_rng(0).standard_normal(40000)
     path = write(tmp_path / "x.flac", noise)
-    assert find_fault(path) == ""
+    assert check_samples(path) == ""
     content = bytearray(path.read_bytes())
     content[20000:30000] = bytes(10000)
     path.write_bytes(content)
     assert list_audio(tmp_path)[0].frames == 40000
-    assert "is damaged at sample" in find_fault(path)
+    assert "is damaged at sample" in check_samples(path)
 
 
 def test_what_only_samples_tell_is_used_when_asked_for(folder, caplog):
@@ -347,5 +347,5 @@ def test_what_only_samples_tell_is_used_when_asked_for(folder, caplog):
 def test_a_checked_file_is_not_decoded_again(folder, monkeypatch):
     list_audio(folder)
     list_audio(folder, check=True)
-    monkeypatch.setattr(index, "find_fault", None)
+    monkeypatch.setattr(index, "check_samples", None)
     assert len(list_audio(folder, check=True)) == 3

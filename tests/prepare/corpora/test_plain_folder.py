@@ -5,7 +5,7 @@ import soundfile
 
 from speechbrain_spmamba.prepare.corpora.plain_folder import (
     folder_pool,
-    original,
+    original_recording,
 )
 
 
@@ -64,7 +64,7 @@ def test_without_a_split_all_files_are_taken(folder):
     ],
 )
 def test_names_tell_originals_where_that_is_safe(name, group):
-    assert original(name, "tr") == group
+    assert original_recording(name, "tr") == group
 
 
 @pytest.mark.parametrize("place", ["nowhere", "empty"])

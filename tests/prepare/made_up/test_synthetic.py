@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from speechbrain_spmamba.prepare.made_up import dnr
 from speechbrain_spmamba.prepare.made_up.items import (
-    make_dnr_item,
     make_noise,
     make_reader,
     make_utterance,
@@ -239,7 +239,7 @@ def test_dnr_annotations_tell_where_the_clips_are(corpora):
 def test_splits_of_noise_and_dnr_differ():
     waves = [make_noise(0, split, 0, (1.0, 1.0))[0] for split in range(3)]
     assert not np.allclose(waves[0], waves[1])
-    mixes = [make_dnr_item(0, s, 0, (1.0, 1.0))[1]["mix"] for s in range(3)]
+    mixes = [dnr.make_item(0, s, 0, (1.0, 1.0))[1]["mix"] for s in range(3)]
     assert not np.allclose(mixes[1], mixes[2])
 
 

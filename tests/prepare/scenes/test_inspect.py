@@ -19,9 +19,9 @@ def prepared(tmp_path, monkeypatch):
 
     def make(**changes):
         prepare(
-            tmp_path / "out",
-            {"train": {"mixtures": 3}, "test": {"mixtures": 1}},
-            "speech",
+            speech_folder="speech",
+            output_folder=tmp_path / "out",
+            splits={"train": {"mixtures": 3}, "test": {"mixtures": 1}},
             sample_rate=RATE,
             scene=scene,
             room=SHORT["room"],

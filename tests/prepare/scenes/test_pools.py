@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechbrain_spmamba.prepare.corpora.recordings import Pools, Recording
+from speechbrain_spmamba.prepare.corpora.clips import Clip, Pools
 from speechbrain_spmamba.prepare.made_up.synthetic import make_corpora
 from speechbrain_spmamba.prepare.scenes.pools import check_apart, make_pools
 from tests import SHARED
@@ -144,11 +144,11 @@ def test_what_is_in_two_splits_is_named(made, changes, message):
 
 @pytest.mark.parametrize("kind", ["noise", "music", "effects", "background"])
 def test_every_class_is_kept_apart(kind):
-    one = Recording("a.wav", 9, 8000, "a")
+    one = Clip("a.wav", 9, 8000, "a")
     pools = {"x": Pools({}, **{kind: [one]}), "y": Pools({}, **{kind: [one]})}
     with pytest.raises(ValueError, match=f"x and y share 1 {kind} .* first a"):
         check_apart(pools)
-    other = Recording("b.wav", 9, 8000, "b")
+    other = Clip("b.wav", 9, 8000, "b")
     check_apart({**pools, "y": Pools({}, **{kind: [other]})})
 
 

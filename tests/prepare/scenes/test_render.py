@@ -8,7 +8,7 @@ import pyloudnorm
 import pytest
 import soundfile
 
-from speechbrain_spmamba.prepare.scenes.excerpts import CutLaw, draw_cut
+from speechbrain_spmamba.prepare.scenes.excerpts import ExcerptLaw, draw_excerpt
 from speechbrain_spmamba.prepare.scenes.loudness import loudness
 from speechbrain_spmamba.prepare.scenes.render import (
     fit_to_integers,
@@ -111,20 +111,23 @@ def test_speech_stands_where_it_was_planned(pools):
 
 def test_items_have_their_ratios(pools):
     for number in range(3):
-        scene, cut = draw_cut(_scene(pools, number), CutLaw(seconds=4.0))
+        scene, excerpt = draw_excerpt(
+            _scene(pools, number), ExcerptLaw(seconds=4.0)
+        )
         signals = {
-            k: v[0] for k, v in render(scene, RATE, cut=cut).signals.items()
+            k: v[0]
+            for k, v in render(scene, RATE, excerpt=excerpt).signals.items()
         }
         assert len(signals["mix"]) == 4 * RATE
         first = _decibels(signals["s1"])
         assert first - _decibels(signals["s2"]) == pytest.approx(
-            cut.sir[0], abs=0.01
+            excerpt.sir[0], abs=0.01
         )
         assert first - _decibels(signals["noise"]) == pytest.approx(
-            cut.snr, abs=0.01
+            excerpt.snr, abs=0.01
         )
         assert loudness(signals["s1"], RATE) == pytest.approx(
-            cut.level, abs=0.1
+            excerpt.level, abs=0.1
         )
         parts = [signals[name].astype(float) for name in ("s1", "s2", "noise")]
         np.testing.assert_allclose(signals["mix"], sum(parts), atol=1e-6)
@@ -133,20 +136,22 @@ def test_items_have_their_ratios(pools):
 def test_an_item_sounds_like_its_stretch_of_the_scene(pools):
     law = replace(ROOM, anechoic=True)
     scene = _scene(pools, room=law)
-    item, cut = draw_cut(scene, CutLaw(seconds=3.0))
+    item, excerpt = draw_excerpt(scene, ExcerptLaw(seconds=3.0))
     whole = render(scene, RATE).signals["s1"][0]
-    part = render(item, RATE, cut=cut).signals["s1"][0]
-    begin = round(cut.start * RATE)
+    part = render(item, RATE, excerpt=excerpt).signals["s1"][0]
+    begin = round(excerpt.start * RATE)
     stretch = whole[begin : begin + 3 * RATE]
     stretch = stretch / np.linalg.norm(stretch)
     assert stretch @ part / np.linalg.norm(part) > 0.99
 
 
 def test_gain_of_an_item_is_capped(pools):
-    scene, cut = draw_cut(_scene(pools), CutLaw(seconds=4.0, most_gain=3.0))
-    loud = replace(cut, level=80.0)
-    quiet = render(scene, RATE, cut=replace(cut, level=-100.0))
-    capped = render(scene, RATE, cut=loud)
+    scene, excerpt = draw_excerpt(
+        _scene(pools), ExcerptLaw(seconds=4.0, most_gain=3.0)
+    )
+    loud = replace(excerpt, level=80.0)
+    quiet = render(scene, RATE, excerpt=replace(excerpt, level=-100.0))
+    capped = render(scene, RATE, excerpt=loud)
     assert loudness(capped.signals["s1"][0], RATE) < 0
     assert loudness(quiet.signals["mix"][0], RATE) < -60
 

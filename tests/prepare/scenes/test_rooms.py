@@ -7,14 +7,16 @@ import pyroomacoustics as pra
 import pytest
 
 from speechbrain_spmamba.prepare.scenes import acoustics
+from speechbrain_spmamba.prepare.scenes.acoustics import (
+    direct_response,
+    early_response,
+    measure_rt60,
+)
 from speechbrain_spmamba.prepare.scenes.rooms import (
     Room,
     RoomLaw,
-    direct_response,
     draw_room,
-    early_response,
     impulse_responses,
-    measure_rt60,
 )
 
 RATE = 16000

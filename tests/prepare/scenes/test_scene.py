@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from speechbrain_spmamba.prepare.corpora.recordings import Pools, Recording
-from speechbrain_spmamba.prepare.scenes.excerpts import Cut, CutLaw, draw_cut
+from speechbrain_spmamba.prepare.corpora.clips import Clip, Pools
+from speechbrain_spmamba.prepare.scenes.excerpts import (
+    Excerpt,
+    ExcerptLaw,
+    draw_excerpt,
+)
 from speechbrain_spmamba.prepare.scenes.rooms import RoomLaw
 from speechbrain_spmamba.prepare.scenes.scene import Scene, SceneLaw, draw_scene
 from tests.prepare.small_scenes import imaginary_pools
@@ -120,7 +124,7 @@ def test_noise_fills_the_scene_with_cross_fades(scenes):
 
 
 def test_noise_of_one_place_stays_together():
-    noise = [Recording(f"{i}", 160000, 16000, f"{i % 4}") for i in range(40)]
+    noise = [Clip(f"{i}", 160000, 16000, f"{i % 4}") for i in range(40)]
     pools = replace(imaginary_pools(2), noise=noise)
     scene = draw_scene(pools, LAW, 0, "train", 0)
     places = {int(e.path) % 4 for e in _track(scene, "ambience").events}
@@ -210,20 +214,23 @@ def test_impossible_laws_are_refused(changes):
 
 
 def test_items_are_cut_where_talkers_are_active(scenes):
-    law = CutLaw()
+    law = ExcerptLaw()
     least = []
     for scene in scenes:
-        item, cut = draw_cut(scene, law)
-        assert 0 <= cut.start <= scene.seconds - 6
+        item, excerpt = draw_excerpt(scene, law)
+        assert 0 <= excerpt.start <= scene.seconds - 6
         for values, (low, high) in (
-            (cut.sir, law.sir),
-            ([cut.snr], law.snr),
-            ([cut.level], law.level),
+            (excerpt.sir, law.sir),
+            ([excerpt.snr], law.snr),
+            ([excerpt.level], law.level),
         ):
             assert all(low <= value <= high for value in values)
         active = [
             sum(
-                max(0, min(e.end, cut.start + 6) - max(e.onset, cut.start))
+                max(
+                    0,
+                    min(e.end, excerpt.start + 6) - max(e.onset, excerpt.start),
+                )
                 for e in track.events
             )
             for track in item.readers
@@ -232,16 +239,19 @@ def test_items_are_cut_where_talkers_are_active(scenes):
         # What cannot be heard is not in the plan.
         for track in item.tracks:
             for event in track.events:
-                assert event.onset < cut.start + 6
-                assert event.end > cut.start - 1
+                assert event.onset < excerpt.start + 6
+                assert event.end > excerpt.start - 1
         sources = [t.source for t in item.tracks if t.source is not None]
         assert sources == list(range(len(item.room.sources)))
-        assert Cut.from_dict(json.loads(json.dumps(cut.to_dict()))) == cut
+        assert (
+            Excerpt.from_dict(json.loads(json.dumps(excerpt.to_dict())))
+            == excerpt
+        )
     assert np.mean(np.array(least) >= 0.45) > 0.95
 
 
 def test_ratios_of_items_are_uniform(scenes):
-    cuts = [draw_cut(scene, CutLaw())[1] for scene in scenes]
+    cuts = [draw_excerpt(scene, ExcerptLaw())[1] for scene in scenes]
     sirs, snrs = [c.sir[0] for c in cuts], [c.snr for c in cuts]
     assert kstest(sirs, "uniform", (-6, 12)).pvalue > 0.01
     assert kstest(snrs, "uniform", (10, 10)).pvalue > 0.01
@@ -249,4 +259,4 @@ def test_ratios_of_items_are_uniform(scenes):
 
 def test_items_longer_than_scenes_are_refused(scenes):
     with pytest.raises(ValueError, match="items of 61 s cannot be cut"):
-        draw_cut(scenes[0], CutLaw(seconds=61.0))
+        draw_excerpt(scenes[0], ExcerptLaw(seconds=61.0))

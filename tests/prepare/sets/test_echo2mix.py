@@ -68,7 +68,7 @@ def _prepare(folder, **changes):
         "room": SHORT["room"],
         **changes,
     }
-    return prepare(folder, **arguments)
+    return prepare(output_folder=folder, **arguments)
 
 
 def content(folder):
@@ -308,7 +308,7 @@ def test_mixtures_without_a_talker_are_left_out(tmp_path, own_corpora, caplog):
 def test_real_recordings_become_scenes(tmp_path, monkeypatch, protocol):
     monkeypatch.undo()  # the corpora that are there
     manifests = prepare(
-        tmp_path / "out",
+        output_folder=tmp_path / "out",
         splits={
             split: {
                 "mixtures": 2,

@@ -17,6 +17,7 @@ from tests.prepare.trees import write_noise, write_parts
 
 PARTS = {"mix_wav": "mix", "s1_wav": "s1"}
 TREE = "{mix,s1}/*.wav"
+SETTINGS = {"splits": {"test": "."}, "sample_rate": 8000, "rate": 8000}
 
 
 @pytest.fixture
@@ -29,11 +30,9 @@ def folder(tmp_path):
 def _write(folder, **changes):
     arguments = {
         "output_folder": folder.parent / "out",
-        "data_root": folder,
-        "splits": {"test": "."},
-        "find": lambda name: match_parts(folder / name, PARTS, TREE),
-        "settings": {"set": "x", "rate": 8000},
-        "sample_rate": 8000,
+        "folder": folder,
+        "settings": SETTINGS,
+        "find": lambda root, name: match_parts(root / name, PARTS, TREE),
         **changes,
     }
     return write_manifests(**arguments)["test"]
@@ -65,7 +64,7 @@ def test_a_second_call_reads_nothing(folder):
 def test_other_settings_need_another_folder(folder):
     _write(folder)
     with pytest.raises(ValueError, match="with rate=8000, now rate=16000"):
-        _write(folder, settings={"set": "x", "rate": 16000})
+        _write(folder, settings={**SETTINGS, "rate": 16000})
 
 
 def test_nothing_is_written_if_anything_is_wrong(folder):

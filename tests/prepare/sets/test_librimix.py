@@ -211,7 +211,9 @@ def finished(tmp_path):
 @pytest.mark.parametrize("spks, below", [(2, ""), (3, ""), (2, "Libri2Mix")])
 def test_a_finished_folder_is_read(finished, tmp_path, spks, below):
     folder = finished / below
-    manifests = prepare(tmp_path / "out", folder=folder, num_spks=spks)
+    manifests = prepare(
+        output_folder=tmp_path / "out", folder=folder, num_spks=spks
+    )
     assert list(manifests) == ["train", "valid", "test"]
     rows = read_manifest(manifests["valid"], folder, num_spks=spks)
     assert set(rows) == {"dev-1", "dev-2"}
@@ -221,7 +223,9 @@ def test_a_finished_folder_is_read(finished, tmp_path, spks, below):
 
 def test_splits_can_be_joined(finished, tmp_path):
     splits = {"train": ["train-100", "train-360"]}
-    path = prepare(tmp_path / "out", folder=finished, splits=splits)["train"]
+    path = prepare(
+        output_folder=tmp_path / "out", folder=finished, splits=splits
+    )["train"]
     assert len(read_manifest(path, finished)) == 4
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from speechbrain_spmamba.loading.loader import make_dataset
-from speechbrain_spmamba.prepare.scenes.dynamic import FreshScenes
+from speechbrain_spmamba.prepare.scenes.dynamic_mixing import DynamicScenes
 from speechbrain_spmamba.prepare.sets.echo2mix import prepare
 from tests.prepare.small_scenes import RATE, SHORT, replace_pools, sound_pools
 
@@ -20,7 +20,7 @@ def folder(request, tmp_path, monkeypatch):
     """Two scenes on disk, by either protocol; items of 2 s."""
     replace_pools(monkeypatch, {"train": sound_pools(tmp_path / "train")})
     prepare(
-        tmp_path / "out",
+        output_folder=tmp_path / "out",
         splits={"train": {"mixtures": 2}},
         speech_folder="speech",
         protocol=request.param,
@@ -56,7 +56,7 @@ def test_items_are_scenes_of_their_epoch(folder):
 
 
 def test_scenes_do_not_depend_on_what_was_drawn_before(folder):
-    scenes = FreshScenes(folder, RATE)
+    scenes = DynamicScenes(folder, RATE)
     wanted = scenes(1, 1, "a")[0]
     scenes(1, 1, "b")
     twin = pickle.loads(pickle.dumps(scenes))
@@ -64,13 +64,13 @@ def test_scenes_do_not_depend_on_what_was_drawn_before(folder):
 
 
 def test_whole_scenes_have_the_data_sets_length(folder):
-    scenes = FreshScenes(folder, RATE)
+    scenes = DynamicScenes(folder, RATE)
     mix, sources = scenes(0, 0, "a")
-    seconds = 2.0 if scenes.cut_law else 8.0
+    seconds = 2.0 if scenes.excerpt_law else 8.0
     assert len(mix) == len(sources) == seconds * RATE
     assert np.abs(mix - sources.sum(axis=1)).max() > 0  # noise
 
 
 def test_a_folder_without_scenes_is_named(tmp_path):
     with pytest.raises(ValueError, match="holds no scenes of split train; fre"):
-        FreshScenes(tmp_path, RATE)
+        DynamicScenes(tmp_path, RATE)

@@ -1,4 +1,4 @@
-"""What can be wrong with an audio file, in a few words, or nothing.
+"""Whether an audio file is sound: its defect in a few words, or nothing.
 
 By its header: no audio at all, no samples, shorter than it says.
 By its samples: damaged, silent, NaN or infinite, clipped.
@@ -31,7 +31,7 @@ def read_header(path):
         Samples; 0 if it cannot be read.
     sample_rate : int
         Rate in Hz; 0 if it cannot be read.
-    fault : str
+    defect : str
         What is wrong, or nothing.
 
     Example
@@ -44,14 +44,14 @@ def read_header(path):
     """
     try:
         with open_sound(native(path)) as file:
-            fault = "" if file.frames else "holds no samples"
-            return file.frames, file.samplerate, fault
+            defect = "" if file.frames else "holds no samples"
+            return file.frames, file.samplerate, defect
     except ValueError as error:
         return 0, 0, str(error)
 
 
-def find_fault(path):
-    """Decodes a file and says what is wrong with it.
+def check_samples(path):
+    """Decodes a file and says what is wrong with its samples.
 
     Arguments
     ---------
@@ -68,7 +68,7 @@ def find_fault(path):
     >>> from speechbrain_spmamba.audio import write_audio
     >>> path = getfixture("tmp_path") / "quiet.wav"
     >>> write_audio(path, np.zeros(100), 8000)
-    >>> find_fault(path)
+    >>> check_samples(path)
     'is silent'
     """
     peak, done = 0.0, 0

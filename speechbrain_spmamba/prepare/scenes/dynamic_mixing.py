@@ -1,4 +1,4 @@
-"""Fresh scenes in training: drawn and rendered as they are needed.
+"""Dynamic mixing of scenes: drawn and rendered in training, as needed.
 
 The laws and corpora are those of a folder that ``echo2mix.prepare`` made; an
 item of its manifest gets another scene in every epoch. In an experiment:
@@ -13,8 +13,8 @@ import zlib
 
 import numpy as np
 
-from speechbrain_spmamba.prepare.provenance import read_folders, read_stamp
-from speechbrain_spmamba.prepare.scenes.excerpts import CutLaw, draw_cut
+from speechbrain_spmamba.prepare.provenance import read_folders, read_provenance
+from speechbrain_spmamba.prepare.scenes.excerpts import ExcerptLaw, draw_excerpt
 from speechbrain_spmamba.prepare.scenes.render import render
 from speechbrain_spmamba.prepare.scenes.rooms import RoomLaw
 from speechbrain_spmamba.prepare.scenes.scene import SceneLaw, draw_scene
@@ -23,7 +23,7 @@ FOLDERS = ("speech", "noise", "music", "effects", "dnr")
 TRIES = 10  # scenes that are drawn in search of one without a silent talker
 
 
-class FreshScenes:
+class DynamicScenes:
     """Draws scenes by ``draw(seed, epoch, item)``, see ``loading/augment.py``.
 
     Arguments
@@ -32,7 +32,7 @@ class FreshScenes:
         What ``echo2mix.prepare`` made. Its corpora must be where that last
         saw them: after they moved, prepare once more.
     sample_rate : int
-        Rate in Hz.
+        Of the scenes, in Hz.
     segment : float, optional
         Seconds of a random crop; without it, scenes are whole.
     split : str
@@ -48,7 +48,7 @@ class FreshScenes:
     def __init__(self, folder, sample_rate, segment=None, split="train"):
         from speechbrain_spmamba.prepare.scenes.pools import make_pools
 
-        made = read_stamp(folder) or {}
+        made = read_provenance(folder) or {}
         folders = read_folders(folder)
         if "scene" not in made or split not in made["splits"]:
             raise ValueError(
@@ -57,7 +57,7 @@ class FreshScenes:
             )
         law = dict(made["scene"])
         self.law = SceneLaw(**{**law, "room": RoomLaw(**law["room"])})
-        self.cut_law = made["cut"] and CutLaw(**made["cut"])
+        self.excerpt_law = made["cut"] and ExcerptLaw(**made["cut"])
         self.reference = made["reference"]
         self.sample_rate = sample_rate
         self.frames = segment and round(segment * sample_rate)
@@ -96,10 +96,10 @@ class FreshScenes:
             # An epoch is a split of its own: no scene of the files comes back.
             name = f"{self.split}, epoch {epoch}, draw {attempt}"
             scene = draw_scene(self.pools, self.law, seed, name, number)
-            cut = None
-            if self.cut_law:
-                scene, cut = draw_cut(scene, self.cut_law)
-            made = render(scene, self.sample_rate, self.reference, cut)
+            excerpt = None
+            if self.excerpt_law:
+                scene, excerpt = draw_excerpt(scene, self.excerpt_law)
+            made = render(scene, self.sample_rate, self.reference, excerpt)
             if not made.silent:
                 break
         else:

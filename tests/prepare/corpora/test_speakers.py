@@ -66,7 +66,7 @@ def test_people_of_two_corpora_are_not_confounded(corpora):
     assert list(speech) == ["10", "11", "12", "c2.10", "c2.14"]
     for reader, spoken in speech.items():
         folder = "b" if reader.startswith("c2.") else "a"
-        assert all(one.path.is_relative_to(corpora / folder) for one in spoken)
+        assert all(str(corpora / folder) in one.path for one in spoken)
     assert [some[0].sex for some in speech.values()] == list("FMMMF")
     # The same names in another order belong to others; in one split, to one.
     other = index_speech([corpora / "b", corpora / "a"], ["train"])
@@ -183,7 +183,11 @@ def test_wishes_that_cannot_be_met_are_told_in_one_line(
     assert not (corpora / "out").exists()
     if "speech" not in wanted:
         with pytest.raises(ValueError, match=message):
-            echo2mix.prepare(corpora / "out", splits, both(corpora))
+            echo2mix.prepare(
+                speech_folder=both(corpora),
+                output_folder=corpora / "out",
+                splits=splits,
+            )
 
 
 def test_a_sex_that_the_table_does_not_tell_is_said(corpora):

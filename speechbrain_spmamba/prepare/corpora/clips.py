@@ -1,8 +1,8 @@
 """What an index of a corpus holds, and what a scene draws from.
 
-An index finds the recordings of one corpus (``librispeech.py``,
-``wham_noise.py``, ``dnr.py``, ``plain_folder.py``); ``Pools`` gathers those
-that one split may use. Both are plain data: they can be sent to another process
+An index finds the clips of one corpus (``librispeech.py``, ``wham_noise.py``,
+``dnr.py``, ``plain_folder.py``); ``Pools`` gathers those that one split may
+use. Both are plain data: they can be sent to another process
 or machine, and written as JSON.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Recording:
+class Clip:
     """A file, or a stretch of one, that can be heard in a scene.
 
     Arguments
@@ -31,7 +31,7 @@ class Recording:
 
     Example
     -------
-    >>> Recording("103/103-1240-0000.flac", 32000, 16000, "103").seconds
+    >>> Clip("103/103-1240-0000.flac", 32000, 16000, "103").seconds
     2.0
     """
 
@@ -50,13 +50,13 @@ class Recording:
 
 @dataclass(frozen=True)
 class Pools:
-    """The recordings of one split, by what they are in a scene.
+    """The clips of one split, by what they are in a scene.
 
     Arguments
     ---------
     speech : dict
-        Reader -> list of Recording, both sorted.
-    noise, music, effects, background : list of Recording
+        Reader -> list of Clip, both sorted.
+    noise, music, effects, background : list of Clip
         Ambient noise; music; sound effects in the foreground; and those in
         the background. Any may be empty.
 
