@@ -3,6 +3,7 @@
 import inspect
 import subprocess
 import sys
+from textwrap import dedent
 from types import SimpleNamespace
 
 import pytest
@@ -10,31 +11,12 @@ import pytest
 from speechbrain_spmamba import cli
 from speechbrain_spmamba.commands import prepare_sets
 from speechbrain_spmamba.commands.prepare_sets import options_of, run
+from speechbrain_spmamba.manifest import read_manifest
 from speechbrain_spmamba.prepare.sets import SETS, DataSet
 from tests import ROOT
 from tests.prepare.trees import write_noise, write_parts
 
 RECIPES = ROOT / "recipes"
-MINE = """
-from speechbrain_spmamba.manifest import write_manifest
-
-def prepare(folder, output_folder, splits=None, seconds=2.0):
-    \"\"\"Takes what is there.
-
-    Arguments
-    ---------
-    folder : str
-        Mine.
-
-    Returns
-    -------
-    Manifests.
-    \"\"\"
-    row = {"ID": "a", "duration": seconds, "mix_wav": f"{folder}/a.wav"}
-    path = f"{output_folder}/test.csv"
-    write_manifest(path, [{**row, "s1_wav": row["mix_wav"]}], folder)
-    return {"test": path}
-"""
 
 
 def test_a_set_is_prepared(tmp_path, capsys):
@@ -57,10 +39,17 @@ def test_a_released_set_knows_its_name(tmp_path):
 
 
 def test_a_set_is_added_by_one_file_and_one_row(tmp_path, monkeypatch, capsys):
-    (tmp_path / "my_voices.py").write_text(MINE)
+    """The file is the one that the page on data shows."""
+    page = (ROOT / "docs" / "data.md").read_text()
+    code = page.split("split -> path:\n\n")[1].split("\n\nAn experiment")[0]
+    (tmp_path / "my_set.py").write_text(dedent(code))
+    parts = ["noisy", "voice_a", "voice_b"]
+    write_parts(tmp_path / "data" / "deep" / "tt", parts, ["x"], rate=16000)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(SETS, "mine", DataSet("my_voices"))
-    words = ["mine", str(tmp_path / "out"), "--folder", "data"]
+    monkeypatch.setitem(SETS, "mine", DataSet("my_set"))
+    data = tmp_path / "data"
+    words = ["mine", str(tmp_path / "out"), "--folder", str(data)]
+    words += ["--splits={test: tt}"]
 
     def say(*words):
         with pytest.raises(SystemExit) as end:
@@ -68,19 +57,19 @@ def test_a_set_is_added_by_one_file_and_one_row(tmp_path, monkeypatch, capsys):
         said = capsys.readouterr()
         return end.value.code or 0, " ".join((said.err or said.out).split())
 
-    code, said = say(*words, "--seconds=3")
-    assert code == 0 and said.endswith("test.csv $data_root: data")
-    table = (tmp_path / "out" / "test.csv").read_text().splitlines()
-    assert table[1] == "a,3,$data_root/a.wav,$data_root/a.wav"
+    code, said = say(*words)
+    assert code == 0 and said.endswith(f"test.csv $data_root: {data}")
+    rows = read_manifest(tmp_path / "out" / "test.csv", data)
+    assert rows["x"]["s2_wav"] == str(data / "deep/tt/voice_b/x.wav")
     for wrong, message in (
-        ("--second=3", "did you mean '--seconds'"),
-        ("--seconds=x", "--seconds is 'x'; expected a number"),
-        ("--splits=5", "--splits is 5; expected"),
+        ("--job=3", "did you mean '--jobs'"),
+        ("--jobs=x", "--jobs is 'x'; expected a number"),
+        ("--sample_rate=8000", "made with sample_rate=16000"),
     ):
         code, said = say(*words, wrong)
         assert code == 2 and message in said
     assert "synthetic, mine), or YAML file" in say("--help")[1]
-    assert "Takes what is there." in say("mine", "--help")[1]
+    assert "What ``--help`` says" in say("mine", "--help")[1]
 
 
 @pytest.mark.parametrize("name", SETS)

@@ -30,6 +30,7 @@ from speechbrain_spmamba.prepare.sets.librimix_items import (
     read_metadata,
     row_files,
 )
+from speechbrain_spmamba.prepare.sets.options import split_places
 from speechbrain_spmamba.prepare.sets.wsj0mix import version_folder
 
 SPLITS = {"train": "train-100", "valid": "dev", "test": "test"}
@@ -95,14 +96,9 @@ def prepare(
     """
     if mixture not in ("both", "clean"):
         raise ValueError(f"mixture is {mixture}; expected both or clean")
-    splits = SPLITS if splits is None else splits
-    if not isinstance(splits, dict) or not splits:
-        raise ValueError(
-            f"splits is {splits!r}; expected {{test: test}} or the like"
-        )
     splits = {
-        split: list(names) if isinstance(names, (list, tuple)) else [names]
-        for split, names in splits.items()
+        split: [names] if isinstance(names, str) else list(names)
+        for split, names in split_places(splits, SPLITS, several=True).items()
     }
     unknown = [x for x in sum(splits.values(), []) if x not in list(SUBSETS)]
     if unknown:

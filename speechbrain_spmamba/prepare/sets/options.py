@@ -124,8 +124,8 @@ def check_splits(splits, known):
             )
 
 
-def split_places(splits, default):
-    """Where each split of a finished data set is.
+def split_places(splits, default, several=False):
+    """Where each split of a published data set is.
 
     Arguments
     ---------
@@ -133,6 +133,8 @@ def split_places(splits, default):
         Split name -> name of its folder or table.
     default : dict
         The same, where nothing is given.
+    several : bool
+        Whether a list of names will do as well.
 
     Returns
     -------
@@ -152,10 +154,11 @@ def split_places(splits, default):
     ValueError: splits is ['test']; expected {test: NAME} or the like
     """
     splits = default if splits is None else splits
+    kinds = (str, list, tuple) if several else str
     if (
         not isinstance(splits, dict)
         or not splits
-        or not all(isinstance(place, str) for place in splits.values())
+        or not all(isinstance(place, kinds) for place in splits.values())
     ):
         raise ValueError(
             f"splits is {splits!r}; expected {{test: NAME}} or the like"

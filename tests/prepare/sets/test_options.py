@@ -17,7 +17,15 @@ SETS = {
 
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize(
-    "splits", ["[test]", "test", "{}", "{test: 5}", "{test: {folder: x}}"]
+    "splits",
+    [
+        "[test]",
+        "test",
+        "{}",
+        "{test: 5}",
+        "{test: {folder: x}}",
+        "{../x: test}",
+    ],
 )
 def test_splits_that_are_none_are_told(tmp_path, capsys, name, splits):
     words = [name, str(tmp_path / "out"), *SETS[name], "--splits", splits]
