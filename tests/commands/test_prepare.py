@@ -34,8 +34,8 @@ def test_a_released_set_knows_its_name(tmp_path):
         write_noise(tmp_path / "test/a/b/1_2" / f"{part}.wav", rate=16000)
     words = [str(tmp_path / "out"), "--folder", str(tmp_path)]
     run("echoset", [*words, "--splits", "{test: test}"])
-    stamp = (tmp_path / "out" / "settings.json").read_text()
-    assert '"set": "echoset"' in stamp
+    settings = (tmp_path / "out" / "settings.json").read_text()
+    assert '"set": "echoset"' in settings
 
 
 def test_a_set_is_added_by_one_file_and_one_row(tmp_path, monkeypatch, capsys):

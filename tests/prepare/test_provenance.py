@@ -223,18 +223,18 @@ def test_plans_name_no_folder_and_are_made_again_after_a_move(tmp_path):
 
 
 @pytest.mark.parametrize("gone", [False, True])
-def test_a_stamp_of_an_older_version_is_taken_where_it_can_be(
+def test_settings_of_an_older_version_are_taken_where_they_can_be(
     tmp_path, caplog, gone
 ):
-    """It has absolute paths, and nothing on what was in them."""
+    """They have absolute paths, and nothing on what was in them."""
     corpora = write_corpora(tmp_path / "corpora")
     made = make_mixtures(corpora, tmp_path / "out")
     path = tmp_path / "out" / "settings.json"
-    stamp = json.loads(path.read_text())
-    del stamp["files"], stamp["join"]
+    settings = json.loads(path.read_text())
+    del settings["files"], settings["join"]
     for key in ("speech", "noise"):
-        stamp[f"{key}_folder"] = str((corpora / key).resolve())
-    path.write_text(json.dumps(stamp))
+        settings[f"{key}_folder"] = str((corpora / key).resolve())
+    path.write_text(json.dumps(settings))
     assert make_mixtures(corpora, tmp_path / "out") == made
     assert not caplog.text
     moved = corpora.rename(tmp_path / "moved")
@@ -247,7 +247,7 @@ def test_a_stamp_of_an_older_version_is_taken_where_it_can_be(
         make_mixtures(moved, tmp_path / "out")
 
 
-def test_a_damaged_stamp_is_named(tmp_path):
+def test_damaged_settings_are_named(tmp_path):
     (tmp_path / "settings.json").write_text('{"seed": ')
     with pytest.raises(ValueError, match="settings.json is damaged; remove"):
         Provenance(tmp_path, {}, {}).check(finished=True)

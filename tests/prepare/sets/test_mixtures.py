@@ -206,7 +206,7 @@ def test_a_damaged_utterance_is_named(corpora):
         _prepare(corpora)
 
 
-def test_the_stamp_is_readable(corpora):
+def test_settings_are_readable(corpora):
     _prepare(corpora)
-    stamp = json.loads((corpora / "out" / "settings.json").read_text())
-    assert stamp["seconds"] == 1.5 and stamp["splits"] == SPLITS
+    found = json.loads((corpora / "out" / "settings.json").read_text())
+    assert found["seconds"] == 1.5 and found["splits"] == SPLITS
