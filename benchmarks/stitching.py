@@ -77,7 +77,8 @@ def compare(model, mix, src, window, overlap, rng):
         # Which talker each stream has in this window.
         talkers.append(np.argsort(order)[stitcher.order].tolist())
     joined = np.concatenate([*joined, stitcher.flush()])
-    ideal = np.concatenate(list(stitch(right, shared, rate, align=False)))
+    stitcher = Stitcher(shared, rate, align=False)
+    ideal = np.concatenate(list(stitch(right, stitcher)))
     before = si_snr(torch.from_numpy(mix).expand(-1, 2), torch.from_numpy(src))
     scores = []
     for est in (ideal, joined[:, best_order(joined, src)]):

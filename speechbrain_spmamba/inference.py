@@ -1,29 +1,26 @@
 """Separation with a trained model: batches in memory, files on disk."""
 
-from numbers import Real
 from pathlib import Path
 
-import numpy as np
 import torch
 from speechbrain.inference.interfaces import Pretrained
 
 from speechbrain_spmamba.recordings.activity import activity, most_active
-from speechbrain_spmamba.recordings.channels import Mixdown
-from speechbrain_spmamba.recordings.files import (
-    FASTEST,
-    SLOWEST,
+from speechbrain_spmamba.recordings.block_reader import (
+    in_blocks,
     open_recording,
 )
-from speechbrain_spmamba.recordings.pending import subtype_like
+from speechbrain_spmamba.recordings.channels import Downmix, as_mono
+from speechbrain_spmamba.recordings.options import SeparationOptions
 from speechbrain_spmamba.recordings.separation import (
-    as_mono,
-    in_blocks,
-    output_paths,
-    report,
+    output_stem,
+    separate_in_memory,
+    separate_mono,
     separate_recording,
+    source_paths,
+    whole_rate,
     write_sources,
 )
-from speechbrain_spmamba.recordings.streams import separate_blocks
 from speechbrain_spmamba.weights.checked_model import (
     BUILD_ERRORS,
     check_header,
@@ -152,14 +149,12 @@ class WaveformSeparation(Pretrained):
         """The same as ``separate_batch``."""
         return self.separate_batch(mix, lengths)
 
-    def separate_file(
-        self, path, output_folder=None, subtype=None, channel=None, **options
-    ):
+    def separate_file(self, path, output_folder=None, progress=None, **options):
         """Separates a recording of any rate and number of channels.
 
-        Channels are averaged unless one is chosen, other rates are resampled
-        there and back, and long recordings are separated in windows. The
-        result is held in memory; ``separate_to_files`` does without.
+        Other rates are resampled there and back, and long recordings are
+        separated in windows. The result is held in memory;
+        ``separate_to_files`` does without.
 
         Arguments
         ---------
@@ -167,15 +162,11 @@ class WaveformSeparation(Pretrained):
             The mixture.
         output_folder : str or Path, optional
             Gets ``<name>_s1.wav``, ``<name>_s2.wav``, ...
-        subtype : str, optional
-            Sample format of these files, e.g. FLOAT or PCM_16; by default
-            that of the input. In an integer format, sources that would clip
-            are scaled down together, so that their relation stays.
-        channel : int, optional
-            The channel to separate, counted from 1; by default the mean of
-            all. A warning says where that leaves nothing.
+        progress : callable, optional
+            ``progress(seconds_done, seconds_in_all)``, called with each
+            block; the second is None where the length is not known.
         **options : dict
-            See ``separate_stream``.
+            Any of ``recordings.options.SeparationOptions``.
 
         Returns
         -------
@@ -188,17 +179,27 @@ class WaveformSeparation(Pretrained):
         ValueError
             No audio, a damaged file, or samples that are not finite.
         """
-        with open_recording(path, channel) as recording:
-            rate, own_subtype = recording.rate, recording.subtype
-            blocks = self.separate_stream(recording.blocks(), rate, **options)
-            est = np.concatenate(list(blocks))
-            recording.mixdown.warn(recording.name)
+        options = self._checked(options)
+        with open_recording(path, options.channel) as reader:
+            est, sample_rate = separate_in_memory(
+                self,
+                reader.blocks(),
+                reader.sample_rate,
+                options,
+                progress,
+                reader.seconds,
+            )
+            reader.downmix.warn(reader.name)
         if output_folder is not None:
-            subtype = subtype or subtype_like(own_subtype, "wav")
-            write_sources(path, est, rate, output_folder, subtype)
+            stem = output_stem(path, output_folder)
+            paths = source_paths(stem, est.shape[1], options.format)
+            subtype = options.subtype_like(reader.subtype)
+            write_sources(est, sample_rate, paths, subtype)
         return torch.from_numpy(est)
 
-    def separate_to_files(self, source, output_folder, kind="wav", **options):
+    def separate_to_files(
+        self, source, output_folder, kind="wav", progress=None, **options
+    ):
         """Separates a recording of any length in constant memory.
 
         Arguments
@@ -208,10 +209,9 @@ class WaveformSeparation(Pretrained):
         output_folder : str or Path
             Gets ``<name>_s1.wav``, ``<name>_s2.wav``, ..., all at the end.
         kind : str
-            wav or flac.
-        **options : dict
-            See ``separation.separate_recording`` (sample format, rate,
-            channel, number of speakers, progress) and ``separate_stream``.
+            ``format`` of the options.
+        progress, **options : callable, dict
+            See ``separate_file``.
 
         Returns
         -------
@@ -223,12 +223,16 @@ class WaveformSeparation(Pretrained):
         ValueError
             A bad recording, setting or disk.
         """
-        speakers = options.get("speakers") or self.hparams.num_spks
-        paths = output_paths(source, output_folder, speakers, kind)
-        return separate_recording(self, source, paths, **options)
+        options = self._checked({"format": kind, **options})
+        count = options.speakers or self.hparams.num_spks
+        stem = output_stem(source, output_folder)
+        paths = source_paths(stem, count, options.format)
+        return separate_recording(
+            self, source, paths, options, progress=progress
+        )
 
     def separate_array(
-        self, wave, rate, order="model", channel=None, **options
+        self, wave, sample_rate, order="model", progress=None, **options
     ):
         """Separates samples of any length that are in memory.
 
@@ -237,53 +241,42 @@ class WaveformSeparation(Pretrained):
         wave : numpy.ndarray or torch.Tensor
             Shape ``[T]`` or ``[T, channels]``; floats, or integers of which
             the largest is full scale.
-        rate : int
-            Rate in Hz.
+        sample_rate : int
+            Their rate in Hz.
         order : str
             "model": as the model gives them. "activity": from who speaks most
             to who does not; ``recordings.activity.activity`` tells who that is.
-        channel : int, optional
-            The channel to separate, counted from 1; by default the mean of
-            all.
-        **options : dict
-            See ``separate_stream``.
+        progress, **options : callable, dict
+            See ``separate_file``.
 
         Returns
         -------
         numpy.ndarray or torch.Tensor
-            What was given: float32, shape ``[T, num_spks]``, at ``rate``.
+            What was given: float32, shape ``[T, num_spks]``.
 
         Raises
         ------
         ValueError
             A wrong shape, type or order, no samples, or not finite.
         """
+        options = self._checked(options)
         if order not in ("model", "activity"):
             raise ValueError(f"order is '{order}'; expected model or activity")
-        rate, mixdown = _whole_rate(rate), Mixdown(channel)
-        mono = as_mono(wave, mixdown)
-        mixdown.warn("the samples")
+        sample_rate, downmix = whole_rate(sample_rate), Downmix(options.channel)
+        mono = as_mono(wave, downmix)
+        downmix.warn("the samples")
         if not len(mono):
             raise ValueError("there are no samples; nothing to separate")
-        options["seconds"] = len(mono) / rate
-        blocks = self.separate_stream(in_blocks(mono), rate, **options)
-        est = np.concatenate(list(blocks))
+        seconds = len(mono) / sample_rate
+        est, sample_rate = separate_in_memory(
+            self, in_blocks(mono), sample_rate, options, progress, seconds
+        )
         if order == "activity":
-            keep = options.get("keep_rate", True)
-            found = activity(est, rate if keep else self.hparams.sample_rate)
-            est = est[:, most_active(found)]
+            est = est[:, most_active(activity(est, sample_rate))]
         return torch.from_numpy(est) if torch.is_tensor(wave) else est
 
     def separate_stream(
-        self,
-        blocks,
-        rate,
-        keep_rate=True,
-        batch=None,
-        progress=None,
-        seconds=None,
-        channel=None,
-        **options,
+        self, blocks, sample_rate, progress=None, seconds=None, **options
     ):
         """Separates blocks as they come, in constant memory.
 
@@ -291,22 +284,13 @@ class WaveformSeparation(Pretrained):
         ---------
         blocks : iterable of numpy.ndarray or torch.Tensor
             The mixture in pieces of any size, ``[n]`` or ``[n, channels]``.
-        rate : int
+        sample_rate : int
             Their rate in Hz.
-        keep_rate : bool
-            Give the sources at this rate, not at that of the model.
-        batch : int, optional
-            Windows separated together; by default 1, on a GPU 4.
-        progress : callable, optional
-            ``progress(seconds_done, seconds)``, called with each block.
         seconds : float, optional
-            Length of the stream, for ``progress``.
-        channel : int, optional
-            The channel to separate, counted from 1; by default the mean of
-            all.
-        **options : dict
-            ``window``, ``overlap`` in seconds and ``mixture_consistent``, see
-            ``streams.separate_blocks``.
+            Length of the stream, for ``progress``, which gets None without.
+        progress, **options : callable, dict
+            As for ``separate_file``, without ``speakers``: they are chosen
+            when all has been heard.
 
         Yields
         ------
@@ -319,38 +303,24 @@ class WaveformSeparation(Pretrained):
         ValueError
             A wrong setting, or samples that are not finite.
         """
-        rate = _whole_rate(rate)
-        if batch is None:
-            batch = 1 if torch.device(self.device).type == "cpu" else 4
-        model_rate = self.hparams.sample_rate
-        output_rate = rate if keep_rate else model_rate
-        mixdown = Mixdown(channel)
-        found = separate_blocks(
-            self._separate_arrays,
-            (as_mono(block, mixdown) for block in blocks),
-            rate,
-            model_rate,
-            output_rate,
-            batch=batch,
-            **options,
+        options = self._checked(options)
+        if options.speakers is not None:
+            raise ValueError(
+                "who speaks most is known when a stream has ended; leave out "
+                "speakers, or take separate_to_files"
+            )
+        sample_rate, downmix = whole_rate(sample_rate), Downmix(options.channel)
+        mono = (as_mono(block, downmix) for block in blocks)
+        yield from separate_mono(
+            self, mono, sample_rate, options, progress, seconds
         )
-        yield from report(found, progress, output_rate, seconds)
-        mixdown.warn("the stream")
+        downmix.warn("the stream")
 
-    def _separate_arrays(self, mixes):
-        """``[B, T] -> [B, T, S]`` in numpy."""
-        return self.separate_batch(torch.from_numpy(mixes)).cpu().numpy()
-
-
-def _whole_rate(rate):
-    """A sample rate as an int; ValueError for none, or kHz by mistake."""
-    number = isinstance(rate, Real) and not isinstance(rate, bool)
-    if not number or not SLOWEST <= rate <= FASTEST or rate % 1:
-        raise ValueError(
-            f"the sample rate is {rate!r} Hz; give it in Hz, as a whole number "
-            f"from {SLOWEST} to {FASTEST}: 16000, not 16"
-        )
-    return int(rate)
+    def _checked(self, options):
+        """Options by their names as one value that suits this model."""
+        options = SeparationOptions(**options)
+        options.check_speakers(self.hparams.num_spks)
+        return options
 
 
 def strict_load(module, path):

@@ -15,9 +15,10 @@ import soundfile
 
 from speechbrain_spmamba.audio import open_audio, read_audio
 from speechbrain_spmamba.commands import jobs
-from speechbrain_spmamba.commands.jobs import Settings, separate_one
-from speechbrain_spmamba.commands.targets import find_targets
-from speechbrain_spmamba.recordings import files
+from speechbrain_spmamba.commands.inputs import find_inputs
+from speechbrain_spmamba.commands.jobs import Job, separate_one
+from speechbrain_spmamba.recordings import block_reader
+from speechbrain_spmamba.recordings.options import SeparationOptions
 from tests.separating import noise, parts_model
 
 SECONDS = 30  # until a recording counts as hanging
@@ -28,18 +29,11 @@ KINDS = {
     "mp3": "MPEG_LAYER_III",
     "aiff": "PCM_16",
 }
-SETTINGS = Settings(
+JOB = Job(
     model="model",
     device=None,
-    kind="wav",
-    subtype="FLOAT",
-    keep_rate=True,
-    speakers=None,
-    overwrite=False,
-    batch=None,
-    bar=False,
-    to_stdout=False,
-    options=(("overlap", 0.1), ("window", 0.5)),
+    trust=False,
+    options=SeparationOptions(window=0.5, overlap=0.1, subtype="FLOAT"),
 )
 
 
@@ -144,12 +138,12 @@ def _doubtful(folder):
 
 def _outcome(path, out):
     """Separates; checks all but whether it should have been possible."""
-    targets, errors = find_targets([str(path)], out)
+    inputs, errors = find_inputs([str(path)], out)
     if errors:
         return False, errors[0], []
     signal.alarm(SECONDS)
     try:
-        done, line, paths = separate_one(targets[0], SETTINGS)
+        done, line, paths = separate_one(inputs[0], JOB)
     finally:
         signal.alarm(0)
     assert line.isprintable(), line
@@ -193,7 +187,7 @@ def _check(folder, every):
 def folder(tmp_path, monkeypatch):
     model = parts_model()
     monkeypatch.setattr(jobs, "loaded", lambda *_: (model, "digest"))
-    monkeypatch.setattr(files, "PIPE_WAIT", 0.05)
+    monkeypatch.setattr(block_reader, "PIPE_WAIT", 0.05)
     return tmp_path
 
 
@@ -217,8 +211,8 @@ def test_hundreds_of_hostile_recordings(folder):
 def test_an_output_folder_that_cannot_be_written_is_reported(folder):
     path = _sound(folder / "a.wav", noise(5000))
     for out in ("/dev/null/out", "/proc/out"):
-        target = find_targets([str(path)], out)[0][0]
-        done, line, paths = separate_one(target, SETTINGS)
+        target = find_inputs([str(path)], out)[0][0]
+        done, line, paths = separate_one(target, JOB)
         assert not done and not paths
         assert line.startswith("error: ") and line.isprintable()
 
@@ -226,7 +220,7 @@ def test_an_output_folder_that_cannot_be_written_is_reported(folder):
 @unix
 def test_a_full_disk_is_reported_and_leaves_nothing(folder, monkeypatch):
     monkeypatch.setattr(
-        "speechbrain_spmamba.recordings.pending.tempfile.TemporaryFile",
+        "speechbrain_spmamba.recordings.source_writer.tempfile.TemporaryFile",
         lambda dir: open("/dev/full", "w+b"),
     )
     path = _sound(folder / "a.wav", noise(5000))

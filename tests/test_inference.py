@@ -241,7 +241,7 @@ def test_files_of_a_long_recording_are_what_memory_would_hold(parts, tmp_path):
     for index, name in enumerate(found.paths):
         np.testing.assert_array_equal(soundfile.read(name)[0], est[:, index])
     assert [a.speaks for a in found.activity][1] is False
-    assert (found.seconds, found.rate, found.gain) == (3.125, 16000, 1.0)
+    assert (found.seconds, found.sample_rate, found.gain) == (3.125, 16000, 1.0)
     done, total = zip(*seen, strict=True)
     assert list(done) == sorted(done) and done[-1] == total[-1] == 3.125
     assert len(done) > 2
@@ -310,6 +310,28 @@ def test_sources_can_be_made_to_sum_to_the_mixture(model):
 def test_the_rate_of_the_model_can_be_kept(parts):
     est = parts.separate_array(_noise(16001), 16000, keep_rate=False)
     assert est.shape == (8001, 2)
+
+
+def test_files_at_the_rate_of_the_model_say_so(parts, tmp_path):
+    path = _write(tmp_path / "a.wav", _noise(16001), 16000, "FLOAT")
+    est = parts.separate_file(path, tmp_path / "out", keep_rate=False)
+    info = soundfile.info(tmp_path / "out" / "a_s1.wav")
+    assert (info.samplerate, info.frames) == (8000, len(est)) == (8000, 8001)
+
+
+def test_the_most_active_outputs_can_be_all(tmp_path):
+    model, wave = parts_model(shares=(0.0, 1.0)), _noise(8000)
+    path = _write(tmp_path / "a.wav", wave, 8000, "FLOAT")
+    for est in (
+        model.separate_file(path, tmp_path / "out", speakers=1).numpy(),
+        model.separate_array(wave, 8000, speakers=1),
+    ):
+        np.testing.assert_allclose(est, wave[:, None], atol=1e-6)
+    assert len(list((tmp_path / "out").iterdir())) == 1
+    with pytest.raises(ValueError, match="3 speakers were asked for"):
+        model.separate_array(wave, 8000, speakers=3)
+    with pytest.raises(ValueError, match="when a stream has ended"):
+        next(model.separate_stream([wave], 8000, speakers=1))
 
 
 @pytest.mark.parametrize(

@@ -10,24 +10,24 @@ import os
 PATIENCE = datetime.timedelta(days=30)  # for the slowest process
 
 
-def rank_and_size():
+def rank_and_world_size():
     """Which process this is, and of how many.
 
     Returns
     -------
     rank : int
         From 0.
-    size : int
+    world_size : int
         1 where torchrun has not started this.
 
     Example
     -------
-    >>> rank_and_size()
+    >>> rank_and_world_size()
     (0, 1)
     """
-    size = int(os.environ.get("WORLD_SIZE", 1))
+    world_size = int(os.environ.get("WORLD_SIZE", 1))
     rank = int(os.environ.get("RANK", 0))
-    return (rank, size) if size > 1 else (0, 1)
+    return (rank, world_size) if world_size > 1 else (0, 1)
 
 
 def own_device(device):
@@ -49,12 +49,12 @@ def own_device(device):
     'cpu'
     """
     local = os.environ.get("LOCAL_RANK")
-    if device == "cuda" and local is not None and rank_and_size()[1] > 1:
+    if device == "cuda" and local is not None and rank_and_world_size()[1] > 1:
         return f"cuda:{local}"
     return device
 
 
-def worst_of_all(status):
+def highest_status(status):
     """Waits for all processes and gives the highest exit status.
 
     Arguments
@@ -69,10 +69,10 @@ def worst_of_all(status):
 
     Example
     -------
-    >>> worst_of_all(1)
+    >>> highest_status(1)
     1
     """
-    if rank_and_size()[1] == 1:
+    if rank_and_world_size()[1] == 1:
         return status
     import torch
     import torch.distributed as dist

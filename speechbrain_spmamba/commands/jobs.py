@@ -4,7 +4,6 @@ What runs in each process of `spmamba separate`. Nothing that is wrong with a
 recording or with the place for its outputs ends the process.
 """
 
-import math
 import shutil
 import sys
 import tempfile
@@ -13,72 +12,62 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from tqdm import tqdm
-
 from speechbrain_spmamba.audio import open_audio
 from speechbrain_spmamba.commands.device import load_model
+from speechbrain_spmamba.commands.inputs import STANDARD
 from speechbrain_spmamba.commands.output_tags import (
     digest_of_model,
     is_done,
-    make_mark,
+    make_tag,
 )
-from speechbrain_spmamba.commands.targets import STANDARD
+from speechbrain_spmamba.commands.separate_messages import (
+    error_line,
+    progress_bar,
+    separated_line,
+    skipped_line,
+)
 from speechbrain_spmamba.errors import explain
 from speechbrain_spmamba.files.names import shown
+from speechbrain_spmamba.recordings.options import SeparationOptions
 from speechbrain_spmamba.recordings.separation import separate_recording
 from speechbrain_spmamba.weights.model_folder import HPARAMS_FILE
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What is the same for all recordings.
+class Job:
+    """What is the same for all recordings of a command.
 
     Arguments
     ---------
-    model, device : str
+    model, device, trust : str, str or None, bool
         See ``commands.device.load_model``.
-    kind, subtype : str
-        Format and sample format of the outputs.
-    keep_rate : bool
-        At the rate of the input.
-    speakers : int or None
-        How many outputs.
+    options : SeparationOptions
+        How they are separated.
     overwrite : bool
         Replace what is there.
-    batch : int or None
-        Windows separated together; changes no result.
-    bar : bool
-        Draw a progress bar.
     to_stdout : bool
         Write to standard output.
-    options : tuple
-        Name and value of the options of ``streams.separate_blocks``.
-    trust : bool
-        See ``commands.device.load_model``.
+    bar : bool
+        Draw a progress bar.
     """
 
     model: str
-    device: str
-    kind: str
-    subtype: str
-    keep_rate: bool
-    speakers: int
-    overwrite: bool
-    batch: int
-    bar: bool
-    to_stdout: bool
-    options: tuple
-    trust: bool = False
+    device: str | None
+    trust: bool
+    options: SeparationOptions
+    overwrite: bool = False
+    to_stdout: bool = False
+    bar: bool = False
 
 
-def separate_one(target, settings):
+def separate_one(recording, job):
     """Separates one recording, whatever is wrong with it.
 
     Arguments
     ---------
-    target : speechbrain_spmamba.commands.targets.Target
+    recording : speechbrain_spmamba.commands.inputs.Input
         Which, and where to.
-    settings : Settings
+    job : Job
         How.
 
     Returns
@@ -91,93 +80,54 @@ def separate_one(target, settings):
         The outputs.
     """
     try:
-        model, digest = loaded(settings.model, settings.device, settings.trust)
-        if settings.to_stdout:
-            return True, _to_stdout(target, settings, model), []
-        return _to_files(target, settings, model, digest)
+        model, digest = loaded(job.model, job.device, job.trust)
+        if job.to_stdout:
+            return True, _to_stdout(recording, job, model), []
+        return True, *_to_files(recording, job, model, digest)
     except Exception as error:
         reason = explain(error)
         if reason is None:
             raise
-        text = shown(reason)
-        if shown(target.source) not in text:
-            text = f"{shown(target.source)}: {text}"
-        return False, f"error: {text}", []
+        return False, error_line(reason, recording.source), []
 
 
-def _to_files(target, settings, model, digest):
+def _to_files(recording, job, model, digest):
     """Separates into files, unless that is done."""
-    count = settings.speakers or model.hparams.num_spks
-    paths = target.paths(count, settings.kind)
-    source, mark = target.source, None
-    if source == STANDARD:
-        source = sys.stdin.buffer
-    elif Path(source).is_file():
+    count = job.options.speakers or model.hparams.num_spks
+    paths = recording.paths(count, job.options.format)
+    source, tag = recording.source, ""
+    if Path(source).is_file() and source != STANDARD:
         if any(path.exists() and path.samefile(source) for path in paths):
             raise ValueError(
                 f"{shown(source)} is also an output; give another output folder"
             )
         open_audio(source).close()  # what is no audio is said first
-        mark = make_mark(
-            source, digest, settings.kind, settings.subtype,
-            settings.keep_rate, settings.speakers, settings.options,
-        )  # fmt: skip
-    if not settings.overwrite and is_done(paths, mark):
-        return True, f"{shown(target.source)}: done before", paths
-    found = _separate(model, source, paths, settings, comment=mark or "")
-    return True, f"{shown(target.source)}: {found}", paths
+        tag = make_tag(source, digest, job.options)
+    if not job.overwrite and is_done(paths, tag):
+        return skipped_line(source), paths
+    return _separate(model, source, paths, job, tag), paths
 
 
-def _to_stdout(target, settings, model):
+def _to_stdout(recording, job, model):
     """Separates into one file with a channel a speaker, and sends it."""
-    source = sys.stdin.buffer if target.source == STANDARD else target.source
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"sources.{settings.kind}"
-        line = _separate(model, source, [path], settings, together=True)
+        path = Path(folder) / f"sources.{job.options.format}"
+        line = _separate(model, recording.source, [path], job)
         with open(path, "rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.buffer.flush()
-    return f"{shown(target.source)}: {line}"
+    return line
 
 
-def _separate(model, source, paths, settings, **more):
+def _separate(model, source, paths, job, tag=""):
     """Separates under a progress bar and describes what came out."""
     begin = time.perf_counter()
-    with tqdm(
-        unit="s",
-        disable=not settings.bar,
-        leave=False,
-        file=sys.stderr,
-        bar_format="{l_bar}{bar}| {n:.0f}/{total} s [{elapsed}<{remaining}]",
-    ) as bar:
-
-        def progress(done, total):
-            bar.total = total and math.ceil(total)
-            bar.update(done - bar.n)
-
+    stream = sys.stdin.buffer if source == STANDARD else source
+    with progress_bar(job.bar) as progress:
         found = separate_recording(
-            model,
-            source,
-            paths,
-            subtype=settings.subtype,
-            keep_rate=settings.keep_rate,
-            speakers=settings.speakers,
-            batch=settings.batch,
-            progress=progress if settings.bar else None,
-            **more,
-            **dict(settings.options),
+            model, stream, paths, job.options, tag, progress
         )
-    taken = time.perf_counter() - begin
-    parts = [
-        f"{found.seconds:.1f} s in {taken:.1f} s "
-        f"({taken / max(found.seconds, 1e-9):.2g} of real time)",
-        ", ".join(f"s{n + 1}: {a}" for n, a in enumerate(found.activity)),
-    ]
-    if found.cancelled:
-        parts.append("the channels cancel, --channel 1 takes one of them")
-    if found.gain < 1:
-        parts.append(f"scaled by {20 * math.log10(found.gain):.1f} dB")
-    return "; ".join(parts)
+    return separated_line(source, found, time.perf_counter() - begin)
 
 
 @lru_cache(maxsize=1)

@@ -1,9 +1,9 @@
 """Outputs say what they were made of, so that only what is done is skipped.
 
-Every output carries a mark in its comment field: digests of the recording, of
-its path, and of the model and the settings. A run that would write the same
-outputs finds its own marks and skips them. Outputs of the same recording by
-another model or with other settings are out of date and made again, as are
+Every output carries a tag in its comment field: digests of the recording, of
+its path, and of the model and the options. A run that would write the same
+outputs finds its own tags and skips them. Outputs of the same recording by
+another model or with other options are out of date and made again, as are
 those of a recording that has changed. Anything else under the same names is
 neither taken for done nor replaced unasked.
 """
@@ -15,10 +15,12 @@ from pathlib import Path
 import soundfile
 
 from speechbrain_spmamba.files.names import native, shown
+from speechbrain_spmamba.recordings.options import SeparationOptions
 
 PREFIX = "spmamba"
 DIGITS = 16  # of each digest
 BLOCK = 1 << 20  # bytes read at a time
+DEFAULT = SeparationOptions()
 
 
 def digest_of_model(model, settings=b""):
@@ -44,15 +46,17 @@ def digest_of_model(model, settings=b""):
     return digest.hexdigest()
 
 
-def make_mark(path, *settings):
-    """The mark of the outputs of a recording.
+def make_tag(path, digest, options):
+    """The tag of the outputs of a recording.
 
     Arguments
     ---------
     path : str or Path
         The recording.
-    *settings : tuple
-        Whatever else decides what comes out.
+    digest : str
+        That of the model.
+    options : speechbrain_spmamba.recordings.options.SeparationOptions
+        How it is separated.
 
     Returns
     -------
@@ -64,29 +68,45 @@ def make_mark(path, *settings):
     >>> path = getfixture("tmp_path") / "a.wav"
     >>> path.write_bytes(b"some samples")
     12
-    >>> make_mark(path, "model", 10.0) == make_mark(path, "model", 10.0)
-    True
-    >>> make_mark(path, "model", 10.0) == make_mark(path, "model", 20.0)
-    False
+    >>> make_tag(path, "model", SeparationOptions())
+    'spmamba ...'
     """
     content = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(BLOCK):
             content.update(block)
     place = hashlib.sha256(os.fsencode(os.path.abspath(path)))
-    digests = (content, place, hashlib.sha256(repr(settings).encode()))
+    made = hashlib.sha256(repr((digest, *_deciding(options))).encode())
+    digests = (content, place, made)
     return " ".join([PREFIX, *(d.hexdigest()[:DIGITS] for d in digests)])
 
 
-def is_done(paths, mark):
+def _deciding(options):
+    """The options that decide what comes out: all but ``batch``.
+
+    In the form that earlier versions gave them, so that their outputs are
+    taken for done: what is not chosen is left out, with one exception.
+    """
+    values = {k: v for k, v in vars(options).items() if k != "batch"}
+    first = ("format", "subtype", "keep_rate", "speakers")
+    rest = sorted(
+        (name, value)
+        for name, value in values.items()
+        if name not in first
+        and (name == "mixture_consistent" or value != getattr(DEFAULT, name))
+    )
+    return *(values[name] for name in first), tuple(rest)
+
+
+def is_done(paths, tag):
     """Whether outputs are there and were made as they would be made now.
 
     Arguments
     ---------
     paths : list of Path
         All outputs of one recording.
-    mark : str or None
-        Their mark; None for a recording that cannot be read twice, of which
+    tag : str
+        Their tag; empty for a recording that cannot be read twice, of which
         nothing is ever taken for done.
 
     Returns
@@ -104,10 +124,10 @@ def is_done(paths, mark):
         if not path.exists():
             done = False
             continue
-        found, wanted = _comment(path).split(), (mark or "").split()
-        marked = len(found) == len(wanted) == 4 and found[0] == PREFIX
+        found, wanted = _comment(path).split(), tag.split()
+        tagged = len(found) == len(wanted) == 4 and found[0] == PREFIX
         # The same content or path: a moved recording, or one that changed.
-        if not marked or not set(found[1:3]) & set(wanted[1:3]):
+        if not tagged or not set(found[1:3]) & set(wanted[1:3]):
             raise ValueError(
                 f"{shown(path)} exists and is not of this recording; "
                 "give another output folder, or --overwrite"

@@ -93,10 +93,8 @@ def serve(model, host, port):
     ---------
     model : speechbrain_spmamba.inference.WaveformSeparation
         The model.
-    host : str
-        Address.
-    port : int
-        Port.
+    host, port : str, int
+        See ``check_address``.
     """
     # Told to end by another process, it takes its temporary folder with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -118,7 +116,7 @@ def build_page(model, folder):
     Arguments
     ---------
     model : speechbrain_spmamba.inference.WaveformSeparation
-        The model.
+        Separates.
     folder : str or Path
         Gets a folder for each recording that is separated.
 
@@ -247,10 +245,8 @@ def launch(page, host, port, **options):
     ---------
     page : gradio.Blocks
         The page.
-    host : str
-        Address.
-    port : int
-        Port.
+    host, port : str, int
+        See ``check_address``.
     **options : dict
         Passed on to ``gradio.Blocks.launch``.
     """

@@ -15,7 +15,7 @@ from speechbrain_spmamba.audio import open_audio
 from speechbrain_spmamba.files.names import shown
 from speechbrain_spmamba.files.writing import replacing
 from speechbrain_spmamba.recordings.activity import ActivityMeter
-from speechbrain_spmamba.recordings.files import open_recording
+from speechbrain_spmamba.recordings.block_reader import open_recording
 from speechbrain_spmamba.scoring.spectrograms import draw_powers, power_columns
 
 SUBTYPE = "PCM_16"  # which every browser plays
@@ -37,7 +37,7 @@ class Voices:
     archive : Path
         ZIP file with all of this.
     cancelled : bool
-        The channels of the recording cancel in their mean.
+        See ``Separated``.
     """
 
     paths: list
@@ -47,9 +47,7 @@ class Voices:
     cancelled: bool
 
 
-def separate_upload(
-    model, path, folder, progress=None, channel=None, **options
-):
+def separate_upload(model, path, folder, progress=None, **options):
     """Separates a recording and prepares all that the page shows.
 
     Arguments
@@ -60,13 +58,8 @@ def separate_upload(
         The recording, of any length.
     folder : str or Path
         Where to.
-    progress : callable, optional
-        ``progress(seconds_done, seconds_in_all)``; None where the length is
-        not known.
-    channel : int, optional
-        The channel to separate, counted from 1; by default the mean of all.
-    **options : dict
-        See ``streams.separate_blocks``.
+    progress, **options : callable, dict
+        See ``WaveformSeparation.separate_file``.
 
     Returns
     -------
@@ -99,23 +92,18 @@ def separate_upload(
     path, folder = Path(path), Path(folder)
     try:
         found = model.separate_to_files(
-            path,
-            folder,
-            subtype=SUBTYPE,
-            progress=progress,
-            channel=channel,
-            **options,
+            path, folder, subtype=SUBTYPE, progress=progress, **options
         )
     except ValueError as error:
         # Uploads lie in folders that mean nothing to those who sent them.
         message = str(error).replace(shown(path), shown(path.name))
         raise ValueError(message) from None
-    meter = meter_of(found.paths, found.rate)
+    meter = meter_of(found.paths, found.sample_rate)
     lines = [activity_line(activity) for activity in meter.result()]
     figure = folder / f"{path.stem}_voices.png"
-    band = min(found.rate, model.hparams.sample_rate) / 2
-    with open_recording(path, channel) as recording:
-        draw_voices(figure, recording, found, lines, meter, band)
+    band = min(found.sample_rate, model.hparams.sample_rate) / 2
+    with open_recording(path, options.get("channel")) as reader:
+        draw_voices(figure, reader.blocks(), found, lines, meter, band)
     archive = folder / f"{path.stem}_voices.zip"
     pack(archive, [*found.paths, figure])
     return Voices(found.paths, lines, figure, archive, found.cancelled)
@@ -146,36 +134,36 @@ def activity_line(activity):
     return f"speaks {percent or 'less than 1'} % of the time"
 
 
-def meter_of(paths, rate):
+def meter_of(paths, sample_rate):
     """Listens to separated voices together.
 
     Arguments
     ---------
     paths : list of Path
         Files of one channel, one rate and one length.
-    rate : int
-        Rate in Hz.
+    sample_rate : int
+        Their rate in Hz.
 
     Returns
     -------
     speechbrain_spmamba.recordings.activity.ActivityMeter
         Who speaks, and when.
     """
-    meter = ActivityMeter(rate, keep=True)
+    meter = ActivityMeter(sample_rate, keep=True)
     for blocks in zip(*map(_blocks, paths), strict=True):
         meter.push(np.stack(blocks, 1))
     return meter
 
 
-def draw_voices(path, recording, found, lines, meter, band):
+def draw_voices(path, mixture, found, lines, meter, band):
     """Draws the mixture and its voices.
 
     Arguments
     ---------
     path : Path
         PNG file.
-    recording : speechbrain_spmamba.recordings.files.Recording
-        The mixture, open.
+    mixture : iterable of numpy.ndarray
+        The recording in blocks.
     found : speechbrain_spmamba.recordings.separation.Separated
         Its voices.
     lines : list of str
@@ -185,10 +173,10 @@ def draw_voices(path, recording, found, lines, meter, band):
     band : float
         Hz above which the model gives nothing.
     """
-    rate = found.rate
+    rate = found.sample_rate
     frames = round(found.seconds * rate)
     speaking, powers, bars = meter.speaking(), {}, {}
-    powers["recording"] = power_columns(recording.blocks(), rate, frames)
+    powers["recording"] = power_columns(mixture, rate, frames)
     for index, line in enumerate(lines):
         title = f"voice {index + 1}: {line}"
         blocks = _blocks(found.paths[index])

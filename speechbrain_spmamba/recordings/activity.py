@@ -62,8 +62,8 @@ class ActivityMeter:
 
     Arguments
     ---------
-    rate : int
-        Rate in Hz.
+    sample_rate : int
+        Of the outputs in Hz.
     keep : bool
         Remember each frame, for ``speaking``.
 
@@ -78,8 +78,9 @@ class ActivityMeter:
     ['56 % at -17 dB', 'no one speaks']
     """
 
-    def __init__(self, rate, keep=False):
-        self.size, self.rate = max(1, round(FRAME * rate)), rate
+    def __init__(self, sample_rate, keep=False):
+        self.size = max(1, round(FRAME * sample_rate))
+        self.sample_rate = sample_rate
         self.rest = None  # samples of an unfinished frame
         self.samples = 0
         self.counts = None  # frames by level, without copies, [S, bins]
@@ -142,10 +143,11 @@ class ActivityMeter:
 
     def _judge(self, counts, levels):
         """An Activity from the frames of one output above the limit."""
-        total, length = counts.sum(), self.samples / self.rate
+        total, length = counts.sum(), self.samples / self.sample_rate
         if not total:
             return Activity(False, 0.0, 0.0, float("-inf"))
-        seconds = min(float(total * self.size / self.rate), length)
+        seconds = float(total * self.size / self.sample_rate)
+        seconds = min(seconds, length)
         below = np.cumsum(counts) / total
         soft, loud = levels[np.searchsorted(below, (0.1, 0.9))]
         moves = loud - soft >= MOVES or seconds < STEADY
@@ -179,15 +181,15 @@ class ActivityMeter:
             counts += np.bincount(kept, minlength=len(counts))
 
 
-def activity(est, rate):
+def activity(est, sample_rate):
     """Whether someone speaks, for each output of a separated recording.
 
     Arguments
     ---------
     est : numpy.ndarray or torch.Tensor
-        Shape ``[T, S]``.
-    rate : int
-        Rate in Hz.
+        The whole of it, shape ``[T, S]``.
+    sample_rate : int
+        See ``ActivityMeter``.
 
     Returns
     -------
@@ -199,7 +201,7 @@ def activity(est, rate):
     >>> [found.speaks for found in activity(np.zeros((8000, 2)), 8000)]
     [False, False]
     """
-    meter = ActivityMeter(rate)
+    meter = ActivityMeter(sample_rate)
     meter.push(np.asarray(est))
     return meter.result()
 

@@ -1,4 +1,4 @@
-"""Several channels become one: their mean, or one of them.
+"""Samples of any kind become one channel: the mean of all, or one of them.
 
 Channels of opposite sign, from a cable or a microphone wired the wrong way
 round, cancel in the mean, all the time or where a part was joined to others.
@@ -9,9 +9,11 @@ said at the end.
 import logging
 
 import numpy as np
+import torch
 
 logger = logging.getLogger(__name__)
 
+MOST_CHANNELS = 64  # more are a transposed array
 CANCELLED = 100.0  # times softer (20 dB) than the mean of unrelated channels
 PIECE = 2048  # samples or more over which that is looked for
 LOST = 0.1  # share of all energy that has to lie in pieces that cancel
@@ -21,7 +23,7 @@ ADVICE = (
 )
 
 
-class Mixdown:
+class Downmix:
     """Makes blocks of a recording mono.
 
     Arguments
@@ -29,25 +31,16 @@ class Mixdown:
     channel : int, optional
         The channel to take, counted from 1; by default the mean of all.
 
-    Raises
-    ------
-    ValueError
-        No number of a channel.
-
     Example
     -------
-    >>> mixdown = Mixdown()
-    >>> mixdown(np.array([[0.5, -0.5], [0.2, -0.2]]))
+    >>> downmix = Downmix()
+    >>> downmix(np.array([[0.5, -0.5], [0.2, -0.2]]))
     array([0., 0.])
-    >>> mixdown.cancels
+    >>> downmix.cancels
     True
     """
 
     def __init__(self, channel=None):
-        if channel is not None and channel < 1:
-            raise ValueError(
-                f"channel is {channel}; channels are counted from 1"
-            )
         self.channel, self.channels = channel, 1
         # Of the present piece: samples, energies of a channel and the mean.
         self.samples, self.own, self.mean = 0, 0.0, 0.0
@@ -58,7 +51,7 @@ class Mixdown:
         """Takes ``[n, C]``, gives ``[n]``."""
         self.channels = block.shape[1]
         if self.channel is not None:
-            if self.channel > self.channels:
+            if not 1 <= self.channel <= self.channels:
                 raise ValueError(
                     f"channel {self.channel} was asked for, and there are "
                     f"{self.channels}; give 1 to {self.channels}"
@@ -103,3 +96,62 @@ class Mixdown:
         """
         if self.cancels:
             logger.warning("%s: " + ADVICE, name, 100 * self.share)
+
+
+def as_mono(wave, downmix=None):
+    """Samples of any kind as the mean of their channels, or one of them.
+
+    Arguments
+    ---------
+    wave : numpy.ndarray or torch.Tensor
+        As ``WaveformSeparation.separate_array`` takes it.
+    downmix : Downmix, optional
+        Which channel, and what has gone by of the same stream.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, shape ``[T]``.
+
+    Raises
+    ------
+    ValueError
+        Another shape, no such channel, or samples that are not finite.
+
+    Example
+    -------
+    >>> as_mono(np.array([[16384, 0], [0, 0]], "int16"))
+    array([0.25, 0.  ], dtype=float32)
+    """
+    if isinstance(wave, torch.Tensor):
+        wave = wave.detach().cpu()
+        wave = (wave.float() if wave.is_floating_point() else wave).numpy()
+    wave = np.asarray(wave)
+    if wave.ndim not in (1, 2) or (wave.ndim == 2 and not wave.shape[1]):
+        raise ValueError(
+            f"samples have shape {list(wave.shape)}; expected [T] or "
+            "[T, channels]"
+        )
+    if wave.ndim == 2 and wave.shape[1] > MOST_CHANNELS:
+        raise ValueError(
+            f"samples have shape {list(wave.shape)}, more than "
+            f"{MOST_CHANNELS} channels; expected [T, channels]: transpose them"
+        )
+    if wave.dtype.kind == "u":
+        half = (int(np.iinfo(wave.dtype).max) + 1) // 2
+        wave = (wave.astype(np.float64) - half) / half
+    elif wave.dtype.kind == "i":
+        wave = wave / -float(np.iinfo(wave.dtype).min)
+    elif wave.dtype.kind != "f":
+        raise ValueError(
+            f"samples are of type {wave.dtype}; expected floats or integers"
+        )
+    columns = wave[:, None] if wave.ndim == 1 else wave
+    wave = (downmix or Downmix())(columns)
+    with np.errstate(over="ignore"):
+        wave = wave.astype("float32")
+    if not np.isfinite(wave).all():
+        raise ValueError(
+            "samples are NaN or infinite; repair or leave out the recording"
+        )
+    return wave

@@ -91,22 +91,22 @@ class Profile:
         return np.maximum(self.squares / self.frames - np.square(mean), 0.0)
 
 
-def profiles(waves, rate):
+def profiles(waves, sample_rate):
     """Profiles of the outputs of one window.
 
     Arguments
     ---------
     waves : numpy.ndarray
         Shape ``[T, S]``.
-    rate : int
-        Rate in Hz.
+    sample_rate : int
+        Their rate in Hz.
 
     Returns
     -------
     list of Profile
         One an output.
     """
-    size = max(16, round(FRAME * rate))
+    size = max(16, round(FRAME * sample_rate))
     count, outputs = len(waves) // size, waves.shape[1]
     found = [Profile() for _ in range(outputs)]
     if not count:
@@ -125,7 +125,7 @@ def profiles(waves, rate):
     for profile, rows, levels, use in zip(
         found, power, level, counts, strict=True
     ):
-        bands = rows[use] @ mel_bands(size, rate)
+        bands = rows[use] @ _mel_bands(size, sample_rate)
         # 50 dB below the frame's level is noise, whatever it is.
         floor = rows[use].sum(-1, keepdims=True) * 1e-5
         bands = _db(bands + floor) - levels[use, None]
@@ -134,33 +134,18 @@ def profiles(waves, rate):
 
 
 @lru_cache(maxsize=8)
-def mel_bands(size, rate):
-    """Triangular bands, equally wide on the mel scale.
+def _mel_bands(size, sample_rate):
+    """Triangular bands of a frame, float32 ``[size // 2 + 1, BANDS]``.
 
-    Arguments
-    ---------
-    size : int
-        Samples of a frame.
-    rate : int
-        Rate in Hz.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape ``[size // 2 + 1, BANDS]``.
-
-    Example
-    -------
-    >>> mel_bands(512, 16000).shape
-    (257, 24)
+    Their sides are straight on the mel scale. Those of torchaudio, straight in
+    Hz, differ by up to 0.012: enough to join close calls otherwise.
     """
-    mel = _mel(np.linspace(0, rate / 2, size // 2 + 1))[:, None]
-    edges = np.linspace(_mel(min(LOWEST, rate / 8)), mel[-1, 0], BANDS + 2)
+    mel = _mel(np.linspace(0, sample_rate / 2, size // 2 + 1))[:, None]
+    lowest = _mel(min(LOWEST, sample_rate / 8))
+    edges = np.linspace(lowest, mel[-1, 0], BANDS + 2)
     low, middle, high = edges[:-2], edges[1:-1], edges[2:]
-    rising, falling = (
-        (mel - low) / (middle - low),
-        (high - mel) / (high - middle),
-    )
+    rising = (mel - low) / (middle - low)
+    falling = (high - mel) / (high - middle)
     return np.maximum(0, np.minimum(rising, falling)).astype("float32")
 
 

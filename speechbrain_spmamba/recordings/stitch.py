@@ -40,8 +40,8 @@ class Stitcher:
     ---------
     overlap : int
         Samples that a window shares with the one before, at least.
-    rate : int
-        Rate in Hz.
+    sample_rate : int
+        Of the windows in Hz.
     align : bool
         False where the windows are known to be in one order.
 
@@ -56,8 +56,9 @@ class Stitcher:
     True
     """
 
-    def __init__(self, overlap, rate, align=True):
-        self.overlap, self.rate, self.align = overlap, rate, align
+    def __init__(self, overlap, sample_rate, align=True):
+        self.overlap, self.align = overlap, align
+        self.sample_rate = sample_rate
         ramp = (np.arange(overlap) + 0.5) / overlap
         self.rise = np.sin(ramp * np.pi / 2)[:, None].astype("float32") ** 2
         self.tail = None  # end of the streams, which the next window changes
@@ -81,7 +82,7 @@ class Stitcher:
         numpy.ndarray
             Samples of the streams that are final, shape ``[n, S]``.
         """
-        found, loudest = profiles(est, self.rate), _loudest(est)
+        found, loudest = profiles(est, self.sample_rate), _loudest(est)
         begin = 0
         order = np.arange(est.shape[1])
         if self.tail is None:
@@ -159,26 +160,21 @@ def heard(tail, head, tail_loudest, head_loudest):
     return np.sqrt(np.outer(a, b)) * alike
 
 
-def stitch(windows, overlap, rate, align=True):
+def stitch(windows, stitcher):
     """Joins a stream of separated windows.
 
     Arguments
     ---------
     windows : iterable of tuple
         First sample, and outputs ``[W, S]``.
-    overlap : int
-        Samples that neighbours share, at least.
-    rate : int
-        Rate in Hz.
-    align : bool
-        False where the windows are known to be in one order.
+    stitcher : Stitcher
+        A new one.
 
     Yields
     ------
     numpy.ndarray
         Streams, each ``[n, S]``, none of them empty.
     """
-    stitcher = Stitcher(overlap, rate, align)
     for start, est in windows:
         final = stitcher.push(start, est)
         if len(final):

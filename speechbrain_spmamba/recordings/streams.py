@@ -13,23 +13,10 @@ from itertools import islice
 import numpy as np
 
 from speechbrain_spmamba.audio import resample_blocks
-from speechbrain_spmamba.recordings.stitch import stitch
-
-WINDOW = 10.0  # seconds
-OVERLAP = 2.0  # seconds of a window that the next one covers again
+from speechbrain_spmamba.recordings.stitch import Stitcher, stitch
 
 
-def separate_blocks(
-    separate,
-    blocks,
-    rate,
-    model_rate,
-    output_rate,
-    window=WINDOW,
-    overlap=OVERLAP,
-    batch=1,
-    mixture_consistent=False,
-):
+def separate_blocks(separate, blocks, sample_rate, model_rate, options):
     """Separates a stream.
 
     Arguments
@@ -38,21 +25,12 @@ def separate_blocks(
         The model on arrays: ``[B, W] -> [B, W, S]``, at ``model_rate``.
     blocks : iterable of numpy.ndarray
         The mixture, float32, each ``[n]``.
-    rate : int
+    sample_rate : int
         Its rate in Hz.
     model_rate : int
         Rate of the model in Hz.
-    output_rate : int
-        Wanted rate in Hz: ``rate`` or ``model_rate``.
-    window : float
-        Length in seconds of what the model gets to hear at once. A shorter
-        stream is separated as a whole.
-    overlap : float
-        Seconds that neighbouring windows share, up to half a window.
-    batch : int
-        Windows separated together.
-    mixture_consistent : bool
-        Make the sources sum to the mixture.
+    options : speechbrain_spmamba.recordings.options.SeparationOptions
+        Windows, rate of the output, and whether it sums to the mixture.
 
     Yields
     ------
@@ -62,87 +40,45 @@ def separate_blocks(
     Raises
     ------
     ValueError
-        A window or an overlap that makes no sense; a model that gives what
-        is not finite.
+        The model gives what is not finite.
 
     Example
     -------
+    >>> from speechbrain_spmamba.recordings.options import SeparationOptions
     >>> def halves(mix):
     ...     return np.stack([mix / 2, mix / 2], -1)
     >>> blocks = [np.ones(7000, "float32")] * 5
-    >>> found = list(
-    ...     separate_blocks(halves, blocks, 16000, 8000, 16000, 1, 0.1)
-    ... )
+    >>> options = SeparationOptions(window=1, overlap=0.1)
+    >>> found = list(separate_blocks(halves, blocks, 16000, 8000, options))
     >>> np.concatenate(found).shape
     (35000, 2)
     """
-    size, shared = window_samples(window, overlap, model_rate)
-    pending = Pending()
+    size, shared = options.window_samples(model_rate)
+    output_rate = options.output_rate(sample_rate, model_rate)
+    original = MixtureBuffer()
     mixture = (block[:, None] for block in blocks)
-    if output_rate == rate:
-        mixture = pending.watch(mixture)
-        mixture = resample_blocks(mixture, rate, model_rate)
+    if output_rate == sample_rate:
+        mixture = original.watch(mixture)
+        mixture = resample_blocks(mixture, sample_rate, model_rate)
     else:
-        mixture = pending.watch(resample_blocks(mixture, rate, model_rate))
+        mixture = resample_blocks(mixture, sample_rate, model_rate)
+        mixture = original.watch(mixture)
     pieces = windows(mixture, size, size - shared)
-    estimates = separated(pieces, separate, batch, mixture_consistent)
-    joined = stitch(estimates, shared, model_rate)
-    sources = resample_blocks(joined, model_rate, output_rate)
-    for block in sources:
-        original = pending.take(len(block))
+    estimates = separate_windows(pieces, separate, options)
+    joined = stitch(estimates, Stitcher(shared, model_rate))
+    for block in resample_blocks(joined, model_rate, output_rate):
+        mix = original.take(len(block))
         # Rounding up twice may have left a sample too many.
-        block = block[: len(original)]
-        if mixture_consistent:
+        block = block[: len(mix)]
+        if options.mixture_consistent:
             # What lies beyond the model's band is shared evenly.
-            rest = original - block.sum(1, keepdims=True)
+            rest = mix - block.sum(1, keepdims=True)
             block = block + rest / block.shape[1]
         if len(block):
             yield block
 
 
-def window_samples(window, overlap, rate):
-    """Window and overlap in samples, checked.
-
-    Arguments
-    ---------
-    window : float
-        Seconds.
-    overlap : float
-        Seconds.
-    rate : int
-        Rate in Hz.
-
-    Returns
-    -------
-    size : int
-        Samples of a window.
-    shared : int
-        Samples of the overlap.
-
-    Raises
-    ------
-    ValueError
-        No window, or an overlap of none or more than half of it.
-
-    Example
-    -------
-    >>> window_samples(4, 1, 8000)
-    (32000, 8000)
-    """
-    if not 0.1 <= window <= 3600:
-        raise ValueError(
-            f"window is {window} s; give 0.1 to 3600 seconds, a few times as "
-            "long as what the model was trained on"
-        )
-    if not 0 < overlap <= window / 2:
-        raise ValueError(
-            f"overlap is {overlap} s; give more than 0 and at most half of "
-            f"the window of {window} s"
-        )
-    return round(window * rate), max(1, round(overlap * rate))
-
-
-class Pending:
+class MixtureBuffer:
     """The mixture from where sources have been given out, up to where read."""
 
     def __init__(self):
@@ -227,20 +163,15 @@ def _at_least(blocks, count):
         yield np.concatenate(group)
 
 
-def separated(pieces, separate, batch=1, mixture_consistent=False):
+def separate_windows(pieces, separate, options):
     """Runs the model on windows, some at a time.
 
     Arguments
     ---------
     pieces : iterable of tuple
         First sample, and window ``[W, 1]``.
-    separate : callable
-        ``[B, W] -> [B, W, S]``.
-    batch : int
-        Windows separated together.
-    mixture_consistent : bool
-        Give the sources what they lack of the mixture, in the ratio of their
-        energies (Wisdom et al., arXiv 1811.08521).
+    separate, options : callable, SeparationOptions
+        See ``separate_blocks``.
 
     Yields
     ------
@@ -256,7 +187,7 @@ def separated(pieces, separate, batch=1, mixture_consistent=False):
     """
     pieces = iter(pieces)
     # A window of another length is alone in its stream, so batches fit.
-    while group := list(islice(pieces, batch)):
+    while group := list(islice(pieces, options.batch or 1)):
         mixes = np.stack([piece[:, 0] for _, piece in group])
         estimates = separate(mixes)
         if not np.isfinite(estimates).all():
@@ -265,18 +196,23 @@ def separated(pieces, separate, batch=1, mixture_consistent=False):
                 "precision or window, or check its weights"
             )
         for (start, _), mix, est in zip(group, mixes, estimates, strict=True):
-            yield start, consistent(mix, est) if mixture_consistent else est
+            if options.mixture_consistent:
+                est = add_rest(mix, est)
+            yield start, est
 
 
-def consistent(mix, est):
-    """Shares out what the sources lack of the mixture.
+def add_rest(mix, est):
+    """Adds to sources what they lack of the mixture.
+
+    It is shared in the ratio of their energies: the mixture consistency of
+    Wisdom et al., arXiv 1811.08521.
 
     Arguments
     ---------
     mix : numpy.ndarray
         Shape ``[T]``.
     est : numpy.ndarray
-        Shape ``[T, S]``.
+        The sources, shape ``[T, S]``.
 
     Returns
     -------
@@ -285,7 +221,7 @@ def consistent(mix, est):
 
     Example
     -------
-    >>> consistent(np.ones(2), np.array([[0.6, 0.0], [0.6, 0.0]]))
+    >>> add_rest(np.ones(2), np.array([[0.6, 0.0], [0.6, 0.0]]))
     array([[1., 0.],
            [1., 0.]])
     """

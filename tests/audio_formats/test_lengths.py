@@ -277,7 +277,7 @@ def test_no_other_place_of_the_package_believes_a_header():
     }
     # Files just written and read back, their comments, and bytes in memory.
     own = {
-        "recordings/pending.py",
+        "recordings/source_writer.py",
         "commands/output_tags.py",
         "prepare/scenes/plans.py",
     }

@@ -241,7 +241,7 @@ def test_each_rank_takes_its_share(call, monkeypatch):
         _write(f"in/{number}.wav")
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setattr(
-        "speechbrain_spmamba.commands.distributed.worst_of_all", lambda s: s
+        "speechbrain_spmamba.commands.distributed.highest_status", lambda s: s
     )
     for rank in "01":
         monkeypatch.setenv("RANK", rank)

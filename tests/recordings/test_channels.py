@@ -12,7 +12,7 @@ import soundfile
 from speechbrain_spmamba import cli
 from speechbrain_spmamba.commands import jobs
 from speechbrain_spmamba.demo import voices
-from speechbrain_spmamba.recordings.channels import Mixdown
+from speechbrain_spmamba.recordings.channels import Downmix
 from tests import SHARED
 from tests.separating import noise, parts_model
 
@@ -26,10 +26,10 @@ def antiphase(frames=8000, rest=1e-3):
 
 
 def cancels(wave):
-    mixdown = Mixdown()
+    downmix = Downmix()
     for block in np.split(wave, [1, 10, len(wave) // 2]):
-        mixdown(block)
-    return mixdown.cancels
+        downmix(block)
+    return downmix.cancels
 
 
 @pytest.fixture

@@ -46,7 +46,9 @@ def _gap(sources, leak=30.0, rate=RATE):
     found = list(_estimates(sources, leak, rate))
     joined, _ = _streams(found, rate)
     right = [(start, est[:, np.argsort(order)]) for start, est, order in found]
-    ideal = np.concatenate(list(stitch(right, 2 * rate, rate, align=False)))
+    ideal = np.concatenate(
+        list(stitch(right, Stitcher(2 * rate, rate, align=False)))
+    )
 
     def score(est):
         src = torch.tensor(sources)
@@ -120,14 +122,14 @@ def test_copies_of_one_talker_keep_their_levels():
     wave = np.stack([one, 0.3 * one], 1)
     pieces = windows([wave], 10 * RATE, 8 * RATE)
     shuffled = [(s, w[:, :: (-1) ** n]) for n, (s, w) in enumerate(pieces)]
-    joined = np.concatenate(list(stitch(shuffled, 2 * RATE, RATE)))
+    joined = np.concatenate(list(stitch(shuffled, Stitcher(2 * RATE, RATE))))
     np.testing.assert_allclose(joined, wave, atol=1e-6)
 
 
 def test_one_output_needs_no_order():
     wave = noise(30 * RATE, 1)
     pieces = windows([wave], 10 * RATE, 8 * RATE)
-    joined = np.concatenate(list(stitch(pieces, 2 * RATE, RATE)))
+    joined = np.concatenate(list(stitch(pieces, Stitcher(2 * RATE, RATE))))
     np.testing.assert_allclose(joined, wave, atol=1e-7)
 
 
@@ -139,7 +141,9 @@ def _levels(*outputs, size=100):
 def test_windows_are_cross_faded_where_they_share_samples():
     # The last one shares more than it must: what came before has settled it.
     windows = [(0, _levels(0)), (80, _levels(2)), (90, _levels(5))]
-    joined = np.concatenate(list(stitch(windows, 20, 1000, align=False)))
+    joined = np.concatenate(
+        list(stitch(windows, Stitcher(20, 1000, align=False)))
+    )
     rise = np.sin(np.pi / 2 * (np.arange(20) + 0.5) / 20) ** 2
     wanted = [[0] * 80, 2 * rise, [2] * 60, 2 + 3 * rise, [5] * 10]
     assert joined.dtype == np.float32
@@ -148,19 +152,21 @@ def test_windows_are_cross_faded_where_they_share_samples():
 
 def test_samples_are_given_as_soon_as_no_window_changes_them():
     windows = [(start, _levels(0, 1)) for start in (0, 80, 160)]
-    pieces = list(stitch(windows, 20, 1000))
+    pieces = list(stitch(windows, Stitcher(20, 1000)))
     assert [len(piece) for piece in pieces] == [80, 80, 80, 20]
-    assert list(stitch([], 20, 1000)) == []
-    short = list(stitch([(0, _levels(0, size=15))], 20, 1000))
+    assert list(stitch([], Stitcher(20, 1000))) == []
+    short = list(stitch([(0, _levels(0, size=15))], Stitcher(20, 1000)))
     assert [len(piece) for piece in short] == [15]
 
 
 def test_windows_in_a_known_order_are_joined_as_they_are():
     talkers = noise(180, 2)
     windows = [(0, talkers[:100]), (80, talkers[80:, ::-1])]
-    joined = np.concatenate(list(stitch(windows, 20, 1000, align=False)))
+    joined = np.concatenate(
+        list(stitch(windows, Stitcher(20, 1000, align=False)))
+    )
     np.testing.assert_array_equal(joined[100:], talkers[100:, ::-1])
-    joined = np.concatenate(list(stitch(windows, 20, 1000)))
+    joined = np.concatenate(list(stitch(windows, Stitcher(20, 1000))))
     np.testing.assert_allclose(joined, talkers, atol=1e-7)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from speechbrain_spmamba.recordings.options import SeparationOptions
 from speechbrain_spmamba.recordings.streams import separate_blocks, windows
 from tests.separating import noise
 
@@ -11,10 +12,10 @@ def _halves(mixes):
     return np.stack([0.75 * mixes, 0.25 * mixes], -1)
 
 
-def _run(wave, separate=_halves, block=700, rates=(8000,) * 3, **options):
+def _run(wave, separate=_halves, block=700, rates=(8000, 8000), **options):
     blocks = [wave[i : i + block] for i in range(0, len(wave), block)]
-    options = {"window": 1.0, "overlap": 0.25, **options}
-    found = separate_blocks(separate, blocks, *rates, **options)
+    options = SeparationOptions(**{"window": 1.0, "overlap": 0.25, **options})
+    found = separate_blocks(separate, blocks, *rates, options)
     return np.concatenate(list(found))
 
 
@@ -79,10 +80,8 @@ def test_what_is_read_ahead_does_not_grow_with_the_length(batch):
             read += 1000
             yield noise(1000, seed=number)
 
-    given = 0
-    for block in separate_blocks(
-        _halves, blocks(), 16000, 8000, 16000, 1.0, 0.25, batch
-    ):
+    given, options = 0, SeparationOptions(1.0, 0.25, batch)
+    for block in separate_blocks(_halves, blocks(), 16000, 8000, options):
         given += len(block)
         ahead.append(read - given)
     assert given == 400_000
@@ -90,18 +89,18 @@ def test_what_is_read_ahead_does_not_grow_with_the_length(batch):
     assert max(ahead) < 16000 * (1 + batch) + 2000
 
 
-@pytest.mark.parametrize("rates", [(44100, 8000, 44100), (8000, 16000, 8000)])
+@pytest.mark.parametrize("rates", [(44100, 8000), (8000, 16000)])
 @pytest.mark.parametrize("frames", [1, 9, 50001])
 def test_length_survives_another_rate(rates, frames):
     assert _run(noise(frames), rates=rates).shape == (frames, 2)
 
 
 def test_the_rate_of_the_model_can_be_kept():
-    found = _run(noise(16001), rates=(16000, 8000, 8000))
+    found = _run(noise(16001), rates=(16000, 8000), keep_rate=False)
     assert found.shape == (8001, 2)
 
 
-@pytest.mark.parametrize("rates", [(8000,) * 3, (44100, 8000, 44100)])
+@pytest.mark.parametrize("rates", [(8000, 8000), (44100, 8000)])
 def test_sources_sum_to_the_mixture_if_asked(rates):
     def separate(mixes):
         return np.stack([0.5 * mixes, 0.0 * mixes], -1)
@@ -116,17 +115,3 @@ def test_sources_sum_to_the_mixture_if_asked(rates):
 def test_a_model_that_breaks_down_is_named():
     with pytest.raises(ValueError, match="the model gave NaN"):
         _run(noise(9000), lambda mixes: _halves(mixes) * np.nan)
-
-
-@pytest.mark.parametrize(
-    "options, message",
-    [
-        ({"window": 0}, "window is 0"),
-        ({"window": float("nan")}, "window is nan"),
-        ({"overlap": 0.6}, "at most half"),
-        ({"overlap": 0}, "overlap is 0"),
-    ],
-)
-def test_windows_that_make_no_sense_are_refused(options, message):
-    with pytest.raises(ValueError, match=message):
-        _run(noise(100), **options)

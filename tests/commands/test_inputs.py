@@ -2,7 +2,7 @@
 
 import pytest
 
-from speechbrain_spmamba.commands.targets import find_targets
+from speechbrain_spmamba.commands.inputs import find_inputs
 
 
 @pytest.fixture
@@ -19,9 +19,9 @@ def tree(tmp_path, monkeypatch):
 
 
 def _names(*names, output="out"):
-    targets, errors = find_targets(names, output)
+    inputs, errors = find_inputs(names, output)
     assert not errors
-    return {t.source: t.paths(1)[0].as_posix() for t in targets}
+    return {t.source: t.paths(1)[0].as_posix() for t in inputs}
 
 
 def test_a_folder_is_mirrored(tree):
@@ -77,13 +77,13 @@ def test_outputs_within_the_input_are_no_input(tree):
 
 def test_input_and_output_are_not_the_same_folder(tree):
     with pytest.raises(ValueError, match="in is input and output"):
-        find_targets(["in"], tree / "in")
+        find_inputs(["in"], tree / "in")
 
 
 def test_what_holds_no_audio_is_reported(tree):
     (tree / "empty").mkdir()
-    targets, errors = find_targets(["empty", "no*.wav", "", "in/a.wav"], "out")
-    assert [t.source for t in targets] == ["in/a.wav"]
+    inputs, errors = find_inputs(["empty", "no*.wav", "", "in/a.wav"], "out")
+    assert [t.source for t in inputs] == ["in/a.wav"]
     assert errors == [
         "empty holds no audio",
         "no*.wav matches no audio file",
@@ -113,6 +113,6 @@ def test_links_are_followed_and_links_to_nothing_are_errors(tree, name):
     assert _names(name)["in/disk/x.opus"] == "out/disk/x_s1.wav"
     assert len(_names(name)) == 5
     (tree / "in/gone").symlink_to("nowhere")
-    targets, errors = find_targets([name], "out")
-    assert len(targets) == 5
+    inputs, errors = find_inputs([name], "out")
+    assert len(inputs) == 5
     assert errors == ["in/gone is a link to nothing"]

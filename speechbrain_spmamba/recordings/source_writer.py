@@ -18,40 +18,34 @@ from speechbrain_spmamba.files.writing import replacing_all
 from speechbrain_spmamba.recordings.activity import ActivityMeter
 
 BLOCK = 1 << 16  # samples copied at a time
-# Formats of files, and what they can hold.
-SUBTYPES = {
-    "wav": ("PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"),
-    "flac": ("PCM_16", "PCM_24"),
-}
 UNSCALED = ("FLOAT", "DOUBLE")
 WAV_LIMIT = 0xFFFF0000  # bytes; longer ones need the header of RF64
-FLAC_FASTEST, FLAC_CHANNELS = 655_350, 8  # Hz; channels
 
 
-class Spool:
+class SourceWriter:
     """Sources on their way to files.
 
     Arguments
     ---------
-    rate : int
-        Rate in Hz.
+    sample_rate : int
+        Of sources and files in Hz.
     folder : str or Path, optional
         Where the temporary file lies; it takes 4 bytes a sample and source.
 
     Example
     -------
     >>> folder = getfixture("tmp_path")
-    >>> with Spool(8000, folder) as spool:
-    ...     spool.push(np.full((4000, 2), 1.5, "float32"))
-    ...     gain = spool.write([folder / "a.wav", folder / "b.wav"], "PCM_16")
+    >>> with SourceWriter(8000, folder) as writer:
+    ...     writer.push(np.full((4000, 2), 1.5, "float32"))
+    ...     gain = writer.write([folder / "a.wav", folder / "b.wav"], "PCM_16")
     >>> round(gain, 3), soundfile.info(folder / "b.wav").frames
     (0.667, 4000)
     """
 
-    def __init__(self, rate, folder=None):
-        self.rate, self.frames, self.peak = rate, 0, 0.0
-        self.sources = 0
-        self.meter = ActivityMeter(rate)
+    def __init__(self, sample_rate, folder=None):
+        self.sample_rate, self.sources = sample_rate, 0
+        self.frames, self.peak = 0, 0.0
+        self.meter = ActivityMeter(sample_rate)
         if folder is not None:
             Path(folder).mkdir(parents=True, exist_ok=True)
         self.file = tempfile.TemporaryFile(dir=folder)
@@ -81,23 +75,21 @@ class Spool:
         while data := self.file.read(size):
             yield np.frombuffer(data, "float32").reshape(-1, self.sources)
 
-    def write(self, paths, subtype, chosen=None, comment="", together=False):
+    def write(self, paths, subtype, chosen=None, comment=""):
         """Writes the files, all or none.
 
         Arguments
         ---------
         paths : list of Path
-            One a source; their suffixes give the format. What exists is
-            replaced.
+            One a source, or one file with a channel a source; their
+            suffixes give the format. What exists is replaced.
         subtype : str
-            libsndfile's name of the sample format. In an integer format,
-            sources that would clip are scaled down together.
+            libsndfile's name of the sample format. Integer ones have sources
+            scaled down together if one would clip.
         chosen : list of int, optional
             Sources that are written, in this order; by default all.
         comment : str
             Kept in the files.
-        together : bool
-            Write one file with a channel a source, the only one of ``paths``.
 
         Returns
         -------
@@ -113,7 +105,7 @@ class Spool:
         if subtype not in UNSCALED and self.peak > 1.0:
             gain = 1.0 / self.peak
         chosen = list(range(self.sources)) if chosen is None else chosen
-        channels = [chosen] if together else [[index] for index in chosen]
+        channels = [chosen] if len(paths) == 1 else [[one] for one in chosen]
         try:
             with replacing_all(paths) as temporary:
                 self._copy(temporary, paths, channels, subtype, gain, comment)
@@ -127,7 +119,7 @@ class Spool:
         return gain
 
     def _copy(self, temporary, paths, channels, subtype, gain, comment):
-        """Writes what has been spooled under temporary names."""
+        """Writes all that was pushed under temporary names."""
         with ExitStack() as stack:
             files = []
             for name, path, columns in zip(
@@ -136,7 +128,7 @@ class Spool:
                 file = soundfile.SoundFile(
                     native(name),
                     "w",
-                    self.rate,
+                    self.sample_rate,
                     len(columns),
                     subtype,
                     format=self._format(path, len(columns), subtype),
@@ -159,22 +151,7 @@ class Spool:
 
 
 def check_written(name, path, frames):
-    """Reads the end of a file back.
-
-    Arguments
-    ---------
-    name : Path
-        Where it lies by now.
-    path : Path
-        Its final name, for the message.
-    frames : int
-        Samples that it must hold.
-
-    Raises
-    ------
-    ValueError
-        It holds fewer.
-    """
+    """Raises ValueError if a file, to become ``path``, lacks samples."""
     with soundfile.SoundFile(native(name)) as file:
         whole = file.frames == frames
         if whole and frames:
@@ -184,63 +161,3 @@ def check_written(name, path, frames):
         raise ValueError(
             f"{shown(path)} came out incomplete; is the disk full?"
         )
-
-
-def check_format(kind, subtype, rate, channels):
-    """Says early what a format cannot hold.
-
-    Arguments
-    ---------
-    kind : str
-        wav or flac.
-    subtype : str
-        libsndfile's name of the sample format.
-    rate : int
-        Rate in Hz.
-    channels : int
-        Channels of one file.
-
-    Raises
-    ------
-    ValueError
-        The format does not have the subtype, rate or channels.
-
-    Example
-    -------
-    >>> check_format("flac", "PCM_24", 48000, 1)
-    """
-    if subtype not in SUBTYPES[kind]:
-        raise ValueError(
-            f"{kind} holds no {subtype}; choose {', '.join(SUBTYPES[kind])}"
-        )
-    if kind == "flac" and (rate > FLAC_FASTEST or channels > FLAC_CHANNELS):
-        raise ValueError(
-            f"flac holds up to {FLAC_CHANNELS} channels at {FLAC_FASTEST} Hz, "
-            f"not {channels} at {rate}; choose --format wav"
-        )
-
-
-def subtype_like(own, kind):
-    """The sample format of outputs of which none was asked for.
-
-    Arguments
-    ---------
-    own : str
-        That of the input.
-    kind : str
-        wav or flac.
-
-    Returns
-    -------
-    str
-        That of the input; where the format lacks it, the next richer one.
-        PCM_16 for inputs that are compressed with loss.
-
-    Example
-    -------
-    >>> subtype_like("FLOAT", "flac"), subtype_like("VORBIS", "wav")
-    ('PCM_24', 'PCM_16')
-    """
-    if own in SUBTYPES[kind]:
-        return own
-    return "PCM_24" if own in SUBTYPES["wav"] else "PCM_16"

@@ -19,35 +19,38 @@ import soundfile
 from speechbrain_spmamba.audio import open_audio
 from speechbrain_spmamba.audio_formats.sound import open_sound
 from speechbrain_spmamba.files.names import shown
-from speechbrain_spmamba.recordings.channels import Mixdown
+from speechbrain_spmamba.recordings.channels import Downmix
 
 BLOCK = 1 << 20  # values decoded at a time, over all channels
 SLOWEST, FASTEST = 1000, 768_000  # Hz; other rates come of broken headers
 PIPE_WAIT = 10.0  # seconds in which a pipe must begin to send
 
 
-class Recording:
+class BlockReader:
     """An open recording; made by ``open_recording``.
 
     Attributes
     ----------
     name : str
         For messages.
-    rate : int
+    sample_rate : int
         In Hz.
     frames : int
         Its samples.
+    seconds : float
+        Its length; None where that is not known.
     subtype : str
         libsndfile's name of its sample format.
-    mixdown : Mixdown
+    downmix : Downmix
         Knows at the end whether the channels cancelled.
     """
 
     def __init__(self, file, name, channel=None):
         self.file, self.name = file, name
-        self.mixdown = Mixdown(channel)
-        self.rate, self.subtype = file.samplerate, file.subtype
+        self.downmix = Downmix(channel)
+        self.sample_rate, self.subtype = file.samplerate, file.subtype
         self.frames = file.frames
+        self.seconds = self.frames / self.sample_rate or None
 
     def blocks(self):
         """Decodes the recording.
@@ -82,7 +85,7 @@ class Recording:
                 )
             done += len(wave)
             try:
-                mono = self.mixdown(wave)
+                mono = self.downmix(wave)
             except ValueError as error:
                 raise ValueError(f"{self.name}: {error}") from None
             yield mono
@@ -95,6 +98,12 @@ class Recording:
                 f"{self.name} is truncated: {self.frames} samples expected, "
                 f"{done} found; replace or remove it"
             )
+
+
+def in_blocks(wave):
+    """A long array in blocks, ``[n]`` each."""
+    for start in range(0, len(wave), BLOCK):
+        yield wave[start : start + BLOCK]
 
 
 @contextmanager
@@ -111,7 +120,7 @@ def open_recording(source, channel=None):
 
     Yields
     ------
-    Recording
+    BlockReader
         To be read once.
 
     Raises
@@ -124,8 +133,8 @@ def open_recording(source, channel=None):
     -------
     >>> path = getfixture("tmp_path") / "a.wav"
     >>> soundfile.write(path, np.zeros((100, 2)), 8000)
-    >>> with open_recording(path) as recording:
-    ...     recording.rate, [block.shape for block in recording.blocks()]
+    >>> with open_recording(path) as reader:
+    ...     reader.sample_rate, [block.shape for block in reader.blocks()]
     (8000, [(100,)])
     """
     if hasattr(source, "read"):
@@ -145,14 +154,14 @@ def open_recording(source, channel=None):
 
 
 def _checked(decoded, name, channel):
-    """The recording, if its header can be believed."""
-    rate = decoded.samplerate
-    if not SLOWEST <= rate <= FASTEST:
+    """The reader, if the header can be believed."""
+    sample_rate = decoded.samplerate
+    if not SLOWEST <= sample_rate <= FASTEST:
         raise ValueError(
-            f"{name} says that it is sampled at {rate} Hz; expected {SLOWEST} "
-            f"to {FASTEST}: repair its header"
+            f"{name} says that it is sampled at {sample_rate} Hz; expected "
+            f"{SLOWEST} to {FASTEST}: repair its header"
         )
-    return Recording(decoded, name, channel)
+    return BlockReader(decoded, name, channel)
 
 
 def _decoded(file, name):

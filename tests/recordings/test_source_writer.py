@@ -7,12 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechbrain_spmamba.recordings import pending
-from speechbrain_spmamba.recordings.pending import (
-    Spool,
-    check_format,
-    subtype_like,
-)
+from speechbrain_spmamba.recordings import source_writer
+from speechbrain_spmamba.recordings.source_writer import SourceWriter
 from tests.separating import noise
 
 
@@ -20,8 +16,8 @@ def _paths(folder, kind="wav"):
     return [folder / f"a_s{number}.{kind}" for number in (1, 2)]
 
 
-def _spool(folder, wave, pieces=3):
-    found = Spool(8000, folder)
+def _writer(folder, wave, pieces=3):
+    found = SourceWriter(8000, folder)
     for piece in np.array_split(wave, pieces):
         found.push(piece)
     return found
@@ -32,7 +28,7 @@ def _spool(folder, wave, pieces=3):
 )
 def test_what_is_pushed_is_written(tmp_path, kind, subtype):
     wave = noise(5000, 2)
-    with _spool(tmp_path, wave) as found:
+    with _writer(tmp_path, wave) as found:
         gain = found.write(_paths(tmp_path, kind), subtype, comment="hello")
     assert gain == 1
     for path, source in zip(_paths(tmp_path, kind), wave.T, strict=True):
@@ -45,7 +41,7 @@ def test_what_is_pushed_is_written(tmp_path, kind, subtype):
 def test_integer_files_share_one_gain(tmp_path):
     wave = noise(5000, 2, level=0.2)
     wave[4000, 1] = -2.5
-    with _spool(tmp_path, wave) as found:
+    with _writer(tmp_path, wave) as found:
         gain = found.write(_paths(tmp_path), "PCM_24")
     assert gain == pytest.approx(0.4)
     for path, source in zip(_paths(tmp_path), wave.T, strict=True):
@@ -54,23 +50,23 @@ def test_integer_files_share_one_gain(tmp_path):
 
 
 def test_float_files_keep_their_level(tmp_path):
-    with _spool(tmp_path, noise(100, 2, level=9)) as found:
+    with _writer(tmp_path, noise(100, 2, level=9)) as found:
         assert found.write(_paths(tmp_path), "FLOAT") == 1
 
 
 def test_sources_can_be_chosen_or_share_a_file(tmp_path):
     wave = noise(100, 3)
-    with _spool(tmp_path, wave) as found:
+    with _writer(tmp_path, wave) as found:
         found.write(_paths(tmp_path), "FLOAT", chosen=[2, 0])
-        found.write([tmp_path / "all.wav"], "FLOAT", together=True)
+        found.write([tmp_path / "all.wav"], "FLOAT")
     written = [soundfile.read(p)[0] for p in _paths(tmp_path)]
     np.testing.assert_allclose(np.stack(written, 1), wave[:, [2, 0]])
     np.testing.assert_allclose(soundfile.read(tmp_path / "all.wav")[0], wave)
 
 
 def test_files_beyond_4_gb_get_the_header_for_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(pending, "WAV_LIMIT", 1000)
-    with _spool(tmp_path, noise(500, 2)) as found:
+    monkeypatch.setattr(source_writer, "WAV_LIMIT", 1000)
+    with _writer(tmp_path, noise(500, 2)) as found:
         found.write(_paths(tmp_path), "FLOAT")
     info = soundfile.info(_paths(tmp_path)[0])
     assert (info.format, info.frames) == ("RF64", 500)
@@ -79,7 +75,7 @@ def test_files_beyond_4_gb_get_the_header_for_them(tmp_path, monkeypatch):
 def test_nothing_is_left_if_one_file_cannot_be_named(tmp_path):
     first, second = _paths(tmp_path)
     second.mkdir()  # in the way
-    with _spool(tmp_path, noise(500, 2)) as found:
+    with _writer(tmp_path, noise(500, 2)) as found:
         with pytest.raises(OSError):
             found.write([first, second], "FLOAT")
     assert list(tmp_path.iterdir()) == [second]
@@ -98,7 +94,7 @@ def small_disk():
 def test_a_disk_that_fills_while_writing_leaves_nothing(
     tmp_path, kind, request
 ):
-    with _spool(tmp_path, noise(30000, 2), 1) as found:
+    with _writer(tmp_path, noise(30000, 2), 1) as found:
         found.file.flush()
         request.getfixturevalue("small_disk")
         with pytest.raises(ValueError, match="a_s1.*could not be written"):
@@ -107,7 +103,7 @@ def test_a_disk_that_fills_while_writing_leaves_nothing(
 
 
 def test_a_disk_that_fills_before_leaves_nothing(tmp_path, small_disk):
-    with pytest.raises(OSError) as error, Spool(8000, tmp_path) as found:
+    with pytest.raises(OSError) as error, SourceWriter(8000, tmp_path) as found:
         for _ in range(10):
             found.push(noise(3000, 2))
         found.write(_paths(tmp_path), "FLOAT")
@@ -118,25 +114,4 @@ def test_a_disk_that_fills_before_leaves_nothing(tmp_path, small_disk):
 def test_a_file_that_came_out_short_is_noticed(tmp_path):
     soundfile.write(tmp_path / "a.wav", noise(10), 8000)
     with pytest.raises(ValueError, match="b.wav came out incomplete"):
-        pending.check_written(tmp_path / "a.wav", tmp_path / "b.wav", 11)
-
-
-@pytest.mark.parametrize(
-    "own, kind, subtype",
-    [
-        ("PCM_16", "wav", "PCM_16"),
-        ("DOUBLE", "wav", "DOUBLE"),
-        ("FLOAT", "flac", "PCM_24"),
-        ("PCM_U8", "wav", "PCM_16"),
-        ("MPEG_LAYER_III", "flac", "PCM_16"),
-    ],
-)
-def test_the_sample_format_follows_the_input(own, kind, subtype):
-    assert subtype_like(own, kind) == subtype
-
-
-def test_what_a_format_cannot_hold_is_said_first():
-    with pytest.raises(ValueError, match="flac holds no FLOAT"):
-        check_format("flac", "FLOAT", 8000, 1)
-    with pytest.raises(ValueError, match="flac holds up to 8 channels"):
-        check_format("flac", "PCM_16", 8000, 9)
+        source_writer.check_written(tmp_path / "a.wav", tmp_path / "b.wav", 11)

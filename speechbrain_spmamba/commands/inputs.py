@@ -14,12 +14,13 @@ from pathlib import Path
 
 from speechbrain_spmamba.files.audio_files import audio_files
 from speechbrain_spmamba.files.names import shown
+from speechbrain_spmamba.recordings.separation import source_paths
 
 STANDARD = "-"  # standard input
 
 
 @dataclass(frozen=True)
-class Target:
+class Input:
     """A recording and where its sources go.
 
     Arguments
@@ -33,15 +34,12 @@ class Target:
     source: str
     stem: Path
 
-    def paths(self, count, kind="wav"):
+    def paths(self, count, format="wav"):
         """Output paths of ``count`` sources."""
-        return [
-            self.stem.with_name(f"{self.stem.name}_s{number}.{kind}")
-            for number in range(1, count + 1)
-        ]
+        return source_paths(self.stem, count, format)
 
 
-def find_targets(names, output_folder):
+def find_inputs(names, output_folder):
     """Finds all recordings.
 
     Arguments
@@ -53,7 +51,7 @@ def find_targets(names, output_folder):
 
     Returns
     -------
-    targets : list of Target
+    inputs : list of Input
         One a recording, in order, none twice.
     errors : list of str
         A line for each folder or pattern that holds no audio.
@@ -65,8 +63,8 @@ def find_targets(names, output_folder):
 
     Example
     -------
-    >>> targets, errors = find_targets(["x/a.wav", "y/a.wav"], "out")
-    >>> [path.as_posix() for t in targets for path in t.paths(1)]
+    >>> inputs, errors = find_inputs(["x/a.wav", "y/a.wav"], "out")
+    >>> [path.as_posix() for one in inputs for path in one.paths(1)]
     ['out/x/a_s1.wav', 'out/y/a_s1.wav']
     """
     output, errors = Path(output_folder), []
@@ -103,10 +101,10 @@ def find_targets(names, output_folder):
         else:
             add(name, Path(Path(name).name))
     stems = _stems({path: place for path, (_, place) in found.items()})
-    targets = [
-        Target(name, output / stems[path]) for path, (name, _) in found.items()
+    inputs = [
+        Input(name, output / stems[path]) for path, (name, _) in found.items()
     ]
-    return targets, errors
+    return inputs, errors
 
 
 def _stems(places):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechbrain_spmamba.recordings import files
-from speechbrain_spmamba.recordings.files import open_recording
+from speechbrain_spmamba.recordings import block_reader
+from speechbrain_spmamba.recordings.block_reader import open_recording
 from tests.separating import noise
 
 KINDS = {
@@ -30,8 +30,8 @@ def _write(path, wave, rate=8000, subtype=None):
 
 
 def _read(source):
-    with open_recording(source) as recording:
-        blocks = list(recording.blocks())
+    with open_recording(source) as reader:
+        blocks = list(reader.blocks())
         assert all(block.dtype == np.float32 for block in blocks)
         return np.concatenate(blocks)
 
@@ -46,11 +46,11 @@ def test_every_kind_is_read_as_a_whole(tmp_path, name):
 def test_blocks_are_small_whatever_the_number_of_channels(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(files, "BLOCK", 1000)
+    monkeypatch.setattr(block_reader, "BLOCK", 1000)
     wave = noise(3000, 8)
     path = _write(tmp_path / "a.wav", wave, subtype="FLOAT")
-    with open_recording(path) as recording:
-        blocks = list(recording.blocks())
+    with open_recording(path) as reader:
+        blocks = list(reader.blocks())
     assert max(map(len, blocks)) == 125
     np.testing.assert_allclose(np.concatenate(blocks), wave.mean(1), atol=1e-6)
 
@@ -133,7 +133,7 @@ def test_a_named_pipe_is_read(tmp_path):
 def test_a_pipe_to_which_nobody_writes_does_not_wait_for_ever(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(files, "PIPE_WAIT", 0.01)
+    monkeypatch.setattr(block_reader, "PIPE_WAIT", 0.01)
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ValueError, match="pipe is a pipe into which nobody"):
         _read(tmp_path / "pipe")

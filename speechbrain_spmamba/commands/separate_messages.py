@@ -1,0 +1,84 @@
+"""All that ``spmamba separate`` prints.
+
+Lines and a bar go to standard error, paths of what was written to standard
+output. What Python users are told as well is logged where it is found out:
+channels that cancel in `recordings/channels.py`, sources that were scaled in
+`recordings/separation.py`.
+"""
+
+import math
+import os
+import sys
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+from speechbrain_spmamba.files.names import shown
+
+
+def separated_line(source, found, taken):
+    """The line of report for a recording.
+
+    Arguments
+    ---------
+    source : str
+        The recording.
+    found : speechbrain_spmamba.recordings.separation.Separated
+        What came out.
+    taken : float
+        For how many seconds it was separated.
+
+    Returns
+    -------
+    str
+        The line.
+    """
+    parts = [
+        f"{shown(source)}: {found.seconds:.1f} s in {taken:.1f} s "
+        f"({taken / max(found.seconds, 1e-9):.2g} of real time)",
+        ", ".join(f"s{n + 1}: {a}" for n, a in enumerate(found.activity)),
+    ]
+    if found.cancelled:
+        parts.append("the channels cancel, --channel 1 takes one of them")
+    if found.gain < 1:
+        parts.append(f"scaled by {20 * math.log10(found.gain):.1f} dB")
+    return "; ".join(parts)
+
+
+def skipped_line(source):
+    """The line for a recording of which all outputs are up to date."""
+    return f"{shown(source)}: done before"
+
+
+def error_line(reason, source=""):
+    """The line for what could not be separated; it names the recording."""
+    text = shown(reason)
+    if shown(source) not in text:
+        text = f"{shown(source)}: {text}"
+    return f"error: {text}"
+
+
+@contextmanager
+def progress_bar(visible):
+    """Gives what ``separate_recording`` takes as ``progress``, or None."""
+    with tqdm(
+        unit="s",
+        disable=not visible,
+        leave=False,
+        file=sys.stderr,
+        bar_format="{l_bar}{bar}| {n:.0f}/{total} s [{elapsed}<{remaining}]",
+    ) as bar:
+
+        def progress(done, total):
+            bar.total = total and math.ceil(total)
+            bar.update(done - bar.n)
+
+        yield progress if visible else None
+
+
+def print_result(line, paths=()):
+    """Prints a line, and paths as bytes: names need not be valid text."""
+    print(line, file=sys.stderr)
+    for path in paths:
+        sys.stdout.buffer.write(os.fsencode(path) + os.linesep.encode())
+    sys.stdout.buffer.flush()

@@ -1,0 +1,132 @@
+"""How recordings are separated: each value has its place, check and words here.
+
+`spmamba separate` has an option for each, and its help is what is said here.
+The methods of `inference.WaveformSeparation` take each by its name.
+"""
+
+from dataclasses import dataclass
+
+# Formats of files, and what they can hold.
+SUBTYPES = {
+    "wav": ("PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"),
+    "flac": ("PCM_16", "PCM_24"),
+}
+FLAC_FASTEST, FLAC_CHANNELS = 655_350, 8  # Hz; channels
+
+
+@dataclass(frozen=True)
+class SeparationOptions:
+    """What is chosen for a separation, whatever the recording.
+
+    Arguments
+    ---------
+    window : float
+        Seconds that the model hears at once; a shorter recording is
+        separated as a whole.
+    overlap : float
+        Seconds that neighbouring windows share, up to half a window.
+    batch : int, optional
+        Windows separated together; by default 1, on a GPU 4.
+    mixture_consistent : bool
+        Make the outputs sum to the mixture.
+    channel : int, optional
+        The channel to separate, counted from 1; by default the mean of all.
+    keep_rate : bool
+        Give the outputs at the rate of the recording, not at that of the
+        model.
+    format : str
+        Format of the files: wav or flac.
+    subtype : str, optional
+        Their sample format: PCM_16, PCM_24, PCM_32, FLOAT, DOUBLE; by
+        default that of the recording. In an integer format, outputs that
+        would clip are scaled down together, so that their relation stays.
+    speakers : int, optional
+        Only so many outputs, the most active ones.
+
+    Raises
+    ------
+    ValueError
+        A value that makes no sense for any model and recording.
+
+    Example
+    -------
+    >>> SeparationOptions(window=4, overlap=1).window_samples(8000)
+    (32000, 8000)
+    >>> SeparationOptions(format="flac").subtype_like("FLOAT")
+    'PCM_24'
+    """
+
+    window: float = 10.0
+    overlap: float = 2.0
+    batch: int | None = None
+    mixture_consistent: bool = False
+    channel: int | None = None
+    keep_rate: bool = True
+    format: str = "wav"
+    subtype: str | None = None
+    speakers: int | None = None
+
+    def __post_init__(self):
+        if not 0.1 <= self.window <= 3600:
+            raise ValueError(
+                f"window is {self.window} s; give 0.1 to 3600 seconds, a few "
+                "times as long as what the model was trained on"
+            )
+        if not 0 < self.overlap <= self.window / 2:
+            raise ValueError(
+                f"overlap is {self.overlap} s; give more than 0 and at most "
+                f"half of the window of {self.window} s"
+            )
+        if self.batch is not None and self.batch < 1:
+            raise ValueError(f"--batch is {self.batch}; give 1 or more")
+        if self.channel is not None and self.channel < 1:
+            raise ValueError(
+                f"channel is {self.channel}; channels are counted from 1"
+            )
+        if self.format not in SUBTYPES:
+            raise ValueError(
+                f"--format is {self.format}; expected {' or '.join(SUBTYPES)}"
+            )
+        known = SUBTYPES[self.format]
+        if self.subtype is not None and self.subtype not in known:
+            raise ValueError(
+                f"{self.format} holds no {self.subtype}; choose "
+                f"{', '.join(known)}"
+            )
+
+    def check_speakers(self, outputs):
+        """Raises ValueError where a model has fewer outputs than wanted."""
+        if self.speakers is not None and not 1 <= self.speakers <= outputs:
+            raise ValueError(
+                f"{self.speakers} speakers were asked for and the model "
+                f"separates {outputs}; give 1 to {outputs}"
+            )
+
+    def check_file(self, sample_rate, channels):
+        """Raises ValueError where the format cannot hold such a file."""
+        if self.format == "flac" and (
+            sample_rate > FLAC_FASTEST or channels > FLAC_CHANNELS
+        ):
+            raise ValueError(
+                f"flac holds up to {FLAC_CHANNELS} channels at {FLAC_FASTEST} "
+                f"Hz, not {channels} at {sample_rate}; choose --format wav"
+            )
+
+    def window_samples(self, sample_rate):
+        """Samples of a window and of the overlap, at a rate in Hz."""
+        overlap = max(1, round(self.overlap * sample_rate))
+        return round(self.window * sample_rate), overlap
+
+    def output_rate(self, sample_rate, model_rate):
+        """Rate of the outputs in Hz, from those of recording and model."""
+        return sample_rate if self.keep_rate else model_rate
+
+    def subtype_like(self, own):
+        """The sample format of files for a recording that has ``own``.
+
+        Where the format lacks it, the next richer one; PCM_16 for recordings
+        that are compressed with loss.
+        """
+        if self.subtype or own in SUBTYPES[self.format]:
+            return self.subtype or own
+        return "PCM_24" if own in SUBTYPES["wav"] else "PCM_16"
