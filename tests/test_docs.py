@@ -1,4 +1,4 @@
-"""Commands in the documentation have options that exist."""
+"""Pages name commands, options and files that exist."""
 
 import re
 import shlex
@@ -14,6 +14,11 @@ from tests import ROOT
 PAGES = sorted(
     [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("recipes/**/*.md")]
 )
+FILES = [*ROOT.glob("*.*")] + [
+    path
+    for folder in ("speechbrain_spmamba", "tests", "benchmarks", "recipes")
+    for path in ROOT.joinpath(folder).rglob("*.*")
+]
 # These show a place where the reader's own words go.
 OWN_WORDS = {"SET", "..."}
 
@@ -56,3 +61,31 @@ def test_a_training_sets_keys_that_exist(words, monkeypatch):
     if path.startswith("PATH/"):
         return  # runs in the toolkit's folder
     check_keys(path, Path(path).read_text(), overrides)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*ROOT.glob("docs/*.md"), ROOT / "CONTRIBUTING.md", ROOT / "README.md"],
+    ids=lambda page: page.name,
+)
+def test_files_that_a_page_names_exist(page):
+    """By the end of their path: `stitch.py`, `recordings/stitch.py`."""
+    named = re.findall(r"[\w/.-]*\w\.(?:py|c|h)\b", page.read_text())
+    folders = re.findall(r"`([a-z_/]+)/`", page.read_text())
+    there = [f"/{path.relative_to(ROOT).as_posix()}" for path in FILES]
+    for name in {name.removeprefix("../") for name in named}:
+        assert any(path.endswith(f"/{name}") for path in there), name
+    if page.parent.name == "docs":
+        for name in set(folders) - {"test"}:  # that of a run
+            assert any(f"/{name}/" in path for path in there), name
+
+
+def test_the_ways_through_the_package_name_its_files():
+    page = (ROOT / "docs/pipeline.md").read_text()
+    for title, first, last in (
+        ("mixture", "train.py", "scoring/evaluate.py"),
+        ("recording", "commands/separate.py", "commands/separate_messages.py"),
+    ):
+        way = page.partition(f"## The way of a {title}")[2].partition("## ")[0]
+        files = re.findall(r"^ {4}(\S+\.(?:py|c)) ", way, re.MULTILINE)
+        assert (files[0], files[-1]) == (first, last) and len(files) > 9
