@@ -211,8 +211,8 @@ def test_hundreds_of_hostile_recordings(folder):
 def test_an_output_folder_that_cannot_be_written_is_reported(folder):
     path = _sound(folder / "a.wav", noise(5000))
     for out in ("/dev/null/out", "/proc/out"):
-        target = find_inputs([str(path)], out)[0][0]
-        done, line, paths = separate_one(target, JOB)
+        recording = find_inputs([str(path)], out)[0][0]
+        done, line, paths = separate_one(recording, JOB)
         assert not done and not paths
         assert line.startswith("error: ") and line.isprintable()
 
