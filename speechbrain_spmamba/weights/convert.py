@@ -36,7 +36,7 @@ from speechbrain_spmamba.weights.published.network import (
     find_network,
     find_words,
 )
-from speechbrain_spmamba.weights.published.source import Source
+from speechbrain_spmamba.weights.published.renaming import PublishedWeights
 from speechbrain_spmamba.weights.tensors import (
     check_finite,
     check_tensors,
@@ -80,15 +80,15 @@ def convert_state_dict(model_name, state_dict):
             f"no published weights are known for '{model_name}'; "
             f"known: {', '.join(SYSTEMS)}"
         )
-    source = Source(model_name, state_dict)
+    weights = PublishedWeights(model_name, state_dict)
     try:
-        converted = find_layout(model_name, state_dict).convert(source)
+        find_layout(model_name, state_dict).convert(weights)
     except (RuntimeError, IndexError) as error:
         raise ValueError(
-            f"{source.problem}: shapes do not fit ({str(error)[:200]})"
+            f"{weights.problem}: shapes do not fit ({str(error)[:200]})"
         ) from None
-    source.check_empty()
-    return converted
+    weights.check_empty()
+    return weights.converted
 
 
 def convert_checkpoint(
@@ -222,7 +222,8 @@ def _arguments(system, weights, settings, options):
                 raise ValueError(f"--{key} {fault}") from None
             raise ValueError(f"its {key} {fault}; set --{key}") from None
     try:
-        told, assumed = layout.measure(Source(system, weights), given)
+        published = PublishedWeights(system, weights)
+        told, assumed = layout.measure(published, given)
     except (IndexError, ArithmeticError) as error:
         raise ValueError(f"shapes are not of a {system} ({error})") from None
     for key, value in told.items():

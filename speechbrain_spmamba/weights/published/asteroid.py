@@ -5,6 +5,8 @@ Of what the class takes, published files use little; the rest is refused, for
 shapes do not tell it.
 """
 
+from speechbrain_spmamba.weights.published.renaming import GAMMA_BETA
+
 NAMES = {
     "n_src": "num_spks",
     "stride": "stride",
@@ -20,52 +22,26 @@ WORDS = {
         "sigmoid": {"mask_act": "sigmoid"},
     },
 }
-GAIN = {"weight": "gamma", "bias": "beta"}
-FILTERS = "encoder.filterbank._filters"
+FILTERS = {"weight": "filterbank._filters"}
 # What Asteroid takes where an old file has no rate.
 SAMPLE_RATE = 8000
 
 
-def take_filters(source):
-    """Encoder and decoder.
-
-    Arguments
-    ---------
-    source : Source
-        The published weights.
-
-    Returns
-    -------
-    dict
-        Tensors under our names.
-    """
-    return {
-        "encoder.weight": source.take(FILTERS),
-        "decoder.weight": source.take("decoder.filterbank._filters"),
-    }
+def convert_filters(weights):
+    """Encoder and decoder."""
+    weights.move("encoder", "encoder", FILTERS)
+    weights.move("decoder", "decoder", FILTERS)
 
 
-def measure_filters(source, given):
-    """Arguments of encoder and decoder.
+def convert_bottleneck(weights):
+    """Norm and convolution between encoder and masker."""
+    weights.move("masker.bottleneck.0", "input_norm", GAMMA_BETA)
+    weights.move("masker.bottleneck.1", "bottleneck")
 
-    Arguments
-    ---------
-    source : Source
-        The published weights; all of them stay.
-    given : dict
-        Arguments that are known from elsewhere.
 
-    Returns
-    -------
-    dict
-        Arguments that the shapes tell.
-
-    Raises
-    ------
-    ValueError
-        See ``expect``.
-    """
-    filters, _, kernel = source.shape(FILTERS)
+def measure_filters(weights, given):
+    """Arguments of encoder and decoder, as ``measure`` gives the others."""
+    filters, _, kernel = weights.shape("encoder.filterbank._filters")
     expect(given, stride=kernel // 2, in_chan=filters, out_chan=filters)
     return {"n_filters": filters, "kernel_size": kernel}
 

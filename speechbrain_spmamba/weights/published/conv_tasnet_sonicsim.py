@@ -1,6 +1,7 @@
 """Conv-TasNet: JusperLee/SonicSim, look2hear/models/ConvTasnet.py."""
 
-from speechbrain_spmamba.weights.published.sudormrf import SAME, take
+from speechbrain_spmamba.weights.published.layers import move_flat_norm
+from speechbrain_spmamba.weights.published.renaming import WEIGHT
 
 SIGNATURE = "separation.sep.0.tcn.0.conv1x1."
 NAMES = {
@@ -17,80 +18,49 @@ WORDS = {
         "sigmoid": {"mask_act": "sigmoid"},
     },
 }
-SLOPE = {"weight": "weight"}
-NORM = {"weight": "gamma", "bias": "beta"}
-TOP = [
-    ("encoder.encoder", "encoder", SAME),
-    ("encoder.norm", "input_norm", NORM),
-    ("encoder.conv1x1", "bottleneck", SAME),
-    ("mask", "mask.1", SAME),
-    ("decoder.decoder", "decoder", SAME),
-]
-BLOCK = [
-    ("conv1x1", "expand", SAME),
-    ("prelu1", "expand_act", SLOPE),
-    ("norm1", "expand_norm", NORM),
-    ("dwconv", "depthwise", SAME),
-    ("prelu2", "depthwise_act", SLOPE),
-    ("norm2", "depthwise_norm", NORM),
-    ("sconv", "residual", SAME),
-]
+# Published name, and ours.
+BLOCK = {
+    "conv1x1": "expand",
+    "dwconv": "depthwise",
+    "sconv": "residual",
+}
+BLOCK_NORMS = {"norm1": "expand_norm", "norm2": "depthwise_norm"}
+BLOCK_SLOPES = {"prelu1": "expand_act", "prelu2": "depthwise_act"}
 
 
-def convert(source):
-    """Renames the weights; gains of norms lose an axis of size 1.
+def convert(weights):
+    """To ``models.conv_tasnet.ConvTasNet``.
 
-    Arguments
-    ---------
-    source : Source
-        The published weights, from which what is converted is taken.
-
-    Returns
-    -------
-    dict
-        Tensors under the names of ``models.conv_tasnet.ConvTasNet``.
+    Gains of norms lose an axis of size 1.
     """
-    layers, stacks = _sizes(source)
-    names = list(TOP)
+    weights.move("encoder.encoder", "encoder")
+    move_flat_norm(weights, "encoder.norm", "input_norm")
+    weights.move("encoder.conv1x1", "bottleneck")
+    layers, stacks = _sizes(weights)
     for stack in range(max(1, stacks)):
         for layer in range(max(1, layers)):
             theirs = f"separation.sep.{stack}.tcn.{layer}"
             ours = f"blocks.{stack * layers + layer}"
-            names += [(f"{theirs}.{a}", f"{ours}.{b}", c) for a, b, c in BLOCK]
-    out = {}
-    for theirs, ours, kinds in names:
-        layer = take(source, theirs, ours, kinds)
-        if kinds is NORM:
-            layer = {key: tensor.flatten() for key, tensor in layer.items()}
-        out.update(layer)
-    return out
+            for old, new in BLOCK.items():
+                weights.move(f"{theirs}.{old}", f"{ours}.{new}")
+            for old, new in BLOCK_NORMS.items():
+                move_flat_norm(weights, f"{theirs}.{old}", f"{ours}.{new}")
+            for old, new in BLOCK_SLOPES.items():
+                weights.move(f"{theirs}.{old}", f"{ours}.{new}", WEIGHT)
+    weights.move("mask", "mask.1")
+    weights.move("decoder.decoder", "decoder")
 
 
-def measure(source, given):
-    """Arguments of a Conv-TasNet of SonicSim.
-
-    Arguments
-    ---------
-    source : Source
-        The published weights; all of them stay.
-    given : dict
-        Arguments that are known from elsewhere.
-
-    Returns
-    -------
-    dict
-        Arguments that the shapes tell.
-    dict
-        Published values of those that they do not tell.
-    """
-    filters, _, kernel = source.shape("encoder.encoder.weight")
-    layers, stacks = _sizes(source)
+def measure(weights, given):
+    """Shapes and names tell all but the mask and the rate."""
+    filters, _, kernel = weights.shape("encoder.encoder.weight")
+    layers, stacks = _sizes(weights)
     told = {
-        "num_spks": source.shape("mask.weight")[0] // filters,
+        "num_spks": weights.shape("mask.weight")[0] // filters,
         "n_filters": filters,
         "kernel_size": kernel,
-        "bottleneck": source.shape("encoder.conv1x1.weight")[0],
-        "hidden": source.shape(f"{SIGNATURE}weight")[0],
+        "bottleneck": weights.shape("encoder.conv1x1.weight")[0],
+        "hidden": weights.shape(f"{SIGNATURE}weight")[0],
         "n_layers": layers,
         "n_stacks": stacks,
         "variant": "sonicsim",
@@ -98,9 +68,9 @@ def measure(source, given):
     return told, {"mask_act": "relu", "sample_rate": 16000}
 
 
-def _sizes(source):
+def _sizes(weights):
     """Blocks in a stack, and stacks."""
     return (
-        source.count(r"separation\.sep\.0\.tcn\.(\d+)\."),
-        source.count(r"separation\.sep\.(\d+)\."),
+        weights.count(r"separation\.sep\.0\.tcn\.(\d+)\."),
+        weights.count(r"separation\.sep\.(\d+)\."),
     )

@@ -8,6 +8,8 @@ import re
 
 import torch
 
+from speechbrain_spmamba.weights.published.layers import move_flat_norm
+
 # The published code's names of arguments, where they are not ours.
 NAMES = {
     "n_srcs": "num_spks",
@@ -19,79 +21,48 @@ NAMES = {
 }
 
 
-def convert_grid(source, mixer, convert_mixer):
-    """Maps TF-GridNet's first version, whatever its sequence model.
+def convert_grid(weights, mixer, move_mixer):
+    """Converts TF-GridNet's first version, whatever its sequence model.
 
     Arguments
     ---------
-    source : Source
-        The published weights, from which what is converted is taken.
+    weights : PublishedWeights
+        As ``convert`` takes it.
     mixer : str
         What the published code calls its sequence model.
-    convert_mixer : callable
-        ``(source, path)`` -> weights of one sequence model.
-
-    Returns
-    -------
-    dict
-        Tensors under our names.
+    move_mixer : callable
+        ``(weights, theirs, ours)`` moves one sequence model.
     """
-    out = {
-        "input_conv.weight": source.take("conv.0.weight"),
-        "input_conv.bias": source.take("conv.0.bias"),
-        "input_norm.weight": source.take("conv.1.weight"),
-        "input_norm.bias": source.take("conv.1.bias"),
-    }
-    for index in range(source.count(r"blocks\.(\d+)\.")):
+    weights.move("conv.0", "input_conv")
+    weights.move("conv.1", "input_norm")
+    for index in range(weights.count(r"blocks\.(\d+)\.")):
         block = f"blocks.{index}"
         for path in ("intra", "inter"):
             ours, theirs = f"{block}.{path}", f"{block}.{path}_"
-            for kind, published in (("weight", "gamma"), ("bias", "beta")):
-                norm = source.take(f"{theirs}norm.{published}")
-                out[f"{ours}.norm.{kind}"] = norm.flatten()
-                deconv = source.take(f"{theirs}linear.{kind}")
-                out[f"{ours}.deconv.{kind}"] = deconv
-            mixed = convert_mixer(source, f"{theirs}{mixer}")
-            out.update({f"{ours}.mixer.{k}": v for k, v in mixed.items()})
-        attention = _frame_attention(source, block)
-        out.update({f"{block}.attention.{k}": v for k, v in attention.items()})
-    out["output_conv.weight"] = source.take("deconv.weight")
-    out["output_conv.bias"] = source.take("deconv.bias")
-    return out
+            move_flat_norm(weights, f"{theirs}norm", f"{ours}.norm")
+            weights.move(f"{theirs}linear", f"{ours}.deconv")
+            move_mixer(weights, f"{theirs}{mixer}", f"{ours}.mixer")
+        _convert_attention(weights, block)
+    weights.move("deconv", "output_conv")
 
 
-def measure_grid(source, given):
-    """Arguments of a published grid, without its sequence model.
-
-    Arguments
-    ---------
-    source : Source
-        The published weights; all of them stay.
-    given : dict
-        Arguments that are known from elsewhere.
-
-    Returns
-    -------
-    dict
-        Arguments that the shapes tell.
-    dict
-        Published values of those that they do not tell.
-    """
+def measure_grid(weights, given):
+    """What ``measure`` gives, but for the sequence model."""
     block = "blocks.0"
-    channels, inputs = source.shape("conv.0.weight")[:2]
-    bins = source.shape(f"{block}.attn_concat_proj.2.gamma")[3]
-    if f"{block}.attn_norm_Q.gamma" in source.left:  # second version
-        heads, keys = source.shape(f"{block}.attn_norm_Q.gamma")[1:3]
+    channels, inputs = weights.shape("conv.0.weight")[:2]
+    bins = weights.shape(f"{block}.attn_concat_proj.2.gamma")[3]
+    if f"{block}.attn_norm_Q.gamma" in weights.left:  # second version
+        heads, keys = weights.shape(f"{block}.attn_norm_Q.gamma")[1:3]
     else:
-        heads = source.count(rf"{re.escape(block)}\.attn_conv_Q_(\d+)\.")
-        keys = source.shape(f"{block}.attn_conv_Q_0.0.weight")[0]
+        heads = weights.count(rf"{re.escape(block)}\.attn_conv_Q_(\d+)\.")
+        keys = weights.shape(f"{block}.attn_conv_Q_0.0.weight")[0]
     told = {
-        "num_spks": source.shape("deconv.weight")[1] // 2,
+        "num_spks": weights.shape("deconv.weight")[1] // 2,
         "num_mics": inputs // 2,
         "n_fft": 2 * (bins - 1),
-        "num_blocks": source.count(r"blocks\.(\d+)\."),
+        "num_blocks": weights.count(r"blocks\.(\d+)\."),
         "emb_dim": channels,
-        "emb_ks": source.shape(f"{block}.intra_linear.weight")[2],
+        "emb_ks": weights.shape(f"{block}.intra_linear.weight")[2],
         "num_heads": heads,
         "attn_qk_dim": _query_length(keys, bins, given.get("attn_qk_dim", 512)),
     }
@@ -112,38 +83,39 @@ def _query_length(keys, bins, likely):
     return fitting[0] if fitting else high
 
 
-def _frame_attention(source, block):
+def _convert_attention(weights, block):
     """Twelve convolutions, slopes and norms to one matrix and three norms."""
-    heads = source.count(rf"{re.escape(block)}\.attn_conv_Q_(\d+)\.")
+    heads = weights.count(rf"{re.escape(block)}\.attn_conv_Q_(\d+)\.")
     roles = (("Q", "query_norm"), ("K", "key_norm"), ("V", "value_norm"))
-    out, weights, biases = {}, [], []
+    out, matrices, biases = {}, [], []
     for role, norm in roles:
         names = [f"{block}.attn_conv_{role}_{head}" for head in range(heads)]
         if not names:
-            source.take(f"{block}.attn_conv_{role}_0.0.weight")
+            weights.take(f"{block}.attn_conv_{role}_0.0.weight")
         for name in names:
-            weights.append(source.take(f"{name}.0.weight").flatten(1))
-            biases.append(source.take(f"{name}.0.bias"))
-        out.update(_head_norm(source, norm, names))
-    out["qkv.weight"] = torch.cat(weights)
+            matrices.append(weights.take(f"{name}.0.weight").flatten(1))
+            biases.append(weights.take(f"{name}.0.bias"))
+        out.update(_head_norm(weights, norm, names))
+    out["qkv.weight"] = torch.cat(matrices)
     out["qkv.bias"] = torch.cat(biases)
     name = f"{block}.attn_concat_proj"
-    out["proj.weight"] = source.take(f"{name}.0.weight").flatten(1)
-    out["proj.bias"] = source.take(f"{name}.0.bias")
-    out.update(_head_norm(source, "proj_norm", [name]))
-    return out
+    out["proj.weight"] = weights.take(f"{name}.0.weight").flatten(1)
+    out["proj.bias"] = weights.take(f"{name}.0.bias")
+    out.update(_head_norm(weights, "proj_norm", [name]))
+    for name, tensor in out.items():
+        weights.converted[f"{block}.attention.{name}"] = tensor
 
 
-def _head_norm(source, ours, names):
+def _head_norm(weights, ours, names):
     """PReLU slopes and (channel, frequency) norms: [1, C, 1, F] to [F, C]."""
 
     def stack(key):
-        gains = [source.take(f"{name}.2.{key}") for name in names]
+        gains = [weights.take(f"{name}.2.{key}") for name in names]
         return torch.stack([gain[0, :, 0].T for gain in gains])
 
     return {
         f"{ours}.slope": torch.cat(
-            [source.take(f"{name}.1.weight") for name in names]
+            [weights.take(f"{name}.1.weight") for name in names]
         ),
         f"{ours}.weight": stack("gamma"),
         f"{ours}.bias": stack("beta"),

@@ -5,12 +5,13 @@ from speechbrain_spmamba.weights.published.grid import (
     convert_grid,
     measure_grid,
 )
+from speechbrain_spmamba.weights.published.renaming import WEIGHT, same
 
 __all__ = ["NAMES", "SIGNATURE", "convert", "measure"]
 
 SIGNATURE = "blocks.0.intra_mamba."
 
-MAMBA_PARAMETERS = (
+MAMBA = same(
     "A_log",
     "D",
     "in_proj.weight",
@@ -23,54 +24,25 @@ MAMBA_PARAMETERS = (
 )
 
 
-def convert(source):
-    """Maps a published SPMamba onto ``models.spmamba.SPMamba``.
-
-    Arguments
-    ---------
-    source : Source
-        Tensors under the names of the published code; all are taken.
-
-    Returns
-    -------
-    dict
-        Tensors under our names.
-    """
-    return convert_grid(source, "mamba", _bimamba)
+def convert(weights):
+    """To ``models.spmamba.SPMamba``."""
+    convert_grid(weights, "mamba", _move_bimamba)
 
 
-def measure(source, given):
-    """Arguments of a published SPMamba.
-
-    Arguments
-    ---------
-    source : Source
-        The published weights; all of them stay.
-    given : dict
-        Arguments that are known from elsewhere.
-
-    Returns
-    -------
-    dict
-        Arguments that the shapes tell.
-    dict
-        Published values of those that they do not tell.
-    """
-    told, assumed = measure_grid(source, given)
+def measure(weights, given):
+    """Those of the grid, and Mamba's."""
+    told, assumed = measure_grid(weights, given)
     mixer = f"{SIGNATURE}forward_blocks.0.mixer"
-    inner, told["d_state"] = source.shape(f"{mixer}.A_log")
-    told["d_conv"] = source.shape(f"{mixer}.conv1d.weight")[2]
+    inner, told["d_state"] = weights.shape(f"{mixer}.A_log")
+    told["d_conv"] = weights.shape(f"{mixer}.conv1d.weight")[2]
     told["expand"] = inner // (told["emb_dim"] * told["emb_ks"])
     return told, assumed
 
 
-def _bimamba(source, path):
+def _move_bimamba(weights, theirs, ours):
     """A pair of lists, each of one block, of which only these keys exist."""
-    out = {}
     for direction in ("forward", "backward"):
-        block = f"{path}.{direction}_blocks.0"
-        branch = f"{direction}_branch"
-        out[f"{branch}.norm.weight"] = source.take(f"{block}.norm.weight")
-        for name in MAMBA_PARAMETERS:
-            out[f"{branch}.mamba.{name}"] = source.take(f"{block}.mixer.{name}")
-    return out
+        block = f"{theirs}.{direction}_blocks.0"
+        branch = f"{ours}.{direction}_branch"
+        weights.move(f"{block}.norm", f"{branch}.norm", WEIGHT)
+        weights.move(f"{block}.mixer", f"{branch}.mamba", MAMBA)

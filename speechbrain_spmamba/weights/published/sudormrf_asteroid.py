@@ -5,10 +5,15 @@ published code ends with those of the shorter one.
 """
 
 from speechbrain_spmamba.weights.published import asteroid
-from speechbrain_spmamba.weights.published.sudormrf import (
+from speechbrain_spmamba.weights.published.layers import (
+    move_conv_norm,
+    move_mask,
+    move_pyramid,
+)
+from speechbrain_spmamba.weights.published.renaming import (
+    GAMMA_BETA,
     SAME,
-    take,
-    take_conv_norm,
+    WEIGHT,
 )
 
 SIGNATURE = "masker.sm.0.proj_1x1."
@@ -30,92 +35,49 @@ WORDS = {
 }
 FIRST = "masker.l1."  # stands in files of SuDORMRFNet only
 TWIN = "encoder.encoder.filterbank._filters"
-SLOPE = {"weight": "weight"}
 
 
-def convert(source):
-    """Renames the weights; the shapes are the same.
-
-    Arguments
-    ---------
-    source : Source
-        The published weights, from which what is converted is taken.
-
-    Returns
-    -------
-    dict
-        Tensors under the names of ``models.sudormrf.SudoRMRF``.
-    """
-    source.left.pop(TWIN, None)
-    out = asteroid.take_filters(source)
-    first = _is_first(source)
-    norm = SAME if first else asteroid.GAIN
+def convert(weights):
+    """To ``models.sudormrf.SudoRMRF``; the shapes are the same."""
+    weights.left.pop(TWIN, None)
+    asteroid.convert_filters(weights)
+    first = _is_first(weights)
+    norm = SAME if first else GAMMA_BETA
     bottleneck = "l1" if first else "bottleneck"
-    out.update(take(source, "masker.ln", "input_norm", norm))
-    out.update(take(source, f"masker.{bottleneck}", "bottleneck"))
-    for index in range(source.count(r"masker\.sm\.(\d+)\.")):
-        theirs, ours = f"masker.sm.{index}", f"blocks.{index}"
-        out.update(_take_block(source, theirs, ours, norm, first))
-    if first:
-        if "masker.reshape_before_masks.weight" in source.left:
-            reshape = "masker.reshape_before_masks"
-            out.update(take(source, reshape, "mask.expand"))
-        out.update(take(source, "masker.m", "mask.conv"))
-    else:
-        out.update(take(source, "masker.mask_net.0", "mask.0", SLOPE))
-        out.update(take(source, "masker.mask_net.1", "mask.1"))
-    return out
-
-
-def _take_block(source, theirs, ours, norm, first):
-    """The weights of one block."""
-    out = take_conv_norm(
-        source, f"{theirs}.proj_1x1", f"{ours}.expand", True, norm
-    )
-    levels = theirs.replace(".", r"\.") + r"\.spp_dw\.(\d+)\."
-    for level in range(source.count(levels)):
-        old, new = f"{theirs}.spp_dw.{level}", f"{ours}.pyramid.levels.{level}"
-        out.update(take_conv_norm(source, old, new, kinds=norm))
-    old = f"{theirs}.final_norm"
-    out.update(take(source, f"{old}.norm", f"{ours}.norm", norm))
-    out.update(take(source, f"{old}.act", f"{ours}.act", SLOPE))
+    weights.move("masker.ln", "input_norm", norm)
+    weights.move(f"masker.{bottleneck}", "bottleneck")
+    for index in range(weights.count(r"masker\.sm\.(\d+)\.")):
+        _convert_block(weights, f"masker.sm.{index}", f"blocks.{index}", first)
     if not first:
-        out.update(take(source, f"{theirs}.res_conv", f"{ours}.project"))
-        return out
+        move_mask(weights, "masker.mask_net")
+        return
+    if "masker.reshape_before_masks.weight" in weights.left:
+        weights.move("masker.reshape_before_masks", "mask.expand")
+    weights.move("masker.m", "mask.conv")
+
+
+def _convert_block(weights, theirs, ours, first):
+    norm = SAME if first else GAMMA_BETA
+    move_pyramid(weights, theirs, ours, norm)
+    old = f"{theirs}.final_norm"
+    weights.move(f"{old}.norm", f"{ours}.norm", norm)
+    weights.move(f"{old}.act", f"{ours}.act", WEIGHT)
+    if not first:
+        weights.move(f"{theirs}.res_conv", f"{ours}.project")
+        return
     old = f"{theirs}.conv_1x1_exp"
-    out.update(take_conv_norm(source, old, f"{ours}.project", kinds=norm))
+    move_conv_norm(weights, old, f"{ours}.project", norm=norm)
     old = f"{theirs}.module_act"
-    out.update(take(source, f"{old}.norm", f"{ours}.output_norm", norm))
-    out.update(take(source, f"{old}.act", f"{ours}.output_act", SLOPE))
-    return out
+    weights.move(f"{old}.norm", f"{ours}.output_norm", norm)
+    weights.move(f"{old}.act", f"{ours}.output_act", WEIGHT)
 
 
-def measure(source, given):
-    """Arguments of a SudoRM-RF of Asteroid.
-
-    Arguments
-    ---------
-    source : Source
-        The published weights; all of them stay.
-    given : dict
-        Arguments that are known from elsewhere.
-
-    Returns
-    -------
-    dict
-        Arguments that the shapes tell.
-    dict
-        Published values of those that they do not tell.
-
-    Raises
-    ------
-    ValueError
-        Settings of another network.
-    """
-    first = _is_first(source)
+def measure(weights, given):
+    """Of either class; settings of another network are refused."""
+    first = _is_first(weights)
     # SuDORMRFNet has the same hop whatever its settings say.
     known = {k: v for k, v in given.items() if not first or k != "stride"}
-    filters = asteroid.measure_filters(source, known)
+    filters = asteroid.measure_filters(weights, known)
     bases = filters["n_filters"]
     asteroid.expect(
         given,
@@ -124,11 +86,11 @@ def measure(source, given):
     )
     masks = "masker.m.weight" if first else "masker.mask_net.1.weight"
     told = {
-        "num_spks": source.shape(masks)[0] // (1 if first else bases),
-        "out_channels": source.shape(f"{SIGNATURE}conv.weight")[1],
-        "in_channels": source.shape(f"{SIGNATURE}conv.weight")[0],
-        "num_blocks": source.count(r"masker\.sm\.(\d+)\."),
-        "upsampling_depth": source.count(r"masker\.sm\.0\.spp_dw\.(\d+)\."),
+        "num_spks": weights.shape(masks)[0] // (1 if first else bases),
+        "out_channels": weights.shape(f"{SIGNATURE}conv.weight")[1],
+        "in_channels": weights.shape(f"{SIGNATURE}conv.weight")[0],
+        "num_blocks": weights.count(r"masker\.sm\.(\d+)\."),
+        "upsampling_depth": weights.count(r"masker\.sm\.0\.spp_dw\.(\d+)\."),
         "enc_kernel_size": filters["kernel_size"],
         "enc_num_basis": bases,
         "variant": "first" if first else "asteroid",
@@ -136,6 +98,6 @@ def measure(source, given):
     return told, {"sample_rate": asteroid.SAMPLE_RATE}
 
 
-def _is_first(source):
+def _is_first(weights):
     """Whether the weights are those of SuDORMRFNet."""
-    return any(key.startswith(FIRST) for key in source.left)
+    return any(key.startswith(FIRST) for key in weights.left)
