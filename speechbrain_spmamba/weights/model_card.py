@@ -4,7 +4,6 @@ Everything in it is read from the run. What the run does not tell is said to
 be unknown; nothing is supposed.
 """
 
-import io
 import json
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from packaging.licenses import (
     InvalidLicenseExpression,
     canonicalize_license_expression,
 )
-from ruamel.yaml import YAML
 
 from speechbrain_spmamba.training.checkpoint import identity
 from speechbrain_spmamba.weights.run_facts import (
@@ -95,7 +93,7 @@ def model_card(results_folder, checkpoint, separator, license=None):
     scores = read_scores(folder / "test" / "summary.json", identity(checkpoint))
     name = f"{type(separator).__name__} ({settings.get('name', UNKNOWN)})"
     parts = [
-        f"---\n{_front_matter(name, settings, scores, license)}---",
+        f"---\n{_front_matter(name, settings, scores, license)}\n---",
         f"# {name}",
         _about(separator, settings),
         "## Use",
@@ -123,49 +121,34 @@ sources = model.separate_file("mixture.wav", "separated")  # [T, num_spks]
 ```"""
 
 
-def _front_matter(name, settings, scores, license=None):
-    """What the Hub reads.
+def _front_matter(name, settings, scores, license):
+    """What the Hub reads: YAML."""
+    # Not at import: it brings much that only this needs.
+    from huggingface_hub import EvalResult, ModelCardData
 
-    Arguments
-    ---------
-    name : str
-        Title of the model.
-    settings : dict
-        From ``plain``.
-    scores : dict or None
-        From ``read_scores``.
-    license : str, optional
-        Licence of the weights.
-
-    Returns
-    -------
-    str
-        YAML.
-    """
-    about = {
-        "library_name": "speechbrain",
-        "pipeline_tag": HUB_TASK,
-        "tags": ["speech-separation", "source-separation", "speechbrain"],
-    }
-    if license:
-        about["license"] = license
-    metrics = [
-        {"type": kind, "name": f"{title} (dB)", "value": round(mean, 2)}
-        for kind, title in TITLES.items()
-        if (mean := ((scores or {}).get(kind) or {}).get("mean")) is not None
+    data_set = _preparation(settings)
+    results = [
+        EvalResult(
+            task_type=HUB_TASK,
+            task_name="Speech separation",
+            dataset_type=data_set,
+            dataset_name=f"{data_set} (test)",
+            metric_type=metric,
+            metric_name=f"{title} (dB)",
+            metric_value=round(mean, 2),
+        )
+        for metric, title in TITLES.items()
+        if (mean := ((scores or {}).get(metric) or {}).get("mean")) is not None
     ]
-    if metrics:
-        data_set = _preparation(settings)
-        result = {
-            "task": {"type": HUB_TASK, "name": "Speech separation"},
-            "dataset": {"type": data_set, "name": f"{data_set} (test)"},
-            "metrics": metrics,
-        }
-        about["metrics"] = [metric["type"] for metric in metrics]
-        about["model-index"] = [{"name": name, "results": [result]}]
-    text = io.StringIO()
-    YAML().dump(about, text)
-    return text.getvalue()
+    return ModelCardData(
+        library_name="speechbrain",
+        pipeline_tag=HUB_TASK,
+        tags=["speech-separation", "source-separation", "speechbrain"],
+        license=license,
+        metrics=[result.metric_type for result in results] or None,
+        model_name=name if results else None,
+        eval_results=results or None,
+    ).to_yaml()
 
 
 def _preparation(settings):
@@ -235,8 +218,8 @@ def _results(scores):
         return "Not measured for these weights."
     lines = ["| figure | mean (dB) | 95 % interval | median |"]
     lines += ["|---|---|---|---|"]
-    for kind, title in {**TITLES, **SILENCE}.items():
-        figure = scores.get(kind) or {}
+    for metric, title in {**TITLES, **SILENCE}.items():
+        figure = scores.get(metric) or {}
         if figure.get("mean") is None:
             continue
         low, high = figure["interval"]
