@@ -50,28 +50,42 @@ def read_weights(path):
     >>> read_weights(path)
     {'w': tensor([0., 0.])}
     """
-    path = Path(path)
-    if not path.is_file():
-        found = "is a folder" if path.is_dir() else "does not exist"
-        raise ValueError(f"{path} {found}; a file of weights was expected")
-    size = path.stat().st_size
-    check_archive(path, size)
-    try:
-        state = torch.load(
-            path, map_location="cpu", weights_only=True, mmap=True
-        )
-    # Whatever a damaged or made-up pickle leads to: dozens of kinds.
-    except Exception as error:
-        raise _no_weights(path, error) from None
+    path = check_is_file(path)
+    check_archive(path)
+    state = load_untrusted(path)
     if not isinstance(state, dict) or not state:
         raise ValueError(f"{path} holds no weights with names")
     try:
-        check_tensors(state, size)
+        check_tensors(state, path.stat().st_size)
     except ValueError as error:
         raise ValueError(f"{path} {error}; it was not loaded") from None
     # Without what an OrderedDict may carry, which can tell a module to take
     # tensors as they are.
     return dict(state)
+
+
+def check_is_file(path):
+    """The path, as ``Path``, of a file that is there; else ValueError."""
+    path = Path(path)
+    if not path.is_file():
+        found = "is a folder" if path.is_dir() else "does not exist"
+        raise ValueError(f"{path} {found}; a file of weights was expected")
+    return path
+
+
+def load_untrusted(path, allowed=()):
+    """What ``torch.save`` wrote, on the CPU; an archive is mapped, not read.
+
+    Its pickle may name plain values, tensors and what is ``allowed`` (see
+    ``safe_globals`` of torch); for anything else there is a ValueError.
+    """
+    try:
+        with torch.serialization.safe_globals(list(allowed)):
+            mapped = zipfile.is_zipfile(path)  # older files cannot be
+            return torch.load(path, "cpu", weights_only=True, mmap=mapped)
+    # Whatever a damaged or made-up pickle leads to: dozens of kinds.
+    except Exception as error:
+        raise _no_weights(path, error) from None
 
 
 def check_tensors(state, most):
@@ -111,21 +125,20 @@ def check_tensors(state, most):
         )
 
 
-def check_archive(path, size):
+def check_archive(path):
     """Refuses an archive that would unpack to more than its size.
 
     Arguments
     ---------
-    path : str or Path
+    path : Path
         A file of weights.
-    size : int
-        Its bytes.
 
     Raises
     ------
     ValueError
         It is compressed, lists its bytes several times, or is none.
     """
+    size = path.stat().st_size
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()

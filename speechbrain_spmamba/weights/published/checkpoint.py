@@ -9,12 +9,15 @@ plain values and tensors is listed in ``safe_types``.
 """
 
 import zipfile
-from pathlib import Path
 
 import torch
 
 from speechbrain_spmamba.weights.published.safe_types import SAFE_TYPES
-from speechbrain_spmamba.weights.tensors import check_archive
+from speechbrain_spmamba.weights.tensors import (
+    check_archive,
+    check_is_file,
+    load_untrusted,
+)
 
 # Where a file keeps its weights, if not at the top.
 HOLDERS = ("state_dict", "model_state_dict", "model", "net", "weights")
@@ -63,24 +66,19 @@ def read_file(path, skip_objects=False):
     >>> read_file(path)
     {'w': tensor([0., 0.])}
     """
-    path = Path(path)
-    if not path.is_file():
-        found = "is a folder" if path.is_dir() else "does not exist"
-        raise ValueError(f"{path} {found}; a checkpoint was expected")
+    path = check_is_file(path)
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     if zipfile.is_zipfile(path):
-        check_archive(path, path.stat().st_size)
+        check_archive(path)
     objects = foreign_objects(path)
     # Each gets a class of its own, which is called as the published one.
     known = [
         (type(name.rpartition(".")[2], (Unread,), {}), name) for name in objects
     ]
     try:
-        with torch.serialization.safe_globals([*SAFE_TYPES, *known]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    # Whatever a damaged or made-up pickle leads to: dozens of kinds.
-    except Exception:
+        content = load_untrusted(path, [*SAFE_TYPES, *known])
+    except ValueError:
         reason = f" ({', '.join(objects[:3])})" if objects else ""
         raise ValueError(
             f"{path} is no file of weights, or holds more than weights"
@@ -184,7 +182,7 @@ def foreign_objects(path):
     """
     try:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except Exception:  # as above
+    except Exception:  # of a damaged file, any kind
         return []
     return sorted(set(names) - {name for _, name in SAFE_TYPES})
 
