@@ -327,18 +327,13 @@ class SeparationBrain(StoppableBrain):
         if isinstance(self.hparams.train_logger, partial):
             # One that writes to its folder as soon as it is made.
             self.hparams.train_logger = self.hparams.train_logger()
-        self.hparams.train_logger.log_stats(
-            stats_meta={"epoch": epoch, "lr": rate},
-            train_stats={"snr": self.train_snr},
-            valid_stats={"si_snr": -valid_loss, "si_snri": si_snri},
-        )
-        self.hparams.history.add(
-            epoch=epoch,
-            lr=rate,
-            train_snr=self.train_snr,
-            valid_si_snr=-valid_loss,
-            valid_si_snri=si_snri,
-        )
+        stats = {
+            "stats_meta": {"epoch": epoch, "lr": rate},
+            "train_stats": {"snr": self.train_snr},
+            "valid_stats": {"si_snr": -valid_loss, "si_snri": si_snri},
+        }
+        self.hparams.train_logger.log_stats(**stats)
+        self.hparams.history.log_stats(**stats)
         self.checkpointer.save_and_keep_only(
             meta={
                 "loss": valid_loss,

@@ -135,7 +135,7 @@ class History:
     -------
     >>> path = getfixture("tmp_path") / "history.csv"
     >>> history = History(path)
-    >>> history.add(epoch=1, valid_si_snri=3.5)
+    >>> history.log_stats({"epoch": 1}, valid_stats={"si_snri": 3.5})
     >>> history.write()
     >>> print(path.read_text().strip())
     epoch,valid_si_snri
@@ -149,6 +149,14 @@ class History:
     def add(self, **figures):
         """Appends a row; all rows must have the same names."""
         self.rows.append(figures)
+
+    def log_stats(self, stats_meta, **stats):
+        """Appends a row of what the toolkit's loggers take, by stage."""
+        row = dict(stats_meta)
+        for name, figures in stats.items():
+            stage = name.removesuffix("_stats")  # such as "valid"
+            row.update({f"{stage}_{key}": x for key, x in figures.items()})
+        self.add(**row)
 
     def write(self):
         """Writes the CSV file (main process only)."""
