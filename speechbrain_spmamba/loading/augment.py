@@ -277,12 +277,8 @@ def make_draw(wanted, rows, sample_rate, segment=None):
         True or the arguments of ``DynamicMixing``; ``{"scenes": folder}``,
         with the ``split`` if it is not train, for ``DynamicScenes``; or the
         callable itself. False, None and ``{}`` are off.
-    rows : dict
-        ID -> row of the manifest.
-    sample_rate : int
-        Rate in Hz.
-    segment : float, optional
-        Seconds of a mixture.
+    rows, sample_rate, segment
+        As for ``DynamicMixing``.
 
     Returns
     -------

@@ -155,14 +155,8 @@ class ExampleReader:
 
     Arguments
     ---------
-    sample_rate : int
-        Rate in Hz that all files must have.
-    segment : float, optional
-        Seconds of a crop.
-    seed : int
-        Seed of the crops.
-    epoch_counter : object, optional
-        Its ``current`` is the epoch.
+    sample_rate, segment, seed, epoch_counter
+        As for ``make_dataset``.
     draw : callable, optional
         Draws mixture and sources in place of reading the item's files.
     """
@@ -214,8 +208,8 @@ def read_example(mix_wav, source_wavs, sample_rate, frames=None, rng=None):
         The mixture.
     source_wavs : list of str or Path
         The sources.
-    sample_rate : int
-        Rate in Hz that all files must have.
+    sample_rate
+        As for ``make_dataset``.
     frames : int, optional
         Samples to read; without it, or where a file is shorter, all.
     rng : numpy.random.Generator, optional

@@ -74,14 +74,10 @@ class Evaluation:
             Names of the items.
         mix : torch.Tensor
             Mixtures, shape ``[B, T]`` or ``[B, T, M]``.
-        est : torch.Tensor
-            Estimates, shape ``[B, T, S]``.
-        src : torch.Tensor
-            Sources, shape ``[B, T, S]``.
+        est, src, lengths
+            As for ``pit``.
         order : torch.Tensor
             Which estimate is which source, shape ``[B, S]``, from ``pit``.
-        lengths : torch.Tensor, optional
-            Relative lengths, shape ``[B]``.
 
         Raises
         ------

@@ -1,7 +1,21 @@
 """Training losses: pairwise (SI-)SNR and the permutation that suits best.
 
-A pairwise loss compares every estimate with every source; `pit` picks the
+A pairwise loss compares every estimate with every source; ``pit`` picks the
 assignment. The two are apart so that any pairwise loss can be trained with.
+One of your own is a function of estimates and sources ``[B, T, S]`` and
+relative lengths ``[B]`` that returns ``[B, S, S]``, estimates x sources, the
+smaller the better:
+
+    >>> def pairwise_l1(est, src, lengths=None):
+    ...     est, src = without_padding(est, src, lengths)
+    ...     return (est.unsqueeze(3) - src.unsqueeze(2)).abs().sum(1)
+
+An experiment names it, with arguments if it has more:
+
+    train_loss: !name:my_losses.pairwise_l1
+
+Validation, which chooses the checkpoint, measures SI-SNR whatever is trained
+with (``training.brain``).
 
 Sources: permutation invariant training, Kolbaek et al., arXiv 1703.06284;
 SI-SNR, Luo & Mesgarani, arXiv 1809.07454, equation 17; the level of outputs
@@ -52,7 +66,7 @@ def pairwise_neg_snr(est, src, lengths=None, zero_mean=False, eps=1e-8):
     >>> round(pairwise_neg_snr(src * 1.1, src).item(), 2)
     -20.0
     """
-    est, src = _prepare(est, src, lengths, zero_mean)
+    est, src = without_padding(est, src, lengths, zero_mean)
     energy = src.square().sum(1)  # [B, S]
     noise = torch.stack(
         [(est - s.unsqueeze(-1)).square().sum(1) for s in src.unbind(-1)], -1
@@ -67,21 +81,13 @@ def pairwise_neg_si_snr(est, src, lengths=None, zero_mean=True, eps=1e-8):
 
     Arguments
     ---------
-    est : torch.Tensor
-        Estimates, shape ``[B, T, S]``.
-    src : torch.Tensor
-        Sources, shape ``[B, T, S]``.
-    lengths : torch.Tensor, optional
-        Relative lengths, shape ``[B]``; what lies behind them is not scored.
-    zero_mean : bool
-        Take the mean off both signals first, as SI-SNR is defined.
-    eps : float
-        Added to all energies; keeps silence finite.
+    est, src, lengths, zero_mean, eps
+        As for ``pairwise_neg_snr``; SI-SNR is defined without means.
 
     Returns
     -------
     torch.Tensor
-        Loss in dB, shape ``[B, S, S]``, as ``pairwise_neg_snr``.
+        As ``pairwise_neg_snr``.
 
     Raises
     ------
@@ -95,7 +101,7 @@ def pairwise_neg_si_snr(est, src, lengths=None, zero_mean=True, eps=1e-8):
     >>> torch.allclose(a, b, atol=1e-3)
     True
     """
-    est, src = _prepare(est, src, lengths, zero_mean)
+    est, src = without_padding(est, src, lengths, zero_mean)
     losses = []
     for s in src.unbind(-1):
         s = s.unsqueeze(-1)
@@ -128,12 +134,8 @@ def pairwise_neg_si_snr_or_level(est, src, lengths=None, *, mix):
 
     Arguments
     ---------
-    est : torch.Tensor
-        Estimates, shape ``[B, T, S]``.
-    src : torch.Tensor
-        Sources, shape ``[B, T, S]``.
-    lengths : torch.Tensor, optional
-        Relative lengths, shape ``[B]``; what lies behind them is not scored.
+    est, src, lengths
+        As for ``pairwise_neg_snr``.
     mix : torch.Tensor
         Mixtures, shape ``[B, T]`` or, of several microphones, ``[B, T, M]``.
 
@@ -164,9 +166,9 @@ def pairwise_neg_si_snr_or_level(est, src, lengths=None, *, mix):
     # In float64 any level counts, and no finite output overflows.
     est, src = est.double(), src.double()
     loss = pairwise_neg_si_snr(est, src, lengths)
-    energy = _prepare(est, src, lengths, zero_mean=False)[0].square().sum(1)
+    energy = without_padding(est, src, lengths)[0].square().sum(1)
     mix = first_microphone(mix).double().unsqueeze(-1)
-    whole = _prepare(mix, mix, lengths, zero_mean=False)[0].square().sum(1)
+    whole = without_padding(mix, mix, lengths)[0].square().sum(1)
     whole = whole.clamp_min(torch.finfo(torch.float64).tiny)
     least = 10 ** (-LEVEL_RANGE / 10)
     level = (energy + least * whole) / (whole + least * energy)
@@ -179,10 +181,8 @@ def silent_sources(src, lengths=None):
 
     Arguments
     ---------
-    src : torch.Tensor
-        Sources, shape ``[B, T, S]``.
-    lengths : torch.Tensor, optional
-        Relative lengths, shape ``[B]``; what lies behind them does not count.
+    src, lengths
+        As for ``pairwise_neg_snr``.
 
     Returns
     -------
@@ -230,12 +230,8 @@ def pit(pairwise, est, src, lengths=None):
     ---------
     pairwise : callable
         ``pairwise(est, src, lengths) -> [B, S, S]``.
-    est : torch.Tensor
-        Estimates, shape ``[B, T, S]``.
-    src : torch.Tensor
-        Sources, shape ``[B, T, S]``.
-    lengths : torch.Tensor, optional
-        Relative lengths, shape ``[B]``.
+    est, src, lengths
+        Its arguments, see ``pairwise_neg_snr``.
 
     Returns
     -------
@@ -318,8 +314,11 @@ def reorder(est, order):
     return est.gather(2, order.unsqueeze(1).expand_as(est))
 
 
-def _prepare(est, src, lengths, zero_mean):
-    """Checks shapes, masks padding, takes off the mean if asked."""
+def without_padding(est, src, lengths=None, zero_mean=False):
+    """Estimates and sources, float32 at least, that are 0 behind ``lengths``.
+
+    Arguments and errors are those of ``pairwise_neg_snr``.
+    """
     if est.shape != src.shape or est.dim() != 3:
         raise ValueError(
             f"estimates have shape {list(est.shape)}, sources "

@@ -57,10 +57,8 @@ def sdr(est, src):
 
     Arguments
     ---------
-    est : torch.Tensor
-        Estimates in the order of the sources, shape ``[T, S]``.
-    src : torch.Tensor
-        Sources, shape ``[T, S]``.
+    est, src
+        As for ``si_snr``.
 
     Returns
     -------
@@ -104,10 +102,8 @@ def below_mixture(mix, est, src):
     ---------
     mix : torch.Tensor
         Mixture, shape ``[T]``.
-    est : torch.Tensor
-        Estimates in the order of the sources, shape ``[T, S]``.
-    src : torch.Tensor
-        Sources, shape ``[T, S]``.
+    est, src
+        As for ``si_snr``.
 
     Returns
     -------
@@ -133,12 +129,8 @@ def score(mix, est, src, metrics=("si_snr", "sdr")):
 
     Arguments
     ---------
-    mix : torch.Tensor
-        Mixture, shape ``[T]``.
-    est : torch.Tensor
-        Estimates in the order of the sources, shape ``[T, S]``.
-    src : torch.Tensor
-        Sources, shape ``[T, S]``.
+    mix, est, src
+        As for ``below_mixture``.
     metrics : list of str
         ``si_snr``, ``sdr`` or both.
 

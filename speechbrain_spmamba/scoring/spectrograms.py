@@ -21,12 +21,10 @@ def draw_spectrograms(path, signals, sample_rate):
 
     Arguments
     ---------
-    path : str or Path
-        PNG file.
+    path, sample_rate
+        As for ``draw_powers``.
     signals : dict
         Title -> numpy array ``[T]``, all of one length.
-    sample_rate : int
-        Rate in Hz.
     """
     powers = {
         title: power_columns([signal], sample_rate, len(signal))
@@ -43,10 +41,8 @@ def power_columns(blocks, sample_rate, frames):
     ---------
     blocks : iterable of numpy.ndarray
         The signal in pieces, ``[n]`` each.
-    sample_rate : int
-        Rate in Hz.
-    frames : int
-        Samples of the signal.
+    sample_rate, frames : int
+        Its rate in Hz, and its samples.
 
     Returns
     -------

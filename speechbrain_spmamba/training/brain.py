@@ -122,7 +122,7 @@ class SeparationBrain(StoppableBrain):
         Arguments
         ---------
         est : torch.Tensor
-            Estimates, shape ``[B, T, S]``.
+            From ``compute_forward``.
         batch : PaddedBatch
             With ``src_sig`` ``[B, T, S]``.
         stage : sb.Stage

@@ -259,8 +259,8 @@ def identity(checkpoint, name=None):
 
     Arguments
     ---------
-    checkpoint : speechbrain.utils.checkpoints.Checkpoint
-        The checkpoint.
+    checkpoint
+        As for ``weights_file``.
     name : str, optional
         Which of its weights: "separator" or "average"; by default those that
         its run was validated on.

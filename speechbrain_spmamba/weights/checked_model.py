@@ -34,7 +34,7 @@ def build_trusted(text, path, overrides=None):
         HyperPyYAML.
     path : str or Path
         Where it is from, for messages.
-    overrides : dict, optional
+    overrides : dict or str, optional
         The user's own changes.
 
     Returns
@@ -61,18 +61,15 @@ def build(text, path, state, misfit, overrides=None, must_match=True):
 
     Arguments
     ---------
-    text : str
-        From ``read_text``, or of the same form.
-    path : str or Path
-        Where it is from, for messages.
+    text, path, overrides
+        As for ``build_trusted``; the text is from ``read_text``, or of the
+        same form.
     state : dict
         From ``read_weights``.
     misfit : str
         How the message begins if the weights do not fit.
-    overrides : dict or str, optional
-        The user's own changes.
     must_match : bool
-        Whether these need to be of keys that are there.
+        Whether ``overrides`` need to be of keys that are there.
 
     Returns
     -------
@@ -99,12 +96,8 @@ def build_without_weights(text, path, overrides=None):
 
     Arguments
     ---------
-    text : str
-        From ``read_part``.
-    path : str or Path
-        Where it is from, for messages.
-    overrides : dict, optional
-        The user's own changes.
+    text, path, overrides
+        As for ``build_trusted``; the text is from ``read_part``.
 
     Returns
     -------
@@ -132,16 +125,10 @@ def plan(text, path, tensors, overrides=None, must_match=True):
 
     Arguments
     ---------
-    text : str
-        A checked text.
-    path : str or Path
-        Where it is from, for messages.
+    text, path, overrides, must_match
+        As for ``build``.
     tensors : int
         Weights that it should have.
-    overrides : dict or str, optional
-        The user's own changes.
-    must_match : bool
-        Whether these need to be of keys that are there.
 
     Returns
     -------
@@ -201,14 +188,8 @@ def load_checked(
         Subclass of the toolkit's ``Pretrained``.
     paths : list of Path
         From ``collect``.
-    overrides : dict or str, optional
-        The user's own changes; they may be anything.
-    overrides_must_match : bool
-        See the toolkit.
-    savedir : str or Path, optional
-        See the toolkit.
-    download_only : bool
-        See the toolkit.
+    overrides, overrides_must_match, savedir, download_only
+        As for the toolkit's function; the user's own changes may be anything.
     **kwargs : dict
         Arguments of ``cls``.
 

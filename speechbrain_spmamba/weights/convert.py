@@ -53,8 +53,8 @@ def convert_state_dict(model_name, state_dict):
     ---------
     model_name : str
         A key of ``models.MODELS``.
-    state_dict : dict
-        Tensors under the names of the published code.
+    state_dict
+        As for ``published.renaming.PublishedWeights``.
 
     Returns
     -------
@@ -109,8 +109,8 @@ def convert_checkpoint(
         A key of ``models.MODELS``, or "look2hear": that which the file has.
     path : str or Path
         The checkpoint.
-    output_folder : str or Path
-        The model folder.
+    output_folder, overwrite
+        As for ``export``.
     config : str or Path, optional
         YAML file of the published code that made the checkpoint.
     skip_objects : bool
@@ -118,8 +118,6 @@ def convert_checkpoint(
     prefix : str, optional
         What stands before the names of the weights, if the file has several
         networks.
-    overwrite : bool
-        Replace the files of a folder that is not empty.
     **options : dict
         Arguments of the model that the weights do not tell.
 

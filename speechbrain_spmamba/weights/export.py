@@ -260,8 +260,8 @@ def model_yaml(separator, arguments):
 
     Arguments
     ---------
-    separator : torch.nn.Module
-        The model.
+    separator
+        As for ``write_model``.
     arguments : dict
         Its arguments: numbers, words, True and False.
 

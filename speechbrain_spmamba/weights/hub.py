@@ -26,9 +26,9 @@ def fetch_files(source, names, optional, config, **options):
     optional : str
         One that it may have.
     config : speechbrain.utils.fetching.FetchConfig
-        See the toolkit.
+        What may be fetched, and how.
     **options : dict
-        ``savedir`` and ``local_strategy``, see ``fetch`` of the toolkit.
+        ``savedir`` and ``local_strategy``, for ``fetch``.
 
     Returns
     -------

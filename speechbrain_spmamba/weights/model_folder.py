@@ -33,12 +33,8 @@ def collect(
         Folder, or name on the Hub.
     hparams_file : str
         Name of the YAML file in it.
-    savedir : str or Path, optional
-        See the toolkit.
-    local_strategy : LocalStrategy
-        See the toolkit.
-    fetch_config : FetchConfig, optional
-        See the toolkit.
+    savedir, local_strategy, fetch_config
+        As for ``speechbrain.utils.fetching.fetch``.
 
     Returns
     -------

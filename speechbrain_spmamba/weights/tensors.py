@@ -224,32 +224,21 @@ def check_fit(state, wanted):
 
 
 def fill(module, state):
-    """Copies weights into a network, in the network's precision.
+    """Copies weights that fit (``check_fit``) into a network, in its precision.
 
     Arguments
     ---------
     module : torch.nn.Module
         The network.
-    state : dict
-        From ``read_weights``.
-
-    Raises
-    ------
-    ValueError
-        They do not fit, see ``check_fit``.
+    state
+        As for ``check_fit``.
     """
     check_fit(state, module.state_dict())
     module.load_state_dict(state)
 
 
 def check_finite(state):
-    """Raises ValueError for weights that are of no use to anyone.
-
-    Arguments
-    ---------
-    state : dict
-        From ``read_weights``.
-    """
+    """Raises ValueError for weights that are of no use to anyone."""
     for name, tensor in state.items():
         if not torch.isfinite(tensor).all():
             raise ValueError(f"'{name}' has numbers that are not finite")

@@ -1,6 +1,7 @@
 """The loop trains what it says it trains, and survives bad batches."""
 
 import math
+from doctest import DocTestParser
 
 import pytest
 import speechbrain as sb
@@ -8,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from speechbrain.dataio.batch import PaddedBatch
 
+from speechbrain_spmamba.scoring import loss as loss_file
 from speechbrain_spmamba.scoring.loss import pairwise_neg_snr, pit
 from speechbrain_spmamba.scoring.metrics import score
 from speechbrain_spmamba.training.brain import SeparationBrain
@@ -49,6 +51,20 @@ def test_a_few_steps_on_one_batch_lower_its_loss(make_brain):
     brain, batch = make_brain(), _batch(800, 800)
     losses = [brain.fit_batch(batch).item() for _ in range(15)]
     assert losses[-1] < losses[0] - 1.0
+
+
+def test_a_loss_made_as_the_head_of_the_losses_says_is_trained_with(make_brain):
+    (example,) = DocTestParser().get_examples(loss_file.__doc__)
+    names = dict(vars(loss_file))
+    exec(example.source, names)
+    brain, batch = make_brain(), _batch(800, 500)
+    brain.hparams.train_loss = names["pairwise_l1"]
+    steps = [brain.fit_batch(batch).item() for _ in range(15)]
+    assert steps[-1] < 0.95 * steps[0]
+    est, (src, lengths) = torch.randn(2, 800, 2), batch.src_sig
+    padded = names["pairwise_l1"](est, src, lengths)[1]
+    alone = names["pairwise_l1"](est[1:, :500], src[1:, :500])[0]
+    torch.testing.assert_close(padded, alone)
 
 
 def test_padding_changes_neither_loss_nor_gradient(make_brain):

@@ -168,17 +168,9 @@ def read_module(module):
 
 
 def foreign_objects(path):
-    """Names of classes and functions that a file asks for.
+    """Names of classes and functions that a file of ``torch.save`` asks for.
 
-    Arguments
-    ---------
-    path : str or Path
-        What ``torch.save`` wrote.
-
-    Returns
-    -------
-    list of str
-        Those that weights do not need; empty also if the file is none.
+    Those that weights do not need; none also if the file is no such file.
     """
     try:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
@@ -242,8 +234,8 @@ def own_settings(content):
 
     Arguments
     ---------
-    content : object
-        From ``read_file``.
+    content
+        As for ``find_weights``.
 
     Returns
     -------
