@@ -21,17 +21,17 @@ from speechbrain_spmamba.recordings.separation import (
     whole_rate,
     write_sources,
 )
-from speechbrain_spmamba.weights.checked_model import (
+from speechbrain_spmamba.weights.build import (
     BUILD_ERRORS,
     check_header,
-    load_checked,
+    load_pretrained,
 )
 from speechbrain_spmamba.weights.model_folder import (
     HPARAMS_FILE,
     check_file,
     collect,
 )
-from speechbrain_spmamba.weights.tensors import fill, read_weights
+from speechbrain_spmamba.weights.state_dict import load_weights, read_weights
 
 
 class WaveformSeparation(Pretrained):
@@ -109,7 +109,7 @@ class WaveformSeparation(Pretrained):
         if safe:
             kwargs = {k: v for k, v in kwargs.items() if k not in options}
             savedir = options.get("savedir")
-            return load_checked(cls, paths, savedir=savedir, **kwargs)
+            return load_pretrained(cls, paths, savedir=savedir, **kwargs)
         try:
             return super().from_hparams(source, hparams_file, **kwargs)
         except BUILD_ERRORS as error:
@@ -342,7 +342,7 @@ def strict_load(module, path):
     check_file(Path(path))
     state = read_weights(path)
     try:
-        fill(module, state)
+        load_weights(module, state)
     except ValueError as error:
         raise ValueError(
             f"weights in {path} do not fit the model of its "

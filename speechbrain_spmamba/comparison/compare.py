@@ -35,7 +35,7 @@ from speechbrain_spmamba.files.names import file_name, shown
 from speechbrain_spmamba.models import MODELS
 from speechbrain_spmamba.settings.changes import differences, plain_settings
 from speechbrain_spmamba.settings.experiment import read_settings
-from speechbrain_spmamba.weights.run_facts import check_no_run
+from speechbrain_spmamba.weights.training_run import check_no_run
 
 SMOKE_EXPERIMENT, SMOKE_EPOCHS = "hparams/tiny.yaml", 3
 # Where two systems of one comparison may differ.

@@ -8,8 +8,8 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from speechbrain_spmamba.models import MODELS, TOOLKIT_MODELS
-from speechbrain_spmamba.weights.checked_text import read_text
 from speechbrain_spmamba.weights.model_folder import HPARAMS_FILE, check_folder
+from speechbrain_spmamba.weights.model_yaml import read_model_yaml
 
 # Sizes with which every system learns something within a minute or two on two
 # cores, of 40 to 160 thousand parameters at 8 kHz.
@@ -198,7 +198,7 @@ def loaded_block(folder, trust=False):
     check_folder(folder)
     path = Path(folder) / HPARAMS_FILE
     if not trust:
-        read_text(path)
+        read_model_yaml(path)
     yaml, text = YAML(typ="rt"), io.StringIO()
     yaml.indent(mapping=4)
     settings = yaml.load(path.read_text(encoding="utf-8"))

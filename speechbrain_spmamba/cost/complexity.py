@@ -29,12 +29,12 @@ from speechbrain_spmamba.cost.footprint import Case, measure_in_turns
 from speechbrain_spmamba.models import build_model
 from speechbrain_spmamba.nnet.mamba_path import MambaPath, plain_paths
 from speechbrain_spmamba.upstream.private import without_values
-from speechbrain_spmamba.weights.checked_model import (
+from speechbrain_spmamba.weights.build import (
     build_trusted,
     build_without_weights,
 )
-from speechbrain_spmamba.weights.checked_text import read_part
 from speechbrain_spmamba.weights.model_folder import HPARAMS_FILE, check_file
+from speechbrain_spmamba.weights.model_yaml import read_model_part
 
 # As printed in Table 1 of arXiv 2404.02063: parameters in M, MACs in G/s.
 TABLE_1 = {
@@ -341,7 +341,7 @@ def load(source, num_spks=None, trust=False):
             )
         return build_model(str(source), **overrides)
     check_file(path)
-    text = _separator_part(path) if trust else read_part(path)
+    text = _separator_part(path) if trust else read_model_part(path)
     if not re.search("^num_spks:", text, re.MULTILINE):
         overrides = {}
     make = build_trusted if trust else build_without_weights

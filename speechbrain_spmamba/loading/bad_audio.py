@@ -93,26 +93,28 @@ def find_bad(rows, keys, read, manifest):
     name = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
     path = cache_folder() / f"items-{name}.json"
     known = _load(path)
-    marks = {item: _mark([row[key] for key in keys if row.get(key)])
-             for item, row in rows.items()}  # fmt: skip
-    new = [item for item, mark in marks.items() if mark not in known]
-    good, bad = known & set(marks.values()), {}
+    fingerprints = {}
+    for item, row in rows.items():
+        paths = [row[key] for key in keys if row.get(key)]
+        fingerprints[item] = _fingerprint(paths)
+    new = [item for item, value in fingerprints.items() if value not in known]
+    good, bad = known & set(fingerprints.values()), {}
     try:
         # Threads: decoding does not hold Python's lock.
-        faults = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(
-            delayed(_fault)(read, rows[item]) for item in new
+        errors = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(
+            delayed(_error_of)(read, rows[item]) for item in new
         )
         bar = tqdm(
-            faults,
+            errors,
             desc=f"checking {Path(manifest).name}",
             total=len(new),
             disable=True if len(new) < MANY else None,
         )
-        for item, fault in zip(new, bar, strict=True):
-            if fault:
-                bad[item] = fault
+        for item, error in zip(new, bar, strict=True):
+            if error:
+                bad[item] = error
             else:
-                good.add(marks[item])
+                good.add(fingerprints[item])
     finally:
         # Also when stopped half-way: what was read need not be again.
         if good != known:
@@ -176,7 +178,7 @@ class LeftOut:
         )
 
 
-def _fault(read, row):
+def _error_of(read, row):
     """What is wrong with the files of a row, or nothing."""
     try:
         read(row)
@@ -185,7 +187,7 @@ def _fault(read, row):
     return ""
 
 
-def _mark(paths):
+def _fingerprint(paths):
     """What changes when one of some files does."""
     facts = []
     for path in paths:
@@ -198,7 +200,7 @@ def _mark(paths):
 
 
 def _load(path):
-    """The marks of items that were good; none if there is no such list."""
+    """Fingerprints of items that were good; none if there is no such list."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return set(content["good"]) if content["format"] == FORMAT else set()
@@ -207,7 +209,7 @@ def _load(path):
 
 
 def _save(path, good):
-    """Keeps the marks, where something can be kept."""
+    """Keeps the fingerprints, where something can be kept."""
     try:
         with replacing(path) as temporary:
             text = json.dumps({"format": FORMAT, "good": sorted(good)})

@@ -150,12 +150,12 @@ def score(mix, est, src, metrics=("si_snr", "sdr")):
     """
     mixes = mix.unsqueeze(-1).expand_as(src)
     known = {"si_snr": si_snr, "sdr": sdr}
-    before = torch.stack([known[name](mixes, src) for name in metrics])
-    after = torch.stack([known[name](est, src) for name in metrics])
-    gain = after - before
-    gain[:, (before >= ALONE).any(0)] = float("nan")
+    of_mix = torch.stack([known[name](mixes, src) for name in metrics])
+    of_est = torch.stack([known[name](est, src) for name in metrics])
+    gain = of_est - of_mix
+    gain[:, (of_mix >= ALONE).any(0)] = float("nan")
     scores = {}
-    for name, value, improvement in zip(metrics, after, gain, strict=True):
+    for name, value, improvement in zip(metrics, of_est, gain, strict=True):
         scores[name] = value.nanmean().item()
         scores[f"{name}i"] = improvement.nanmean().item()
     return scores

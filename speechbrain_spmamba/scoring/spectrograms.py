@@ -69,13 +69,13 @@ def power_columns(blocks, sample_rate, frames):
         rest = np.concatenate([rest, block])
         if len(rest) < size:
             continue
-        cuts = np.lib.stride_tricks.sliding_window_view(rest, size)[::hop]
-        spectra = np.abs(np.fft.rfft(cuts * window)) ** 2
-        columns = (done + np.arange(len(cuts))) // group
+        segments = np.lib.stride_tricks.sliding_window_view(rest, size)[::hop]
+        spectra = np.abs(np.fft.rfft(segments * window)) ** 2
+        columns = (done + np.arange(len(segments))) // group
         np.add.at(power, columns, spectra)
         np.add.at(counts, columns, 1)
-        done += len(cuts)
-        rest = rest[len(cuts) * hop :]
+        done += len(segments)
+        rest = rest[len(segments) * hop :]
     return (power / np.maximum(counts, 1)).T
 
 

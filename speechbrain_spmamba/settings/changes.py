@@ -8,7 +8,7 @@ from ruamel.yaml.comments import TaggedScalar
 from speechbrain.utils.distributed import if_main_process
 
 from speechbrain_spmamba.settings.experiment import parse
-from speechbrain_spmamba.weights.run_facts import read_settings
+from speechbrain_spmamba.weights.training_run import read_settings
 
 logger = logging.getLogger(__name__)
 

@@ -25,20 +25,20 @@ from speechbrain_spmamba.training.checkpoint import (
     identity,
     moving_average,
 )
-from speechbrain_spmamba.training.divergence import (
+from speechbrain_spmamba.training.interrupt import InterruptibleBrain
+from speechbrain_spmamba.training.nonfinite import (
     PATIENCE,
     NonFinite,
     toolkit_silenced,
     way_back,
 )
 from speechbrain_spmamba.training.schedule import check_accumulation
-from speechbrain_spmamba.training.stoppable import StoppableBrain
 
 
-class SeparationBrain(StoppableBrain):
+class SeparationBrain(InterruptibleBrain):
     """Trains ``modules.separator`` on batches of ``mix_sig`` and ``src_sig``.
 
-    Arguments are those of ``StoppableBrain``. From ``hparams`` it reads
+    Arguments are those of ``InterruptibleBrain``. From ``hparams`` it reads
 
     * ``train_loss``: a pairwise loss, see ``scoring/loss.py``; validation uses
       negative SI-SNR, which for silent sources is the level of the output;
@@ -309,26 +309,26 @@ class SeparationBrain(StoppableBrain):
 
     def _diverge(self, where):
         """Ends a training that has nothing to go on with."""
-        rate = self.optimizer.param_groups[0]["lr"]
+        lr = self.optimizer.param_groups[0]["lr"]
         counter = getattr(self.hparams, "epoch_counter", None)
         raise ValueError(
             f"training diverged in epoch {counter.current if counter else 1}, "
-            f"{where} at learning rate {rate:.3g}; the last steps that were "
-            f"not finite: {self.nonfinite}; {way_back(self.checkpointer, rate)}"
+            f"{where} at learning rate {lr:.3g}; the last steps that were "
+            f"not finite: {self.nonfinite}; {way_back(self.checkpointer, lr)}"
         )
 
     def _end_epoch(self, epoch, valid_loss, si_snri):
         """What a validation leads to."""
-        rate, next_rate = self.hparams.lr_annealing(
+        lr, next_lr = self.hparams.lr_annealing(
             [self.optimizer], epoch, valid_loss
         )
-        update_learning_rate(self.optimizer, next_rate)
+        update_learning_rate(self.optimizer, next_lr)
         self.hparams.epoch_counter.update(valid_loss)
         if isinstance(self.hparams.train_logger, partial):
             # One that writes to its folder as soon as it is made.
             self.hparams.train_logger = self.hparams.train_logger()
         stats = {
-            "stats_meta": {"epoch": epoch, "lr": rate},
+            "stats_meta": {"epoch": epoch, "lr": lr},
             "train_stats": {"snr": self.train_snr},
             "valid_stats": {"si_snr": -valid_loss, "si_snri": si_snri},
         }

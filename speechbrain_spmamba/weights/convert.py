@@ -37,10 +37,10 @@ from speechbrain_spmamba.weights.published.network import (
     find_words,
 )
 from speechbrain_spmamba.weights.published.renaming import PublishedWeights
-from speechbrain_spmamba.weights.tensors import (
+from speechbrain_spmamba.weights.state_dict import (
     check_finite,
     check_tensors,
-    fill,
+    load_weights,
 )
 
 ANY_SYSTEM = "look2hear"
@@ -268,7 +268,7 @@ def _build(system, arguments, state):
                 f"{list(ours[key].shape)}; is this another version of the "
                 "network?"
             )
-    fill(separator, state)
+    load_weights(separator, state)
     try:
         check_finite(separator.state_dict())
     except ValueError as error:

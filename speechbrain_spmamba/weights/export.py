@@ -22,12 +22,16 @@ from speechbrain_spmamba.training.checkpoint import (
     AtomicCheckpointer,
     weights_file,
 )
-from speechbrain_spmamba.weights.checked_model import build, build_trusted
-from speechbrain_spmamba.weights.checked_text import read_part
+from speechbrain_spmamba.weights.build import build_trusted, build_with_weights
 from speechbrain_spmamba.weights.model_card import known_license, model_card
 from speechbrain_spmamba.weights.model_folder import HPARAMS_FILE, WEIGHTS_FILE
-from speechbrain_spmamba.weights.run_facts import check_no_run
-from speechbrain_spmamba.weights.tensors import check_finite, fill, read_weights
+from speechbrain_spmamba.weights.model_yaml import read_model_part
+from speechbrain_spmamba.weights.state_dict import (
+    check_finite,
+    load_weights,
+    read_weights,
+)
+from speechbrain_spmamba.weights.training_run import check_no_run
 
 SAFETENSORS_FILE = "separator.safetensors"
 CARD_FILE = "README.md"
@@ -129,10 +133,11 @@ def _build(text, hparams_file, state, path, trust):
         raise ValueError(f"{path} was not exported: {error}") from None
     misfit = f"{path} does not fit"
     if not trust:
-        return build(text, hparams_file, state, misfit)["separator"]
+        found = build_with_weights(text, hparams_file, state, misfit)
+        return found["separator"]
     separator = build_trusted(text, hparams_file)["separator"]
     try:
-        fill(separator, state)
+        load_weights(separator, state)
     except ValueError as error:
         raise ValueError(
             f"{misfit} the model of {hparams_file}: {error}"
@@ -230,7 +235,8 @@ def inference_yaml(hparams_file, trust=False):
     ValueError
         A key is missing, or the part is more than a model.
     """
-    part = _part_as_it_is(hparams_file) if trust else read_part(hparams_file)
+    read = _part_as_it_is if trust else read_model_part
+    part = read(hparams_file)
     for key in ("sample_rate", "num_spks", "separator"):
         if not re.search(f"^{key}:", part, re.MULTILINE):
             raise ValueError(

@@ -13,7 +13,7 @@ from packaging.licenses import (
 )
 
 from speechbrain_spmamba.training.checkpoint import identity
-from speechbrain_spmamba.weights.run_facts import (
+from speechbrain_spmamba.weights.training_run import (
     read_scores,
     read_set,
     read_settings,
@@ -126,7 +126,7 @@ def _front_matter(name, settings, scores, license):
     # Not at import: it brings much that only this needs.
     from huggingface_hub import EvalResult, ModelCardData
 
-    data_set = _preparation(settings)
+    data_set = _data_set(settings)
     results = [
         EvalResult(
             task_type=HUB_TASK,
@@ -151,7 +151,7 @@ def _front_matter(name, settings, scores, license):
     ).to_yaml()
 
 
-def _preparation(settings):
+def _data_set(settings):
     """Name of the data set, after the module that prepares it."""
     function = (settings.get("prepare") or {}).get("!", "")
     parts = function.split(".")
@@ -171,7 +171,7 @@ def _about(separator, settings):
 
 def _data(settings, sets):
     """What it was trained and tested on."""
-    lines = [f"Data set: {_preparation(settings)}."]
+    lines = [f"Data set: {_data_set(settings)}."]
     if isinstance(settings.get("splits"), dict):
         kept = {k: v for k, v in settings["splits"].items() if k != "!"}
         lines.append(f"Splits, as set: `{json.dumps(kept)}`.")
@@ -238,10 +238,10 @@ def _results(scores):
 
 def _limits(settings, train):
     """What it has never met, as far as the run tells."""
-    rate, sources = settings["sample_rate"], settings["num_spks"]
+    sample_rate, sources = settings["sample_rate"], settings["num_spks"]
     lines = [
         f"Never saw more or fewer than {sources} sources a mixture, nor "
-        f"frequencies above {rate / 2:g} Hz.",
+        f"frequencies above {sample_rate / 2:g} Hz.",
         "Never saw other data than named above: other languages, rooms and "
         "microphones are not measured.",
         "The order of its outputs means nothing.",

@@ -14,7 +14,7 @@ from speechbrain_spmamba.scoring.loss import pairwise_neg_snr, pit
 from speechbrain_spmamba.scoring.metrics import score
 from speechbrain_spmamba.training.brain import SeparationBrain
 from speechbrain_spmamba.training.checkpoint import AtomicCheckpointer
-from speechbrain_spmamba.training.divergence import PATIENCE
+from speechbrain_spmamba.training.nonfinite import PATIENCE
 
 
 def _batch(*lengths, dtype=torch.float32, **more):

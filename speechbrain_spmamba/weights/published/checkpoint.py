@@ -13,7 +13,7 @@ import zipfile
 import torch
 
 from speechbrain_spmamba.weights.published.safe_types import SAFE_TYPES
-from speechbrain_spmamba.weights.tensors import (
+from speechbrain_spmamba.weights.state_dict import (
     check_archive,
     check_is_file,
     load_untrusted,
@@ -142,11 +142,11 @@ def read_module(module):
             raise ValueError("holds a network without end")
         passing = part.state.get("_non_persistent_buffers_set")
         passing = passing if isinstance(passing, set) else ()
-        for kind in ("_parameters", "_buffers"):
+        for place in ("_parameters", "_buffers"):
             weights.update(
                 {
                     f"{prefix}{name}": tensor
-                    for name, tensor in part.state[kind].items()
+                    for name, tensor in part.state[place].items()
                     if torch.is_tensor(tensor) and name not in passing
                 }
             )

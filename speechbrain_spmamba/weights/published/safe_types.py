@@ -39,12 +39,12 @@ class NumberType:
         self.dtype = self.dtype.newbyteorder(">" if big else "<")
 
 
-def number(kind, data):
+def number(dtype, data):
     """Stands for the function that makes numbers of numpy.
 
     Arguments
     ---------
-    kind : NumberType
+    dtype : NumberType
         Its type.
     data : bytes
         Its value.
@@ -64,9 +64,9 @@ def number(kind, data):
     >>> number(NumberType("i2"), b"\\x05\\x00")
     5
     """
-    if not isinstance(kind, NumberType) or not isinstance(data, bytes):
+    if not isinstance(dtype, NumberType) or not isinstance(data, bytes):
         raise ValueError("a numpy scalar that is no number")
-    return np.frombuffer(data, kind.dtype).item()
+    return np.frombuffer(data, dtype.dtype).item()
 
 
 # Class or function -> its name in a file; numpy 2 moved its own.

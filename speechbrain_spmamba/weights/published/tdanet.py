@@ -74,8 +74,8 @@ def convert(weights):
 def measure(weights, given):
     """The encoder's window is told in milliseconds, and so by the rate."""
     bases, _, window = weights.shape("encoder.weight")
-    rate = given.get("sample_rate", 16000)
-    milliseconds = window * 1000 / rate
+    sample_rate = given.get("sample_rate", 16000)
+    milliseconds = window * 1000 / sample_rate
     told = {
         "num_spks": weights.shape("mask_net.1.weight")[0] // bases,
         "out_channels": weights.shape("bottleneck.weight")[0],
@@ -89,7 +89,7 @@ def measure(weights, given):
         "modulation": _modulation(weights),
     }
     # One block is used over and over: its weights do not tell how often.
-    return told, {"num_blocks": 16, "sample_rate": rate}
+    return told, {"num_blocks": 16, "sample_rate": sample_rate}
 
 
 def _modulation(weights):

@@ -5,6 +5,7 @@ import torch
 from speechbrain_spmamba.models.tf_gridnet import version_mark
 from speechbrain_spmamba.weights.published import grid
 from speechbrain_spmamba.weights.published.layers import move_blstm
+from speechbrain_spmamba.weights.published.renaming import GAMMA_BETA
 
 SIGNATURE = "blocks.0.intra_rnn."
 NAMES = {**grid.NAMES, "lstm_hidden_units": "lstm_hidden"}
@@ -46,8 +47,8 @@ def _rename_to_first_version(weights, block):
                 f"{weights.problem} of overlapping windows: '{name}_linear."
                 "weight' has two axes, which emb_ks = emb_hs makes"
             )
-        for kind, first in (("weight", "gamma"), ("bias", "beta")):
-            norm = weights.take(f"{name}_norm.{kind}")
+        for second, first in GAMMA_BETA.items():
+            norm = weights.take(f"{name}_norm.{second}")
             renamed[f"{name}_norm.{first}"] = norm
     for role in "QKV":
         conv, norm = f"{block}.attn_conv_{role}", f"{block}.attn_norm_{role}"

@@ -64,14 +64,14 @@ class NonFinite:
         return ", ".join(self.steps) or "none"
 
 
-def way_back(checkpointer, rate):
+def way_back(checkpointer, lr):
     """What to do after a training that diverged.
 
     Arguments
     ---------
     checkpointer : speechbrain.utils.checkpoints.Checkpointer or None
         That of the run.
-    rate : float
+    lr : float
         Its learning rate.
 
     Returns
@@ -79,7 +79,7 @@ def way_back(checkpointer, rate):
     str
         Which checkpoint to go back to, and how.
     """
-    lower = f"a lower learning rate, for example --lr {rate / 2:.3g}"
+    lower = f"a lower learning rate, for example --lr {lr / 2:.3g}"
     # The best one: the last may have been saved on the way down.
     best = checkpointer and checkpointer.find_checkpoint(min_key="loss")
     if not best:

@@ -8,7 +8,10 @@ import pytest
 import torch
 
 from speechbrain_spmamba.inference import strict_load
-from speechbrain_spmamba.weights.tensors import no_more_than, read_weights
+from speechbrain_spmamba.weights.state_dict import (
+    limit_parameters,
+    read_weights,
+)
 
 
 def _layer(value=0.5):
@@ -146,7 +149,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 def test_a_network_of_more_weights_than_the_file_is_not_built_to_its_end():
     made = []
     with pytest.raises(ValueError, match="file, which has 3"):
-        with no_more_than(3), torch.device("meta"):
+        with limit_parameters(3), torch.device("meta"):
             for _ in range(10**6):
                 made.append(torch.nn.Linear(10**5, 10**5))
     assert len(made) < 100

@@ -159,9 +159,9 @@ def check_archive(path):
 
 def _no_weights(path, error):
     """The error of a file that cannot be read."""
-    kind = "" if isinstance(error, pickle.UnpicklingError) else "damaged, or "
+    cause = "" if isinstance(error, pickle.UnpicklingError) else "damaged, or "
     return ValueError(
-        f"{path} is no file of weights: it is {kind}made by another program, "
+        f"{path} is no file of weights: it is {cause}made by another program, "
         "or holds more than weights; it was not loaded"
     )
 
@@ -201,14 +201,14 @@ def check_fit(state, wanted):
         ...
     ValueError: 'bias' is missing (1 of 2)
     """
-    for there, other, kind in (
+    for there, other, problem in (
         (wanted, state, "is missing"),
         (state, wanted, "is unknown to it"),
     ):
         odd = [name for name in there if name not in other]
         if odd:
             raise ValueError(
-                f"'{shown(odd[0][:80])}' {kind} ({len(odd)} of {len(there)})"
+                f"'{shown(odd[0][:80])}' {problem} ({len(odd)} of {len(there)})"
             )
     for name, tensor in state.items():
         if tensor.shape != wanted[name].shape:
@@ -216,14 +216,14 @@ def check_fit(state, wanted):
                 f"'{name}' has shape {list(tensor.shape)}, expected "
                 f"{list(wanted[name].shape)}"
             )
-        kinds = tensor.dtype, wanted[name].dtype
-        if kinds[0] != kinds[1] and not set(kinds) <= set(FLOATS):
+        found, expected = tensor.dtype, wanted[name].dtype
+        if found != expected and not {found, expected} <= set(FLOATS):
             raise ValueError(
-                f"'{name}' is of type {kinds[0]}, expected {kinds[1]}"
+                f"'{name}' is of type {found}, expected {expected}"
             )
 
 
-def fill(module, state):
+def load_weights(module, state):
     """Copies weights that fit (``check_fit``) into a network, in its precision.
 
     Arguments
@@ -245,7 +245,7 @@ def check_finite(state):
 
 
 @contextmanager
-def no_more_than(tensors):
+def limit_parameters(tensors):
     """Ends the building of a network that has many more weights than a file.
 
     Arguments
@@ -255,7 +255,7 @@ def no_more_than(tensors):
 
     Example
     -------
-    >>> with no_more_than(1), torch.device("meta"):
+    >>> with limit_parameters(1), torch.device("meta"):
     ...     layers = [torch.nn.Linear(1, 1) for _ in range(10**9)]
     Traceback (most recent call last):
         ...

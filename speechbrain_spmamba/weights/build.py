@@ -1,6 +1,6 @@
 """Builds the model of a stranger's files, once they are known to build one.
 
-text (``checked_text``) -> a network without memory
+text (``model_yaml``) -> a network without memory
      -> its header and the file of weights agree with it -> the model
 
 What is trusted is built as it stands.
@@ -11,11 +11,11 @@ from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml.error import YAMLError
 
 from speechbrain_spmamba.safe_yaml import HEADER
-from speechbrain_spmamba.weights.checked_text import not_loaded, read_text
-from speechbrain_spmamba.weights.tensors import (
+from speechbrain_spmamba.weights.model_yaml import not_loaded, read_model_yaml
+from speechbrain_spmamba.weights.state_dict import (
     check_fit,
-    fill,
-    no_more_than,
+    limit_parameters,
+    load_weights,
     read_weights,
 )
 
@@ -53,7 +53,9 @@ def build_trusted(text, path, overrides=None):
         raise not_loaded(path, error) from None
 
 
-def build(text, path, state, misfit, overrides=None, must_match=True):
+def build_with_weights(
+    text, path, state, misfit, overrides=None, must_match=True
+):
     """Builds what a checked text describes, and fills it with weights.
 
     It is built without memory first, and compared with the header and with
@@ -62,8 +64,8 @@ def build(text, path, state, misfit, overrides=None, must_match=True):
     Arguments
     ---------
     text, path, overrides
-        As for ``build_trusted``; the text is from ``read_text``, or of the
-        same form.
+        As for ``build_trusted``; the text is from ``read_model_yaml``, or of
+        the same form.
     state : dict
         From ``read_weights``.
     misfit : str
@@ -81,11 +83,11 @@ def build(text, path, state, misfit, overrides=None, must_match=True):
     ValueError
         It cannot be built, or header, network and weights contradict.
     """
-    planned = plan(text, path, len(state), overrides, must_match)
+    planned = build_on_meta(text, path, len(state), overrides, must_match)
     try:
         check_fit(state, planned.state_dict())
         found = load_hyperpyyaml(text, overrides, must_match)
-        fill(found["separator"], state)
+        load_weights(found["separator"], state)
     except ValueError as error:
         raise ValueError(f"{misfit} the model of {path}: {error}") from None
     return found
@@ -97,7 +99,7 @@ def build_without_weights(text, path, overrides=None):
     Arguments
     ---------
     text, path, overrides
-        As for ``build_trusted``; the text is from ``read_part``.
+        As for ``build_trusted``; the text is from ``read_model_part``.
 
     Returns
     -------
@@ -109,7 +111,7 @@ def build_without_weights(text, path, overrides=None):
     ValueError
         It cannot be built, or is larger than ``MAX_PARAMETERS``.
     """
-    planned = plan(text, path, MAX_TENSORS, overrides)
+    planned = build_on_meta(text, path, MAX_TENSORS, overrides)
     size = sum(tensor.numel() for tensor in planned.state_dict().values())
     if size > MAX_PARAMETERS:
         raise not_loaded(
@@ -120,13 +122,13 @@ def build_without_weights(text, path, overrides=None):
     return load_hyperpyyaml(text, overrides)
 
 
-def plan(text, path, tensors, overrides=None, must_match=True):
+def build_on_meta(text, path, tensors, overrides=None, must_match=True):
     """Builds a network without memory, as far as it has not too many weights.
 
     Arguments
     ---------
     text, path, overrides, must_match
-        As for ``build``.
+        As for ``build_with_weights``.
     tensors : int
         Weights that it should have.
 
@@ -142,7 +144,7 @@ def plan(text, path, tensors, overrides=None, must_match=True):
         number of sources than the text says.
     """
     try:
-        with torch.device("meta"), no_more_than(tensors):
+        with torch.device("meta"), limit_parameters(tensors):
             hparams = load_hyperpyyaml(text, overrides, must_match)
         check_header(hparams, hparams["separator"])
     # Constructors have many ways to fail on sizes that do not go together.
@@ -171,7 +173,7 @@ def check_header(hparams, separator):
             )
 
 
-def load_checked(
+def load_pretrained(
     cls,
     paths,
     overrides=None,
@@ -201,13 +203,13 @@ def load_checked(
     Raises
     ------
     ValueError
-        See ``read_text``, ``read_weights`` and ``build``.
+        See ``read_model_yaml``, ``read_weights`` and ``build_with_weights``.
     """
     path, weights = paths
-    text = read_text(path)
+    text = read_model_yaml(path)
     if download_only:
         return None
-    hparams = build(
+    hparams = build_with_weights(
         text,
         path,
         read_weights(weights),

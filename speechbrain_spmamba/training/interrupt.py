@@ -18,7 +18,7 @@ from speechbrain_spmamba import signals
 from speechbrain_spmamba.upstream.private import OpenBrain
 
 
-class StoppableBrain(OpenBrain):
+class InterruptibleBrain(OpenBrain):
     """Saves and raises ``signals.Stopped`` when it is told to end.
 
     Arguments

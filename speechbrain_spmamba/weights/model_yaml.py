@@ -16,7 +16,7 @@ TRUST = (
 )
 
 
-def read_text(path):
+def read_model_yaml(path):
     """The text of a YAML file that builds a model and does no more.
 
     Arguments
@@ -49,7 +49,7 @@ def read_text(path):
     return text
 
 
-def read_part(path):
+def read_model_part(path):
     """What builds the model in the YAML file of an experiment or a run.
 
     Arguments
