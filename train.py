@@ -22,12 +22,17 @@ from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from speechbrain_spmamba.errors import one_line_errors
 from speechbrain_spmamba.files.lock import locked
+from speechbrain_spmamba.files.own_code import keep_own_code
+from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.inference import strict_load
 from speechbrain_spmamba.scoring.evaluate import summary_lines
 from speechbrain_spmamba.settings.changes import changes_told
 from speechbrain_spmamba.settings.experiment import load_settings
 from speechbrain_spmamba.training.brain import SeparationBrain
-from speechbrain_spmamba.weights.model_folder import WEIGHTS_FILE
+from speechbrain_spmamba.weights.model_folder import (
+    HPARAMS_FILE,
+    WEIGHTS_FILE,
+)
 
 
 def report(brain, hparams):
@@ -47,9 +52,12 @@ def main(argv):
     folder = hparams["output_folder"]
 
     def open_folder():
-        """Leaves settings, log and this file in the folder of the run."""
+        """Leaves settings, log and code in the folder of the run."""
         with changes_told(folder):
             sb.create_experiment_directory(folder, hparams_file, overrides)
+            if if_main_process():
+                text = read_text(Path(folder) / HPARAMS_FILE)
+                keep_own_code(hparams_file, folder, text)
 
     with locked(folder) if if_main_process() else nullcontext():
         # 2. The data: made once, by one process; then read by all.

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from speechbrain.inference.interfaces import Pretrained
 
+from speechbrain_spmamba.files.own_code import find_own_code
 from speechbrain_spmamba.recordings.activity import activity, most_active
 from speechbrain_spmamba.recordings.block_reader import (
     in_blocks,
@@ -110,13 +111,14 @@ class WaveformSeparation(Pretrained):
             kwargs = {k: v for k, v in kwargs.items() if k not in options}
             savedir = options.get("savedir")
             return load_pretrained(cls, paths, savedir=savedir, **kwargs)
+        find_own_code(paths[0], paths[0].read_text(encoding="utf-8"))
         try:
             return super().from_hparams(source, hparams_file, **kwargs)
         except BUILD_ERRORS as error:
             reason = " ".join(str(error).split())[:300]
             raise ValueError(
                 f"{source} cannot be built: {reason}; modules of your own "
-                "have to be on the path of Python"
+                "have to be in that folder, or in the working folder"
             ) from None
 
     def separate_batch(self, mix, lengths=None):
@@ -143,7 +145,9 @@ class WaveformSeparation(Pretrained):
         if lengths is not None:
             lengths = lengths.to(self.device)
         with torch.no_grad(), self.inference_ctx:
-            return self.mods.separator(mix, lengths).float()
+            # A network of one's own may take none.
+            rest = () if lengths is None else (lengths,)
+            return self.mods.separator(mix, *rest).float()
 
     def forward(self, mix, lengths=None):
         """The same as ``separate_batch``."""

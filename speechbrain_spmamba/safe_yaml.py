@@ -17,22 +17,18 @@ from speechbrain.dataio.preprocess import AudioNormalizer
 from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_spmamba.files.yaml_tree import QUOTED, read, read_part
-from speechbrain_spmamba.models import MODELS, TOOLKIT_MODELS
 from speechbrain_spmamba.models.arguments import (
     check_argument,
     check_arguments,
     read_value,
 )
+from speechbrain_spmamba.models.systems import SYSTEMS
 
 # What a value may look like; above all, it has no parenthesis, < or !.
 WORD = re.compile(r"[A-Za-z0-9_.+-]{0,100}")
 RUN_OPTIONS = set(RunOptions().as_dict())
 REFERENCE = re.compile(r"<([a-z][A-Za-z0-9_]{0,60})>")
 
-CLASSES = {
-    f"!new:{model.__module__}.{model.__qualname__}": model
-    for model in (*MODELS.values(), *TOOLKIT_MODELS.values())
-}
 NORMALIZERS = {
     "!new:speechbrain.dataio.preprocess.AudioNormalizer": AudioNormalizer
 }
@@ -81,7 +77,7 @@ def check(text):
                     f"'{key}' is not as `spmamba export` writes it"
                 )
         elif key == "separator":
-            _check_call(key, tree, CLASSES, "a model of this package")
+            _check_call(key, tree, _classes(), "a model of this package")
         elif key == "audio_normalizer":
             _check_call(key, tree, NORMALIZERS, "an AudioNormalizer")
         elif key in RUN_OPTIONS:
@@ -116,7 +112,7 @@ def check_values(text):
         if key in tree:
             check_argument(key, _value(tree[key]), 1)
     for key, known in (
-        ("separator", CLASSES),
+        ("separator", _classes()),
         ("audio_normalizer", NORMALIZERS),
     ):
         if key in tree:
@@ -156,7 +152,7 @@ def model_part(text):
     tree = read_part(text, "separator")
     if "separator" not in tree:
         raise ValueError("there is no key 'separator'")
-    _check_call("separator", tree, CLASSES, "a model of this package")
+    _check_call("separator", tree, _classes(), "a model of this package")
     tag, arguments = tree["separator"]
     arguments = arguments or {}
     kept = {key: tree[key] for key in HEADER if key in tree}
@@ -171,6 +167,12 @@ def model_part(text):
     lines.append(f"separator: {tag}")
     lines += [f"    {key}: {_written(n)}" for key, n in arguments.items()]
     return "\n".join(lines)
+
+
+def _classes():
+    """The models of this package by their tags."""
+    models = [row.model for row in SYSTEMS.values()]
+    return {f"!new:{m.__module__}.{m.__qualname__}": m for m in models}
 
 
 def _is_plain(node):

@@ -6,10 +6,14 @@ the tests out to others needs neither.
 
 import functools
 import gc
+import importlib
 import logging
 import signal
+import sys
 
 import pytest
+
+from tests import ROOT
 
 # The longest first, so that the rest runs beside it; then what forks from a
 # server that imports everything, so that one worker starts it and not each.
@@ -55,6 +59,16 @@ def small_model():
         return build_model("spmamba", **small)
 
     return build
+
+
+@pytest.fixture
+def train(monkeypatch):
+    """``python train.py`` in this process, which has imported everything."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    yield importlib.import_module("train").main
+    # A run logs to this test's stderr, which is about to be closed.
+    logging.getLogger().handlers.clear()
 
 
 def pytest_collection_modifyitems(items):

@@ -1,6 +1,6 @@
 """Small sizes of all models, a forward pass of which takes milliseconds."""
 
-from speechbrain_spmamba.models import MODELS, TOOLKIT_MODELS, build_model
+from speechbrain_spmamba.models import build_model, systems
 
 SMALL = {
     "spmamba": {
@@ -89,7 +89,7 @@ SMALL = {
         "segment_size": 10,
     },
 }
-SYSTEMS = [*MODELS, *TOOLKIT_MODELS]
+SYSTEMS = list(systems.SYSTEMS)
 # Networks of other code bases under the same name: system, what differs.
 VARIANTS = {
     "conv_tasnet asteroid": {
@@ -111,4 +111,6 @@ VARIANTS = {
 def build_small(name, **overrides):
     """A model of a few thousand weights, in evaluation mode."""
     variant, name = VARIANTS.get(name, {}), name.split()[0]
-    return build_model(name, **{**SMALL[name], **variant, **overrides}).eval()
+    # A new system is tried in the small size of its row.
+    small = SMALL.get(name, systems.SYSTEMS[name].smoke)
+    return build_model(name, **{**small, **variant, **overrides}).eval()

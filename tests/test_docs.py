@@ -16,7 +16,13 @@ PAGES = sorted(
 )
 FILES = [*ROOT.glob("*.*")] + [
     path
-    for folder in ("speechbrain_spmamba", "tests", "benchmarks", "recipes")
+    for folder in (
+        "speechbrain_spmamba",
+        "tests",
+        "benchmarks",
+        "recipes",
+        "templates",
+    )
     for path in ROOT.joinpath(folder).rglob("*.*")
 ]
 # These show a place where the reader's own words go.

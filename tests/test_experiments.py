@@ -1,11 +1,8 @@
 """The experiment of every system runs through: data, epoch, test, files."""
 
 import csv
-import importlib
 import json
-import logging
 import math
-import sys
 
 import pytest
 import torch
@@ -46,16 +43,6 @@ def data_folder(tmp_path_factory):
         dnr_items=(0, 0, 0),
     )
     return folder
-
-
-@pytest.fixture
-def train(monkeypatch):
-    """``python train.py`` in this process, which has imported everything."""
-    monkeypatch.syspath_prepend(str(ROOT))
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    yield importlib.import_module("train").main
-    # A run logs to this test's stderr, which is about to be closed.
-    logging.getLogger().handlers.clear()
 
 
 def _arguments(name, data_folder, run):

@@ -182,6 +182,7 @@ def test_a_trusted_model_that_cannot_be_found_is_one_line(
     own, tmp_path, capsys
 ):
     assert _call(capsys, "export", own, tmp_path / "model", "--trust")[0] == 0
+    (tmp_path / "model/ownmodel.py").unlink()
     (tmp_path / "ownmodel.py").rename(tmp_path / "other.py")
     del sys.modules["ownmodel"]
     importlib.invalidate_caches()

@@ -3,7 +3,7 @@
 import shlex
 import sys
 
-from speechbrain_spmamba.commands.trust import add_trust, trusted
+from speechbrain_spmamba.commands.trust import add_trust
 
 HELP = "Train and test systems alike, and write tables and figures."
 
@@ -123,5 +123,5 @@ def _compare(arguments):
         device=arguments.device,
         measure=not arguments.no_measure,
         command=shlex.join(["spmamba", *sys.argv[1:]]),
-        trust=trusted(arguments),
+        trust=arguments.trust,
     )

@@ -1,6 +1,6 @@
 """``spmamba complexity``: parameters, MACs, time and memory of models."""
 
-from speechbrain_spmamba.commands.trust import add_trust, trusted
+from speechbrain_spmamba.commands.trust import add_trust
 
 HELP = "Count and measure what models cost."
 
@@ -82,7 +82,7 @@ def run(arguments):
     if arguments.repeats < 1:
         raise ValueError(f"--repeats is {arguments.repeats}; give at least 1")
     sources = list(dict.fromkeys(arguments.models or MODELS))
-    trust = trusted(arguments)
+    trust = arguments.trust
     report = {"about": about(arguments), "models": {}}
     for source in tqdm(sources, desc="counting", disable=None):
         report["models"][source] = count_model(

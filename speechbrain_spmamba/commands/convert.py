@@ -15,8 +15,8 @@ def add_arguments(parser):
     """
     parser.add_argument(
         "system",
-        help="spmamba, tf_gridnet, bsrnn, tdanet, afrcnn, sudormrf, "
-        "conv_tasnet, dprnn; or look2hear: that which the file has",
+        help="name of a system, for example tdanet (docs/weights.md has "
+        "all); or look2hear: that which the file has",
     )
     parser.add_argument("file", help="checkpoint of the published code")
     parser.add_argument("output", help="the model folder")

@@ -1,7 +1,7 @@
 """``spmamba demo``: a page in the browser on which to try a model."""
 
 from speechbrain_spmamba.commands.device import add_device, load_model
-from speechbrain_spmamba.commands.trust import add_trust, trusted
+from speechbrain_spmamba.commands.trust import add_trust
 
 HELP = "Open a page on which recordings are separated, seen and heard."
 
@@ -43,5 +43,5 @@ def run(arguments):
     # All that is quickly said comes before the model is loaded.
     check_address(arguments.host, arguments.port)
     import_gradio()
-    model = load_model(arguments.model, arguments.device, trusted(arguments))
+    model = load_model(arguments.model, arguments.device, arguments.trust)
     serve(model, arguments.host, arguments.port)

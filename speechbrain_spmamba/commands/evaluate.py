@@ -1,7 +1,7 @@
 """``spmamba evaluate``: scores of a model folder on a test set."""
 
 from speechbrain_spmamba.commands.device import add_device, load_model
-from speechbrain_spmamba.commands.trust import add_trust, trusted
+from speechbrain_spmamba.commands.trust import add_trust
 
 HELP = "Score a model on a test set."
 
@@ -48,7 +48,7 @@ def run(arguments):
     )
     from speechbrain_spmamba.weights.model_folder import WEIGHTS_FILE
 
-    model = load_model(arguments.model, arguments.device, trusted(arguments))
+    model = load_model(arguments.model, arguments.device, arguments.trust)
     rate = model.hparams.sample_rate
     items = make_dataset(
         arguments.manifest, arguments.data_root, rate, model.hparams.num_spks

@@ -1,6 +1,6 @@
 """``spmamba export``: a training run becomes a model folder."""
 
-from speechbrain_spmamba.commands.trust import add_trust, trusted
+from speechbrain_spmamba.commands.trust import add_trust
 
 HELP = "Make a model folder of a training run, ready for the Hub."
 
@@ -41,6 +41,6 @@ def run(arguments):
         arguments.output,
         license=arguments.license,
         overwrite=arguments.overwrite,
-        trust=trusted(arguments),
+        trust=arguments.trust,
     )
     print(folder)

@@ -13,7 +13,7 @@ from dataclasses import fields
 from typing import get_args
 
 from speechbrain_spmamba.commands.device import add_device
-from speechbrain_spmamba.commands.trust import add_trust, trusted
+from speechbrain_spmamba.commands.trust import add_trust
 from speechbrain_spmamba.recordings.options import SeparationOptions
 
 HELP = "Separate recordings: files, folders, patterns or standard input."
@@ -119,7 +119,7 @@ def run(arguments):
     job = Job(
         arguments.model,
         own_device(arguments.device),
-        trusted(arguments),
+        arguments.trust,
         options,
         arguments.overwrite,
         to_stdout,

@@ -32,6 +32,7 @@ from speechbrain_spmamba.comparison.run import (
 from speechbrain_spmamba.comparison.systems import loaded_block, model_block
 from speechbrain_spmamba.errors import last_line
 from speechbrain_spmamba.files.names import file_name, shown
+from speechbrain_spmamba.files.own_code import keep_own_code
 from speechbrain_spmamba.models import MODELS
 from speechbrain_spmamba.settings.changes import differences, plain_settings
 from speechbrain_spmamba.settings.experiment import read_settings
@@ -126,6 +127,7 @@ def compare(
             flush=True,
         )
         try:
+            keep_own_code(experiment, entry.folder, entry.text)
             run_entry(entry, options)
             _print_score(entry)
         # Whatever is wrong with one system, hours of others must not wait.

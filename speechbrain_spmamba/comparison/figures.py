@@ -1,37 +1,10 @@
 """The figures of a comparison: learning curves, and quality against cost.
 
-A system has one colour and one mark in all figures. The colours are those of
-Paul Tol's "muted" set, made to be told apart with any kind of colour vision;
-the marks tell systems apart without colour.
+A system has one colour and one marker in all figures, see ``models.systems``.
 """
 
-TITLES = {
-    "spmamba": "SPMamba",
-    "tf_gridnet": "TF-GridNet",
-    "bsrnn": "BSRNN",
-    "tdanet": "TDANet",
-    "afrcnn": "A-FRCNN",
-    "sudormrf": "SudoRM-RF",
-    "conv_tasnet": "Conv-TasNet",
-    "dprnn": "DualPathRNN",
-    "sepformer": "SepFormer",
-    "resepformer": "RE-SepFormer",
-    "skim": "SkiM",
-}
-COLOURS = (
-    "#000000",
-    "#332288",
-    "#CC6677",
-    "#117733",
-    "#88CCEE",
-    "#AA4499",
-    "#999933",
-    "#882255",
-    "#44AA99",
-    "#DDCC77",
-    "#777777",
-)
-MARKS = "osD^vPX<>hd"
+from speechbrain_spmamba.models.systems import SYSTEMS
+
 GREY = "#555555"
 
 
@@ -53,11 +26,11 @@ def title_of(system):
     >>> title_of("conv_tasnet")
     'Conv-TasNet'
     """
-    return TITLES.get(system, system)
+    return SYSTEMS[system].title if system in SYSTEMS else system
 
 
 def style_of(system):
-    """Colour and mark of a system.
+    """Colour and marker of a system; all unknown ones have the last.
 
     Arguments
     ---------
@@ -74,9 +47,8 @@ def style_of(system):
     >>> style_of("spmamba")
     {'color': '#000000', 'marker': 'o'}
     """
-    known = list(TITLES)
-    index = known.index(system) if system in known else len(known) - 1
-    return {"color": COLOURS[index], "marker": MARKS[index]}
+    row = SYSTEMS.get(system) or list(SYSTEMS.values())[-1]
+    return {"color": row.colour, "marker": row.marker}
 
 
 def draw_curves(histories):

@@ -7,114 +7,10 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from speechbrain_spmamba.models import MODELS, TOOLKIT_MODELS
+from speechbrain_spmamba.files.own_code import find_own_code
+from speechbrain_spmamba.models.systems import SYSTEMS
 from speechbrain_spmamba.weights.model_folder import HPARAMS_FILE, check_folder
 from speechbrain_spmamba.weights.model_yaml import read_model_yaml
-
-# Sizes with which every system learns something within a minute or two on two
-# cores, of 40 to 160 thousand parameters at 8 kHz.
-SMOKE = {
-    "spmamba": {
-        "n_fft": 256,
-        "num_blocks": 1,
-        "emb_ks": 4,
-        "emb_hs": 4,
-        "d_state": 4,
-        "expand": 1,
-        "num_heads": 2,
-        "attn_qk_dim": 256,
-    },
-    "tf_gridnet": {
-        "n_fft": 256,
-        "num_blocks": 1,
-        "lstm_hidden": 32,
-        "emb_dim": 16,
-        "emb_ks": 4,
-        "emb_hs": 4,
-        "num_heads": 2,
-        "attn_qk_dim": 256,
-    },
-    "bsrnn": {
-        "n_fft": 256,
-        "hop_length": 128,
-        "feature_dim": 16,
-        "num_repeat": 2,
-    },
-    "tdanet": {
-        "out_channels": 48,
-        "in_channels": 96,
-        "num_blocks": 4,
-        "upsampling_depth": 4,
-        "enc_kernel_size": 4,
-    },
-    "afrcnn": {
-        "out_channels": 64,
-        "in_channels": 64,
-        "num_blocks": 4,
-        "upsampling_depth": 4,
-        "enc_num_basis": 128,
-    },
-    "sudormrf": {
-        "out_channels": 64,
-        "in_channels": 96,
-        "num_blocks": 3,
-        "upsampling_depth": 4,
-        "enc_num_basis": 128,
-    },
-    "conv_tasnet": {
-        "n_filters": 128,
-        "bottleneck": 48,
-        "hidden": 96,
-        "n_layers": 5,
-        "n_stacks": 1,
-    },
-    "dprnn": {
-        "n_filters": 64,
-        "feature_dim": 32,
-        "hidden": 32,
-        "kernel_size": 16,
-        "num_blocks": 2,
-        "chunk_size": 50,
-    },
-    "sepformer": {
-        "n_filters": 64,
-        "num_blocks": 1,
-        "num_layers": 1,
-        "num_heads": 4,
-        "ffn_dim": 128,
-        "chunk_size": 50,
-    },
-    "resepformer": {
-        "n_filters": 64,
-        "num_blocks": 1,
-        "num_layers": 1,
-        "num_heads": 4,
-        "ffn_dim": 128,
-        "segment_size": 50,
-    },
-    "skim": {
-        "n_filters": 64,
-        "num_blocks": 1,
-        "hidden": 48,
-        "segment_size": 50,
-    },
-}
-
-
-def known_systems():
-    """Names of all systems, those of the paper first, then the toolkit's.
-
-    Returns
-    -------
-    list of str
-        Names for ``build_model``.
-
-    Example
-    -------
-    >>> known_systems()[0]
-    'spmamba'
-    """
-    return [*MODELS, *TOOLKIT_MODELS]
 
 
 def model_block(system, smoke=False):
@@ -123,7 +19,7 @@ def model_block(system, smoke=False):
     Arguments
     ---------
     system : str
-        One of ``known_systems()``.
+        A key of ``SYSTEMS``.
     smoke : bool
         Take the small size.
 
@@ -156,13 +52,12 @@ def model_block(system, smoke=False):
     modules:
         separator: !ref <separator>
     """
-    if system not in known_systems():
+    if system not in SYSTEMS:
         raise ValueError(
-            f"unknown system '{system}'; known systems: "
-            + ", ".join(known_systems())
+            f"unknown system '{system}'; known systems: {', '.join(SYSTEMS)}"
         )
-    sizes = SMOKE[system] if smoke else {}
-    model = {**MODELS, **TOOLKIT_MODELS}[system]
+    model = SYSTEMS[system].model
+    sizes = SYSTEMS[system].smoke if smoke else {}
     lines = [f"separator: !new:{model.__module__}.{model.__name__}"]
     for key, parameter in inspect.signature(model).parameters.items():
         value = sizes.get(key, parameter.default)
@@ -197,7 +92,9 @@ def loaded_block(folder, trust=False):
     """
     check_folder(folder)
     path = Path(folder) / HPARAMS_FILE
-    if not trust:
+    if trust:
+        find_own_code(path, path.read_text(encoding="utf-8"))
+    else:
         read_model_yaml(path)
     yaml, text = YAML(typ="rt"), io.StringIO()
     yaml.indent(mapping=4)

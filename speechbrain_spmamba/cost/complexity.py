@@ -36,18 +36,6 @@ from speechbrain_spmamba.weights.build import (
 from speechbrain_spmamba.weights.model_folder import HPARAMS_FILE, check_file
 from speechbrain_spmamba.weights.model_yaml import read_model_part
 
-# As printed in Table 1 of arXiv 2404.02063: parameters in M, MACs in G/s.
-TABLE_1 = {
-    "conv_tasnet": (5.62, 10.23),
-    "dprnn": (2.72, 85.32),
-    "sudormrf": (2.72, 4.60),
-    "afrcnn": (6.13, 81.20),
-    "tdanet": (2.33, 9.13),
-    "bsrnn": (25.97, 98.69),
-    "tf_gridnet": (14.43, 445.56),
-    "spmamba": (6.14, 78.69),
-}
-
 
 def count(model, seconds=1.0, computed=True):
     """Counts parameters and multiply-accumulates; computes nothing.
@@ -305,7 +293,7 @@ def load(source, num_spks=None, trust=False):
     Arguments
     ---------
     source : str or Path
-        A key of ``MODELS``, a YAML file with the key ``separator``, or a
+        Name of a system, a YAML file with the key ``separator``, or a
         folder with a ``hyperparams.yaml``: a model folder or a training run.
         Weights are not read.
     num_spks : int, optional

@@ -11,7 +11,6 @@ import json
 from pathlib import Path
 
 from speechbrain_spmamba.cost.complexity import (
-    TABLE_1,
     count,
     growth,
     load,
@@ -19,6 +18,7 @@ from speechbrain_spmamba.cost.complexity import (
 )
 from speechbrain_spmamba.cost.footprint import Case, measure_in_turns
 from speechbrain_spmamba.files.writing import replacing
+from speechbrain_spmamba.models.systems import SYSTEMS
 
 # Seconds of audio: the same factor between neighbours.
 GROWTH = (1.0, 4.0, 15.0, 60.0)
@@ -55,7 +55,8 @@ def count_model(
         count(model, length, computed=False)["macs"] * length
         for length in lengths
     ]
-    printed = TABLE_1.get(source)
+    row = SYSTEMS.get(source)
+    printed = row and row.table_1
     return {
         **found,
         "ptflops": ptflops(model),

@@ -1,4 +1,4 @@
-"""Separation models: two tables name them, ``build_model`` makes one.
+"""Separation models: ``systems.py`` lists them, ``build_model`` makes one.
 
 All are called alike, ``est = model(mix, lengths=None)``:
 
@@ -14,34 +14,13 @@ A mixture of the wrong shape or with samples that are not finite is a
 
 import inspect
 
-from speechbrain_spmamba.models.afrcnn import AFRCNN
-from speechbrain_spmamba.models.bsrnn import BSRNN
-from speechbrain_spmamba.models.conv_tasnet import ConvTasNet
-from speechbrain_spmamba.models.dprnn import DPRNN
-from speechbrain_spmamba.models.resepformer import RESepFormer
-from speechbrain_spmamba.models.sepformer import SepFormer
-from speechbrain_spmamba.models.skim import SkiM
-from speechbrain_spmamba.models.spmamba import SPMamba
-from speechbrain_spmamba.models.sudormrf import SudoRMRF
-from speechbrain_spmamba.models.tdanet import TDANet
-from speechbrain_spmamba.models.tf_gridnet import TFGridNet
+from speechbrain_spmamba.models.systems import SYSTEMS
 
-# The paper's own, then the systems of its Table 1.
-MODELS = {
-    "spmamba": SPMamba,
-    "tf_gridnet": TFGridNet,
-    "bsrnn": BSRNN,
-    "tdanet": TDANet,
-    "afrcnn": AFRCNN,
-    "sudormrf": SudoRMRF,
-    "conv_tasnet": ConvTasNet,
-    "dprnn": DPRNN,
-}
+# The paper's own and the systems of its Table 1.
+MODELS = {name: row.model for name, row in SYSTEMS.items() if row.table_1}
 # SpeechBrain's own, for comparison.
 TOOLKIT_MODELS = {
-    "sepformer": SepFormer,
-    "resepformer": RESepFormer,
-    "skim": SkiM,
+    name: row.model for name, row in SYSTEMS.items() if name not in MODELS
 }
 
 
@@ -51,7 +30,7 @@ def build_model(name, **overrides):
     Arguments
     ---------
     name : str
-        A key of ``MODELS`` or ``TOOLKIT_MODELS``.
+        A key of ``systems.SYSTEMS``.
     **overrides : dict
         Constructor arguments that differ from the published ones.
 
@@ -72,16 +51,16 @@ def build_model(name, **overrides):
     >>> model.num_spks
     3
     """
-    models = {**MODELS, **TOOLKIT_MODELS}
-    if name not in models:
+    if name not in SYSTEMS:
         raise ValueError(
-            f"unknown model '{name}'; known models: {', '.join(models)}"
+            f"unknown model '{name}'; known models: {', '.join(SYSTEMS)}"
         )
-    known = inspect.signature(models[name]).parameters
+    model = SYSTEMS[name].model
+    known = inspect.signature(model).parameters
     unknown = [key for key in overrides if key not in known]
     if unknown:
         raise ValueError(
             f"{name} has no argument '{unknown[0]}'; its arguments: "
             f"{', '.join(known)}"
         )
-    return models[name](**overrides)
+    return model(**overrides)

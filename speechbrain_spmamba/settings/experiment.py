@@ -19,10 +19,13 @@ from speechbrain.utils.distributed import ddp_init_group, infer_device
 from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_spmamba.errors import did_you_mean
+from speechbrain_spmamba.files.own_code import find_own_code
 from speechbrain_spmamba.files.text import read_text
+from speechbrain_spmamba.models.contract import check_network
 from speechbrain_spmamba.settings.command_line import check_words, parse_words
 from speechbrain_spmamba.settings.device import check_device
 from speechbrain_spmamba.settings.value_types import check_values
+from speechbrain_spmamba.weights.build import check_header
 from speechbrain_spmamba.weights.model_folder import WEIGHTS_FILE
 
 # Keys that train.py and SeparationBrain read, and what they must be; all others
@@ -113,6 +116,7 @@ def load_settings(argv):
     keys = check_keys(path, text, overrides, KINDS_NEEDED)
     # Before the YAML builds anything: seeds and devices depend on the rank.
     ddp_init_group(run_opts)
+    find_own_code(path, text, overrides or "")
     with _naming(path):
         debug = run_opts["debug"] or keys.get("debug")
         if debug:
@@ -280,6 +284,11 @@ def check_kinds(path, hparams):
         raise ValueError(
             f"{path}: modules have no 'separator', which is what is trained"
         )
+    try:
+        check_network(hparams["modules"]["separator"])
+        check_header(hparams, hparams["modules"]["separator"])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     saved = hparams["checkpointer"].recoverables
     for key in ("separator", "lr_annealing", "epoch_counter", "history"):
         # A run that went on without it would begin anew in part.
@@ -368,6 +377,12 @@ def check_keys(path, text, overrides="", needed=()):
         if key not in keys:
             raise ValueError(
                 f"--{key}: {path} has no such key{did_you_mean(key, keys)}"
+            )
+        tag = getattr(getattr(given[key], "tag", None), "value", None)
+        if tag and isinstance(given[key], dict):
+            raise ValueError(
+                f"--{key}: {tag} would get the arguments of the file's, too; "
+                f"write it into {path}, or its arguments as a list"
             )
     referred = set(re.findall(r"<([A-Za-z_]\w*)", text))
     known = KEYS_READ | set(run_options)

@@ -7,6 +7,8 @@ in any SpeechBrain recipe; its two checks for numbers that are not finite are
 called as they are, and then say which items were met.
 """
 
+import inspect
+import logging
 import math
 import sys
 from functools import partial
@@ -33,6 +35,8 @@ from speechbrain_spmamba.training.nonfinite import (
     way_back,
 )
 from speechbrain_spmamba.training.schedule import check_accumulation
+
+logger = logging.getLogger(__name__)
 
 
 class SeparationBrain(InterruptibleBrain):
@@ -80,6 +84,15 @@ class SeparationBrain(InterruptibleBrain):
             )
         # A log in a file is read, not watched.
         self.noprogressbar |= not sys.stderr.isatty()
+        # Asked before it is wrapped for several GPUs.
+        call = inspect.signature(self.modules.separator.forward)
+        self.takes_lengths = "lengths" in call.parameters
+        if not self.takes_lengths and if_main_process():
+            logger.warning(
+                "%s takes no lengths: where the mixtures of a batch are not "
+                "equally long it hears padding, which the loss does not score",
+                type(self.modules.separator).__name__,
+            )
         self.average = None
         self.nonfinite = NonFinite()
         self.left_out = LeftOut(math.inf, "the training set")
@@ -114,6 +127,8 @@ class SeparationBrain(InterruptibleBrain):
         separator = self.modules.separator
         if stage != sb.Stage.TRAIN and self.average is not None:
             separator = self.average.module
+        if not self.takes_lengths:
+            return separator(mix)
         return separator(mix, lengths if padded else None)
 
     def compute_objectives(self, est, batch, stage):

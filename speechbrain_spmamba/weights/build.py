@@ -6,10 +6,14 @@ text (``model_yaml``) -> a network without memory
 What is trusted is built as it stands.
 """
 
+from pydoc import ErrorDuringImport
+
 import torch
 from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml.error import YAMLError
 
+from speechbrain_spmamba.files.own_code import find_own_code
+from speechbrain_spmamba.models.contract import check_network
 from speechbrain_spmamba.safe_yaml import HEADER
 from speechbrain_spmamba.weights.model_yaml import not_loaded, read_model_yaml
 from speechbrain_spmamba.weights.state_dict import (
@@ -22,7 +26,13 @@ from speechbrain_spmamba.weights.state_dict import (
 MAX_TENSORS = 100_000  # of a network without weights
 MAX_PARAMETERS = 2_000_000_000
 # Of a text that is trusted, and yet does not fit what is installed here.
-BUILD_ERRORS = (ImportError, AttributeError, TypeError, YAMLError)
+BUILD_ERRORS = (
+    ImportError,
+    AttributeError,
+    TypeError,
+    YAMLError,
+    ErrorDuringImport,
+)
 
 
 def build_trusted(text, path, overrides=None):
@@ -45,12 +55,15 @@ def build_trusted(text, path, overrides=None):
     Raises
     ------
     ValueError
-        It cannot be built.
+        It cannot be built, or its separator is no network to work with.
     """
+    find_own_code(path, text)
     try:
-        return load_hyperpyyaml(text, overrides)
-    except BUILD_ERRORS as error:
+        found = load_hyperpyyaml(text, overrides)
+        check_network(found["separator"])
+    except (*BUILD_ERRORS, ValueError) as error:
         raise not_loaded(path, error) from None
+    return found
 
 
 def build_with_weights(

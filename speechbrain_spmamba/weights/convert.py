@@ -17,8 +17,8 @@ from ruamel.yaml.error import YAMLError
 
 from speechbrain_spmamba.files.names import shown
 from speechbrain_spmamba.files.text import read_text
-from speechbrain_spmamba.models import MODELS
 from speechbrain_spmamba.models.arguments import check_argument
+from speechbrain_spmamba.models.systems import SYSTEMS
 from speechbrain_spmamba.weights.export import (
     check_output,
     model_yaml,
@@ -30,7 +30,7 @@ from speechbrain_spmamba.weights.published.checkpoint import (
     read_file,
 )
 from speechbrain_spmamba.weights.published.network import (
-    SYSTEMS,
+    convertible,
     find_arguments,
     find_layout,
     find_network,
@@ -52,7 +52,7 @@ def convert_state_dict(model_name, state_dict):
     Arguments
     ---------
     model_name : str
-        A key of ``models.MODELS``.
+        One of ``published.network.convertible()``.
     state_dict
         As for ``published.renaming.PublishedWeights``.
 
@@ -75,10 +75,10 @@ def convert_state_dict(model_name, state_dict):
         ...
     ValueError: state dict is not a published spmamba: lacks 'conv.0.bias'
     """
-    if model_name not in SYSTEMS:
+    if model_name not in convertible():
         raise ValueError(
             f"no published weights are known for '{model_name}'; "
-            f"known: {', '.join(SYSTEMS)}"
+            f"known: {', '.join(convertible())}"
         )
     weights = PublishedWeights(model_name, state_dict)
     try:
@@ -106,7 +106,8 @@ def convert_checkpoint(
     Arguments
     ---------
     system : str
-        A key of ``models.MODELS``, or "look2hear": that which the file has.
+        One of ``published.network.convertible()``, or "look2hear": that which
+        the file has.
     path : str or Path
         The checkpoint.
     output_folder, overwrite
@@ -135,10 +136,10 @@ def convert_checkpoint(
         weights contradict, or a folder that is not empty. Nothing is written
         then.
     """
-    if system != ANY_SYSTEM and system not in SYSTEMS:
+    if system != ANY_SYSTEM and system not in convertible():
         raise ValueError(
             f"no published weights are known for '{system}'; known: "
-            f"{', '.join(SYSTEMS)}, or {ANY_SYSTEM} for the file to tell"
+            f"{', '.join(convertible())}, or {ANY_SYSTEM} for the file to tell"
         )
     check_output(output_folder, overwrite)
     content = read_file(path, skip_objects)
@@ -192,7 +193,7 @@ def _read_config(path):
 def _arguments(system, weights, settings, options):
     """Arguments of the model, and lines that say where they are from."""
     layout = find_layout(system, weights)
-    known = inspect.signature(MODELS[system]).parameters
+    known = inspect.signature(SYSTEMS[system].model).parameters
     for key in options:
         if key not in known:
             raise ValueError(
@@ -249,7 +250,7 @@ def _arguments(system, weights, settings, options):
 def _build(system, arguments, state):
     """The model with its weights, or the first misfit in one line."""
     try:
-        separator = MODELS[system](**arguments)
+        separator = SYSTEMS[system].model(**arguments)
     except (RuntimeError, ArithmeticError, TypeError) as error:
         raise ValueError(
             f"no {system} can be built of {arguments}: {str(error)[:200]}"

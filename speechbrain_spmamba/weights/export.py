@@ -5,6 +5,7 @@ separator.ckpt          its weights
 separator.safetensors   the same, for other programs
 SHA256SUMS              sums of these three, checked when they are loaded
 README.md               model card, for the Hugging Face Hub and for people
+<name>.py               a model of one's own comes with its module
 """
 
 import inspect
@@ -17,6 +18,7 @@ from ruamel.yaml import YAML
 
 from speechbrain_spmamba.files.checksums import SUMS_FILE, sums_text
 from speechbrain_spmamba.files.lock import locked
+from speechbrain_spmamba.files.own_code import find_own_code
 from speechbrain_spmamba.files.writing import replacing_all
 from speechbrain_spmamba.training.checkpoint import (
     AtomicCheckpointer,
@@ -110,7 +112,8 @@ def export(
     text = inference_yaml(hparams_file, trust)
     separator = _build(text, hparams_file, state, path, trust)
     card = model_card(results_folder, checkpoint, separator, license)
-    write_model(output_folder, separator, text, card)
+    code = find_own_code(hparams_file, text) if trust else {}
+    write_model(output_folder, separator, text, card, code)
     return output_folder
 
 
@@ -145,7 +148,7 @@ def _build(text, hparams_file, state, path, trust):
     return separator
 
 
-def write_model(folder, separator, text, card=None):
+def write_model(folder, separator, text, card=None, code=None):
     """Writes a model folder as a whole or not at all.
 
     Arguments
@@ -158,6 +161,8 @@ def write_model(folder, separator, text, card=None):
         Its ``hyperparams.yaml``.
     card : str, optional
         Its ``README.md``.
+    code : dict, optional
+        Name in the folder -> file, of modules that ``text`` names.
     """
     from safetensors.torch import save
 
@@ -167,7 +172,8 @@ def write_model(folder, separator, text, card=None):
         name: tensor.detach().cpu().clone().contiguous()
         for name, tensor in separator.state_dict().items()
     }
-    finals = [Path(folder) / name for name in names]
+    code = code or {}
+    finals = [Path(folder) / name for name in (*names, *code)]
     # Two that write at once would leave files of both.
     with locked(folder), replacing_all(finals) as paths:
         paths[0].write_text(text, encoding="utf-8")
@@ -177,6 +183,8 @@ def write_model(folder, separator, text, card=None):
         paths[3].write_text(sums, encoding="ascii")
         if card:
             paths[4].write_text(card, encoding="utf-8")
+        for path, file in zip(paths[len(names) :], code.values(), strict=True):
+            path.write_bytes(file.read_bytes())
 
 
 def find_best(save_folder, key="loss"):

@@ -14,9 +14,10 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain_spmamba.comparison import run
 from speechbrain_spmamba.comparison.compare import compare, plan
 from speechbrain_spmamba.comparison.programs import locked, run_logged
-from speechbrain_spmamba.comparison.systems import known_systems, model_block
+from speechbrain_spmamba.comparison.systems import model_block
 from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.models import MODELS
+from speechbrain_spmamba.models.systems import SYSTEMS
 from speechbrain_spmamba.settings.changes import differences, plain_settings
 from tests import ROOT
 
@@ -76,7 +77,7 @@ def world(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("rate", [8000, 16000])
-@pytest.mark.parametrize("system", known_systems())
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_a_small_size_builds_at_either_rate(system, rate):
     text = (
         f"sample_rate: {rate}\nnum_spks: 3\n{model_block(system, smoke=True)}"

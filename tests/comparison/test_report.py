@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from speechbrain_spmamba import cli
-from speechbrain_spmamba.comparison.figures import TITLES, style_of
+from speechbrain_spmamba.comparison.figures import style_of
 from speechbrain_spmamba.comparison.report import paired, write_report
 from speechbrain_spmamba.comparison.tables import score
+from speechbrain_spmamba.models.systems import SYSTEMS
 
 # SI-SNRi of four mixtures; SDRi is 1 dB above.
 SCORES = {
@@ -207,7 +208,7 @@ def test_a_comparison_of_which_nothing_is_finished_says_so(comparison):
 
 
 def test_systems_have_looks_of_their_own():
-    looks = [tuple(style_of(name).values()) for name in TITLES]
+    looks = [tuple(style_of(name).values()) for name in SYSTEMS]
     assert (
         len({c for c, _ in looks}) == len({m for _, m in looks}) == len(looks)
     )

@@ -13,7 +13,8 @@ from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
 from speechbrain.utils.run_opts import RunOptions
 
-from speechbrain_spmamba.models import MODELS, TOOLKIT_MODELS, build_model
+from speechbrain_spmamba.models import build_model
+from speechbrain_spmamba.models.systems import SYSTEMS
 from speechbrain_spmamba.settings.command_line import check_words, parse_words
 from speechbrain_spmamba.settings.experiment import (
     beside,
@@ -30,7 +31,6 @@ EXPERIMENTS = sorted(
     and not SKIPPED & set(path.relative_to(ROOT).parts)
     and not path.name.startswith("toolkit-")  # for the toolkit's train.py
 )
-SYSTEMS = [*MODELS, *TOOLKIT_MODELS]
 # What may differ between two experiments; a model has its own keys.
 MAY_DIFFER = {
     "name",

@@ -1,7 +1,7 @@
 """Published weights of other code bases, one module a layout.
 
 A system may have several layouts: its network as one code base has it, or a
-variant of another one. ``network.SYSTEMS`` lists them. A module knows the
+variant of another one. ``models/systems.py`` lists them. A module knows the
 published names of its layout's weights:
 
 SIGNATURE       how the name of some weight begins in every such file, and in

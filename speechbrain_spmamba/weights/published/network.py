@@ -5,39 +5,26 @@ Names may have something before them: "audio_model." (look2hear's Lightning
 files), "module." (distributed training), "separator." (ESPnet).
 """
 
+import importlib
 from numbers import Integral, Real
 
-from speechbrain_spmamba.weights.published import (
-    afrcnn,
-    bsrnn,
-    conv_tasnet,
-    conv_tasnet_asteroid,
-    conv_tasnet_sonicsim,
-    dprnn,
-    dprnn_asteroid,
-    spmamba,
-    sudormrf,
-    sudormrf_asteroid,
-    tdanet,
-    tf_gridnet,
-)
+from speechbrain_spmamba.models.systems import SYSTEMS
 
-# The layouts of each system; for what a layout has, see the package.
-SYSTEMS = {
-    "spmamba": (spmamba,),
-    "tf_gridnet": (tf_gridnet,),
-    "bsrnn": (bsrnn,),
-    "tdanet": (tdanet,),
-    "afrcnn": (afrcnn,),
-    "sudormrf": (sudormrf, sudormrf_asteroid),
-    "conv_tasnet": (conv_tasnet, conv_tasnet_asteroid, conv_tasnet_sonicsim),
-    "dprnn": (dprnn, dprnn_asteroid),
-}
 # Where a flattened setting of the network may stand, among settings of all
 # else: an optimizer has an eps, too.
 OF_NETWORKS = ("net", "model", "separator", "arch", "filterbank")
 OF_DATA = ("data",)  # which have a rate, too
 DEEPEST = 50  # of settings; what holds itself has no end
+
+
+def convertible():
+    """Names of the systems of which published weights are known."""
+    return [name for name, row in SYSTEMS.items() if row.layouts]
+
+
+def layouts(system):
+    """The modules of a system's layouts; for what one has, see the package."""
+    return [importlib.import_module(x) for x in SYSTEMS[system].layouts]
 
 
 def find_network(weights, system=None, prefix=None):
@@ -55,7 +42,7 @@ def find_network(weights, system=None, prefix=None):
     Returns
     -------
     str
-        A key of ``SYSTEMS``.
+        One of ``convertible()``.
     dict
         The weights of that network under their published names.
 
@@ -71,7 +58,14 @@ def find_network(weights, system=None, prefix=None):
     >>> find_network(weights)
     ('sudormrf', {'sm.0.proj_1x1.conv.bias': tensor([0.])})
     """
-    found = {place for key in weights if (place := _find_signature(key))}
+    signatures = [
+        (name, layout.SIGNATURE)
+        for name in convertible()
+        for layout in layouts(name)
+    ]
+    found = {
+        place for key in weights if (place := _find_signature(key, signatures))
+    }
     if prefix is not None:
         found = {(name, start) for name, start in found if start == prefix}
     fitting = sorted(x for x in found if system in (None, x[0]))
@@ -79,8 +73,9 @@ def find_network(weights, system=None, prefix=None):
         names = ", ".join(sorted({name for name, _ in found}))
         what = f"weights of {names}" if names else "no network that is known"
         raise ValueError(
-            f"the file has {what}; expected {system or ', '.join(SYSTEMS)}; "
-            f"its names begin with {', '.join(list(weights)[:2])}"
+            f"the file has {what}; expected "
+            f"{system or ', '.join(convertible())}; its names begin with "
+            f"{', '.join(list(weights)[:2])}"
         )
     if len(fitting) > 1:
         starts = " and ".join(f"'{start}'" for _, start in fitting)
@@ -96,14 +91,9 @@ def find_network(weights, system=None, prefix=None):
     }
 
 
-def _find_signature(key):
+def _find_signature(key, signatures):
     """The system that a name tells, and what stands before; None if none."""
-    found = [
-        (name, layout.SIGNATURE)
-        for name, layouts in SYSTEMS.items()
-        for layout in layouts
-        if f".{layout.SIGNATURE}" in f".{key}"
-    ]
+    found = [(n, start) for n, start in signatures if f".{start}" in f".{key}"]
     if not found:
         return None
     # What one code base puts before the names is part of them in another.
@@ -117,7 +107,7 @@ def find_layout(system, weights):
     Arguments
     ---------
     system : str
-        A key of ``SYSTEMS``.
+        One of ``convertible()``.
     weights : dict
         Name -> tensor, with nothing before the names.
 
@@ -132,10 +122,11 @@ def find_layout(system, weights):
     >>> find_layout("dprnn", {}).SIGNATURE
     'separation.dual_rnn.0.intra_rnn.'
     """
-    for layout in SYSTEMS[system]:
+    known = layouts(system)
+    for layout in known:
         if any(key.startswith(layout.SIGNATURE) for key in weights):
             return layout
-    return SYSTEMS[system][0]
+    return known[0]
 
 
 def find_arguments(settings, names):

@@ -1,22 +1,26 @@
 """Names of weights tell their system; settings are not taken from anywhere."""
 
+import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from speechbrain_spmamba.models.systems import SYSTEMS
 from speechbrain_spmamba.weights.published.network import (
-    SYSTEMS,
+    convertible,
     find_arguments,
     find_layout,
     find_network,
     find_words,
+    layouts,
 )
 
 NAMES = {"stride": "hop_length", "sample_rate": "sample_rate", "eps": "eps"}
 WORDS = {"mask_act": {"relu": {"mask_act": "relu"}}, "causal": {"False": {}}}
-LAYOUTS = [(name, layout) for name in SYSTEMS for layout in SYSTEMS[name]]
+LAYOUTS = [(name, x) for name in convertible() for x in layouts(name)]
 
 
 def test_a_network_that_is_not_known_shows_its_names():
@@ -35,8 +39,11 @@ def test_a_signature_tells_one_layout_and_no_other(name, layout, prefix):
 
 def test_of_two_signatures_in_a_name_the_longer_counts(monkeypatch):
     for name, signature in (("first", "sm.0."), ("second", "masker.sm.0.")):
-        layout = SimpleNamespace(SIGNATURE=signature)
-        monkeypatch.setitem(SYSTEMS, name, (layout,))
+        monkeypatch.setitem(
+            sys.modules, name, SimpleNamespace(SIGNATURE=signature)
+        )
+        row = replace(SYSTEMS["dprnn"], layouts=(name,))
+        monkeypatch.setitem(SYSTEMS, name, row)
     weights = {"masker.sm.0.conv": torch.zeros(1)}
     assert find_network(weights) == ("second", weights)
     assert find_network({"net.sm.0.conv": torch.zeros(1)})[0] == "first"
