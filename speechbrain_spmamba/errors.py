@@ -25,10 +25,13 @@ REPORT = (
     "ran, and no mistake in the command. Please report it to those you have "
     "the program from, with the lines above and `spmamba --version`."
 )
+# Of a full disk, wherever it was found to be full.
+FULL = "free some, or choose another folder; what is finished is kept"
 # What to do about an error of the system, where its own words do not say.
 ADVICE = {
-    errno.ENOSPC: "free some, or choose another folder",
-    errno.EDQUOT: "free some, or choose another folder",
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EFBIG: "raise `ulimit -f`, or choose another disk",
     errno.EACCES: "change its permissions, or choose another path",
     errno.EPERM: "change its permissions, or choose another path",
     errno.EROFS: "choose another path",
@@ -76,8 +79,8 @@ LIMITS = (
     ),
     (
         r"PytorchStreamWriter|^LibsndfileError|No space left on device",
-        "a file could not be written, most often because no space is left; "
-        "free some, or choose another folder",
+        f"a file could not be written, most often because no space is left; "
+        f"{FULL}",
     ),
 )
 

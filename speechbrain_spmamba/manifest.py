@@ -4,12 +4,11 @@ Columns ``ID,duration,mix_wav,s1_wav,...,sN_wav[,noise_wav]``; durations in
 seconds; paths begin with ``$data_root`` so that a folder can be moved.
 """
 
-import csv
 from pathlib import Path
 
 from speechbrain_spmamba.files.names import shown
 from speechbrain_spmamba.files.text import read_csv
-from speechbrain_spmamba.files.writing import replacing
+from speechbrain_spmamba.files.writing import write_csv
 from speechbrain_spmamba.json_lists import is_list, read_lists
 
 DATA_ROOT = "$data_root"
@@ -97,19 +96,15 @@ def write_manifest(path, rows, data_root):
     if not rows:
         raise ValueError(f"{path} would be empty: no mixtures were made")
     root = Path(data_root)
-    with (
-        replacing(path) as temporary,
-        open(temporary, "w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        for row in sorted(rows, key=lambda row: row["ID"]):
-            paths = {
-                key: f"{DATA_ROOT}/{Path(value).relative_to(root).as_posix()}"
-                for key, value in row.items()
-                if key.endswith("_wav")
-            }
-            writer.writerow({**row, **paths})
+    written = []
+    for row in sorted(rows, key=lambda row: row["ID"]):
+        paths = {
+            key: f"{DATA_ROOT}/{Path(value).relative_to(root).as_posix()}"
+            for key, value in row.items()
+            if key.endswith("_wav")
+        }
+        written.append({**row, **paths})
+    write_csv(path, written, list(rows[0]))
 
 
 def read_manifest(path, data_root, num_spks=None):

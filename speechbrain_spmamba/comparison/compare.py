@@ -25,14 +25,14 @@ from speechbrain_spmamba.comparison.experiments import (
 from speechbrain_spmamba.comparison.run import (
     Entry,
     Options,
-    read_json,
+    read_noted,
     run_entry,
-    write_json,
 )
 from speechbrain_spmamba.comparison.systems import loaded_block, model_block
 from speechbrain_spmamba.errors import last_line
 from speechbrain_spmamba.files.names import file_name, shown
 from speechbrain_spmamba.files.own_code import keep_own_code
+from speechbrain_spmamba.files.writing import write_json
 from speechbrain_spmamba.models import MODELS
 from speechbrain_spmamba.settings.changes import differences, plain_settings
 from speechbrain_spmamba.settings.experiment import read_settings
@@ -136,7 +136,7 @@ def compare(
             with open(entry.folder / "log.txt", "a", encoding="utf-8") as log:
                 traceback.print_exception(error, file=log)
             print(f"{entry.system} failed: {last_line(error)}", flush=True)
-    about = read_json(folder / "comparison.json")
+    about = read_noted(folder / "comparison.json")
     tried = {entry.system for entry in entries}
     old = {k: v for k, v in about["failures"].items() if k not in tried}
     write_json(
@@ -280,7 +280,7 @@ def check_unchanged(entries, output_folder, options=()):
                 f"{entry.folder} was made with other weights than those of "
                 f"{entry.model or 'a training'}; delete it to have it again"
             )
-    data, now = read_json(output_folder / "data.json"), entries[0].data
+    data, now = read_noted(output_folder / "data.json"), entries[0].data
     if data and now != {name: data.get(name) for name in now}:
         raise ValueError(
             f"the manifests of {output_folder} have changed since its first "
@@ -318,7 +318,7 @@ def find_train_program(path=None):
 
 def _print_score(entry):
     """Says what came out, in one line."""
-    summary = read_json(entry.folder / "run" / "test" / "summary.json")
+    summary = read_noted(entry.folder / "run" / "test" / "summary.json")
     gain = summary.get("si_snri", {}).get("mean")
     if gain is not None:
         print(f"{entry.system}: SI-SNRi {gain:.2f} dB", flush=True)
@@ -326,7 +326,7 @@ def _print_score(entry):
 
 def _note(folder, entries, budget, smoke, command):
     """Writes down what this comparison is and how it was called."""
-    about = read_json(folder / "comparison.json")
+    about = read_noted(folder / "comparison.json")
     systems = [entry.system for entry in entries]
     write_json(
         folder / "comparison.json",

@@ -14,13 +14,18 @@ much another choice of mixtures would change a figure, not how much another
 training would. Differences between systems are taken mixture by mixture.
 """
 
-import csv
 from pathlib import Path
 
 from speechbrain_spmamba.comparison.figures import draw_costs, draw_curves
-from speechbrain_spmamba.comparison.run import read_json, write_json
+from speechbrain_spmamba.comparison.run import read_noted
 from speechbrain_spmamba.comparison.tables import markdown
-from speechbrain_spmamba.files.writing import replacing
+from speechbrain_spmamba.files.text import read_csv
+from speechbrain_spmamba.files.writing import (
+    replacing,
+    write_csv,
+    write_json,
+    write_text,
+)
 from speechbrain_spmamba.scoring.evaluate import FIGURES, describe
 
 REFERENCE = "spmamba"
@@ -56,10 +61,13 @@ def write_report(folder):
     report = collect(folder)
     scores = {name: read_scores(folder / name) for name in report["systems"]}
     write_json(folder / "report.json", report)
-    write_csv(
-        folder / "table.csv", [flat(r) for r in report["systems"].items()]
-    )
-    write_csv(folder / "per_utterance.csv", side_by_side(scores))
+    tables = {
+        "table.csv": [flat(row) for row in report["systems"].items()],
+        "per_utterance.csv": side_by_side(scores),
+    }
+    for name, rows in tables.items():
+        if rows:
+            write_csv(folder / name, rows, undefined="")
     histories = {
         name: rows
         for name in report["systems"]
@@ -76,8 +84,7 @@ def write_report(folder):
         with replacing(folder / name) as temporary:
             figure.savefig(temporary, format="png", dpi=130)
     drawn = [name for name, figure in figures.items() if figure]
-    with replacing(folder / "report.md") as temporary:
-        temporary.write_text(markdown(report, drawn), encoding="utf-8")
+    write_text(folder / "report.md", markdown(report, drawn))
     return report
 
 
@@ -100,21 +107,21 @@ def collect(folder):
     ValueError
         The folder is no comparison.
     """
-    about = read_json(folder / "comparison.json")
+    about = read_noted(folder / "comparison.json")
     if not about:
         raise ValueError(
             f"{folder} is no comparison: it has no comparison.json; make one "
             "with `spmamba compare EXPERIMENT.yaml OUT`"
         )
     names = [
-        n for n in about["systems"] if read_json(folder / n / "finished.json")
+        n for n in about["systems"] if read_noted(folder / n / "finished.json")
     ]
     reference = read_scores(folder / REFERENCE) if REFERENCE in names else {}
     return {
         "path": str(folder / "report.md"),
         **{k: about[k] for k in ("smoke", "budget", "commands", "failures")},
         "unfinished": [n for n in about["systems"] if n not in names],
-        "data": read_json(folder / "data.json"),
+        "data": read_noted(folder / "data.json"),
         "systems": {n: collect_system(folder / n, reference) for n in names},
     }
 
@@ -142,9 +149,9 @@ def collect_system(folder, reference=None):
     for figure in FIGURES:
         found[figure] = describe([row[figure] for row in scores.values()])
     found["undefined"] = len(scores) - found["si_snri"]["items"]
-    costs = read_json(folder / "complexity.json")
+    costs = read_noted(folder / "complexity.json")
     found.update({name: costs.get(name) for name in COSTS})
-    finished = read_json(folder / "finished.json")
+    finished = read_noted(folder / "finished.json")
     found.update({k: finished[k] for k in ("minutes", "versions", "commands")})
     history = read_rows(folder / "run" / "history.csv")
     found.update(read_training(history, found["si_snri"]["mean"]))
@@ -317,31 +324,7 @@ def read_rows(path):
     """
     if not path.is_file():
         return []
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        return [
-            {k: v if k == "ID" else float(v or "nan") for k, v in row.items()}
-            for row in csv.DictReader(file)
-        ]
-
-
-def write_csv(path, rows):
-    """Writes a CSV file as a whole or not at all; none without rows.
-
-    Arguments
-    ---------
-    path : Path
-        The file.
-    rows : list of dict
-        Its rows, all with the same names.
-    """
-    if not rows:
-        return
-    with (
-        replacing(path) as temporary,
-        open(temporary, "w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            # NaN, the undefined, differs from itself: an empty cell.
-            writer.writerow({k: v for k, v in row.items() if v == v})
+    return [
+        {k: v if k == "ID" else float(v or "nan") for k, v in row.items()}
+        for _, row in read_csv(path)[1]
+    ]

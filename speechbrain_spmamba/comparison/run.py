@@ -4,9 +4,7 @@ What is finished is not done again, and what was interrupted goes on: the
 training from its last checkpoint.
 """
 
-import hashlib
 import io
-import json
 import os
 import shlex
 import sys
@@ -19,7 +17,9 @@ from ruamel.yaml import YAML
 from speechbrain_spmamba.comparison.machine import versions
 from speechbrain_spmamba.comparison.programs import locked, run_logged
 from speechbrain_spmamba.cost import complexity
-from speechbrain_spmamba.files.writing import replacing
+from speechbrain_spmamba.files.checksums import file_sum
+from speechbrain_spmamba.files.text import read_json
+from speechbrain_spmamba.files.writing import write_json, write_text
 from speechbrain_spmamba.manifest import read_manifest
 from speechbrain_spmamba.training.checkpoint import AtomicCheckpointer
 
@@ -65,7 +65,7 @@ class Entry:
     @property
     def finished(self):
         """What ``finished.json`` says, nothing if it is not there."""
-        return read_json(self.folder / "finished.json")
+        return read_noted(self.folder / "finished.json")
 
 
 @dataclass
@@ -110,13 +110,12 @@ def run_entry(entry, options):
     """
     with locked(entry.folder) as lock:
         if not entry.finished:
-            with replacing(entry.experiment) as temporary:
-                temporary.write_text(entry.text, encoding="utf-8")
+            write_text(entry.experiment, entry.text)
             commands = _commands(entry, options)
             for command in commands:
                 run_logged(command, entry.folder / "log.txt", lock)
             path, data = entry.folder.parent / "data.json", entry.data
-            if read_json(path) not in ({}, data):
+            if read_noted(path) not in ({}, data):
                 raise ValueError(
                     f"its data are not those of {path}; delete {entry.folder}"
                 )
@@ -130,7 +129,7 @@ def run_entry(entry, options):
             }
             write_json(entry.folder / "finished.json", finished)
         path = entry.folder / "complexity.json"
-        costs = read_json(path)
+        costs = read_noted(path)
         if not costs or (options.measure and "rtf" not in costs):
             write_json(path, cost(entry.experiment, options))
 
@@ -273,21 +272,9 @@ def hash_of(path):
     str or None
         Hexadecimal.
     """
-    if not path.is_file():
-        return None
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return file_sum(path) if path.is_file() else None
 
 
-def read_json(path):
+def read_noted(path):
     """What a JSON file holds, an empty dict if it is not there."""
-    if not path.is_file():
-        return {}
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def write_json(path, content):
-    """Writes a JSON file as a whole or not at all."""
-    with replacing(path) as temporary:
-        temporary.write_text(
-            json.dumps(content, indent=2) + "\n", encoding="utf-8"
-        )
+    return read_json(path) if path.is_file() else {}

@@ -5,9 +5,6 @@ complexity.csv    a row for each model and length
 complexity.md     what one reads: models, parts, growth
 """
 
-import csv
-import io
-import json
 from pathlib import Path
 
 from speechbrain_spmamba.cost.complexity import (
@@ -17,7 +14,7 @@ from speechbrain_spmamba.cost.complexity import (
     ptflops,
 )
 from speechbrain_spmamba.cost.footprint import Case, measure_in_turns
-from speechbrain_spmamba.files.writing import replacing
+from speechbrain_spmamba.files.writing import write_csv, write_json, write_text
 from speechbrain_spmamba.models.systems import SYSTEMS
 
 # Seconds of audio: the same factor between neighbours.
@@ -131,38 +128,31 @@ def write_report(report, folder):
         The Markdown text.
     """
     text = markdown(report)
-    files = {
-        "complexity.json": json.dumps(report, indent=1) + "\n",
-        "complexity.csv": _csv(report),
-        "complexity.md": text,
-    }
-    for name, content in files.items():
-        with replacing(Path(folder) / name) as temporary:
-            temporary.write_text(content, encoding="utf-8")
+    folder = Path(folder)
+    write_json(folder / "complexity.json", report, indent=1)
+    write_csv(folder / "complexity.csv", *_table(report))
+    write_text(folder / "complexity.md", text)
     return text
 
 
-def _csv(report):
-    """A row for each model and each length that was counted or measured."""
+def _table(report):
+    """Rows, one a model and length that was counted or measured; columns."""
     figures = ("seconds", "rtf", "peak_bytes", "runs", "error")
     columns = ["model", "length", "parameters", "macs", "macs_computed"]
     columns += [f"{run}_{figure}" for run in RUNS for figure in figures]
     columns += list(report["about"])
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, lineterminator="\n")
-    writer.writeheader()
-    for name, model in report["models"].items():
-        for length, row in sorted(_rows(model).items()):
-            writer.writerow(
-                {
-                    "model": name,
-                    "length": f"{length:g}",
-                    "parameters": model["parameters"],
-                    **row,
-                    **report["about"],
-                }
-            )
-    return stream.getvalue()
+    rows = [
+        {
+            "model": name,
+            "length": f"{length:g}",
+            "parameters": model["parameters"],
+            **row,
+            **report["about"],
+        }
+        for name, model in report["models"].items()
+        for length, row in sorted(_rows(model).items())
+    ]
+    return rows, columns
 
 
 def _rows(model):

@@ -8,7 +8,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from speechbrain_spmamba.files.writing import replacing
+from speechbrain_spmamba.files.writing import write_text
 
 SUMS_FILE = "SHA256SUMS"
 LINE = re.compile(r"([0-9a-f]{64})  ([\w+.-]+)\n", re.ASCII)
@@ -56,8 +56,7 @@ def write_sums(folder, names):
     """
     folder = Path(folder)
     text = sums_text({name: folder / name for name in names})
-    with replacing(folder / SUMS_FILE) as temporary:
-        temporary.write_text(text, encoding="ascii")
+    write_text(folder / SUMS_FILE, text)
 
 
 def check_sums(folder, names=None, needed=()):

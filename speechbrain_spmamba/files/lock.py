@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from speechbrain_spmamba.files.writing import replacing
+from speechbrain_spmamba.files.writing import write_text
 
 LOCK_FILE = ".lock"
 HOLDER_FILE = ".lock_holder"
@@ -58,8 +58,7 @@ def locked(folder):
             f"{folder} is in use by {_read(holder)}; wait for it, or stop it"
         ) from None
     try:
-        with replacing(holder) as temporary:
-            temporary.write_text(this_process(), encoding="utf-8")
+        write_text(holder, this_process())
         yield
     finally:
         # Removed while they are held: nobody else can have taken them.

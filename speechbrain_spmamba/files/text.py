@@ -1,4 +1,4 @@
-"""Text and tables that people and other programs wrote.
+"""Text, JSON and tables that people and other programs wrote.
 
 One place decides what a mark at the start, another encoding, another
 delimiter or no text at all means.
@@ -6,6 +6,7 @@ delimiter or no text at all means.
 
 import csv
 import io
+import json
 import logging
 
 from speechbrain_spmamba.files.names import shown
@@ -67,6 +68,29 @@ def read_text(path, errors="strict"):
             f"in line {line}); save it as UTF-8"
         ) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_json(path):
+    """Reads a JSON file.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    object
+        What it holds.
+
+    Raises
+    ------
+    ValueError
+        It is no text, or no JSON.
+    FileNotFoundError
+        It is not there.
+    """
+    return json.loads(read_text(path))
 
 
 def read_columns(path):

@@ -1,5 +1,8 @@
 """A file under its final name is always a whole one."""
 
+import csv
+import io
+import json
 import os
 import tempfile
 from contextlib import contextmanager
@@ -66,12 +69,84 @@ def replacing_all(paths):
         for path in renamed:
             path.unlink(missing_ok=True)
         # A write to a full disk fails without saying where.
-        if isinstance(error, OSError) and not error.filename:
+        # One without a number is its words, which a name would replace.
+        if isinstance(error, OSError) and error.errno and not error.filename:
             error.filename = str(paths[0])
         raise
     finally:
         for name in temporary:
             name.unlink(missing_ok=True)
+
+
+def write_bytes(path, content):
+    """Writes a file as a whole or not at all.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file. Its folder is made.
+    content : bytes
+        What it is to hold.
+
+    Raises
+    ------
+    OSError
+        It could not be written; ``errors.explain`` says what to do.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path, text):
+    """Writes UTF-8 text, see ``write_bytes``; its lines end as they do."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path, content, indent=2, end="\n"):
+    """Writes JSON, see ``write_bytes``.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file. Its folder is made.
+    content : object
+        Dicts, lists, texts and numbers.
+    indent : int, optional
+        Blanks a level; None writes one line.
+    end : str
+        What stands behind it.
+    """
+    write_text(path, json.dumps(content, indent=indent) + end)
+
+
+def write_csv(path, rows, columns=None, undefined="nan"):
+    """Writes a table, see ``write_bytes``.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file. Its folder is made.
+    rows : iterable of dict
+        Column -> value; a cell is empty where a row has none.
+    columns : list of str, optional
+        In their order; by default those of the first row.
+    undefined : str
+        What stands for NaN.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.csv"
+    >>> write_csv(path, [{"ID": "a,b", "dB": 1.5}, {"ID": "c"}])
+    >>> path.read_bytes()
+    b'ID,dB\\n"a,b",1.5\\nc,\\n'
+    """
+    rows, text = list(rows), io.StringIO()
+    writer = csv.DictWriter(text, columns or list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        # NaN differs from itself.
+        writer.writerow({k: v if v == v else undefined for k, v in row.items()})
+    write_text(path, text.getvalue())
 
 
 def _temporary(path):

@@ -12,7 +12,6 @@ workers nor a restart changes what is trained on.
 """
 
 import hashlib
-import json
 import os
 from pathlib import Path
 
@@ -22,7 +21,8 @@ from speechbrain.utils.logger import get_logger
 from tqdm import tqdm
 
 from speechbrain_spmamba.files.cache import cache_folder
-from speechbrain_spmamba.files.writing import replacing
+from speechbrain_spmamba.files.text import read_json
+from speechbrain_spmamba.files.writing import write_json
 
 logger = get_logger(__name__)
 
@@ -202,7 +202,7 @@ def _fingerprint(paths):
 def _load(path):
     """Fingerprints of items that were good; none if there is no such list."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         return set(content["good"]) if content["format"] == FORMAT else set()
     except (OSError, ValueError, TypeError, KeyError):
         return set()
@@ -211,8 +211,7 @@ def _load(path):
 def _save(path, good):
     """Keeps the fingerprints, where something can be kept."""
     try:
-        with replacing(path) as temporary:
-            text = json.dumps({"format": FORMAT, "good": sorted(good)})
-            temporary.write_text(text, encoding="utf-8")
+        content = {"format": FORMAT, "good": sorted(good)}
+        write_json(path, content, indent=None, end="")
     except OSError:
         pass

@@ -13,7 +13,8 @@ import logging
 import os
 from pathlib import Path
 
-from speechbrain_spmamba.files.writing import replacing
+from speechbrain_spmamba.files.text import read_json
+from speechbrain_spmamba.files.writing import write_json
 from speechbrain_spmamba.prepare.corpora.fingerprints import (
     are_gone,
     describe_files,
@@ -209,9 +210,7 @@ class Provenance:
             logger.info("%s keeps its old places: %s", self.folder, error)
 
     def _save(self, content):
-        with replacing(self.folder / NAME) as temporary:
-            text = json.dumps(content, indent=2)
-            temporary.write_text(text, encoding="utf-8")
+        write_json(self.folder / NAME, content, end="")
 
 
 def read_provenance(output_folder):
@@ -234,7 +233,7 @@ def read_provenance(output_folder):
     """
     path = Path(output_folder) / NAME
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except FileNotFoundError:
         return None
     except ValueError:

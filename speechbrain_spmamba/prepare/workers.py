@@ -6,8 +6,6 @@ under the same paths and have this package installed. Each item stands for
 itself, so that neither order nor number of processes matters.
 """
 
-import errno
-import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +13,8 @@ from pathlib import Path
 from joblib import Parallel, delayed, parallel_config
 from tqdm import tqdm
 
-from speechbrain_spmamba.files.writing import replacing
-
 SHARE = 2  # scenes a task: a second of work, so that all end together
 SPARE = 64 * 2**20  # bytes that are left free for everything else
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def run(work, items, jobs=1, scheduler=None, label="", share=None):
@@ -163,33 +158,6 @@ def size(number):
     else:
         return f"{number:.1f} TB"
     return f"{number:.0f} bytes" if unit == "bytes" else f"{number:.1f} {unit}"
-
-
-def write_whole(path, content):
-    """Writes a file as a whole or not at all; explains a full disk.
-
-    Arguments
-    ---------
-    path : str or Path
-        The file. Its folder is made.
-    content : bytes
-        What it is to hold.
-
-    Raises
-    ------
-    ValueError
-        The disk is full.
-    """
-    try:
-        with replacing(path) as temporary, open(temporary, "wb") as file:
-            file.write(content)
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        raise ValueError(
-            f"{path} does not fit on its disk ({os.strerror(error.errno)}); "
-            "free some space and run the same again: what is finished is kept"
-        ) from None
 
 
 def remove_leftovers(folder):

@@ -9,8 +9,6 @@ figure that is undefined (``metrics.py``) is empty in the table and left out of
 the mean; ``undefined`` counts the mixtures without an improvement.
 """
 
-import csv
-import json
 import math
 from pathlib import Path
 
@@ -18,7 +16,7 @@ import numpy as np
 
 from speechbrain_spmamba.audio import write_audio
 from speechbrain_spmamba.files.names import file_name, shown
-from speechbrain_spmamba.files.writing import replacing
+from speechbrain_spmamba.files.writing import write_csv, write_json
 from speechbrain_spmamba.scoring.loss import first_microphone, reorder
 from speechbrain_spmamba.scoring.metrics import below_mixture, score
 from speechbrain_spmamba.scoring.spectrograms import draw_spectrograms
@@ -109,19 +107,8 @@ class Evaluation:
             ``mean``, ``median`` and ``interval`` (95 %, of the mean).
         """
         rows = sorted(self.rows, key=lambda row: row["ID"])
-        with (
-            replacing(self.folder / "results.csv") as temporary,
-            open(temporary, "w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.DictWriter(
-                file,
-                ["ID", "duration", *FIGURES, SILENCE],
-                lineterminator="\n",
-            )
-            writer.writeheader()
-            for row in rows:
-                # NaN, the undefined, differs from itself: an empty cell.
-                writer.writerow({k: v for k, v in row.items() if v == v})
+        columns = ["ID", "duration", *FIGURES, SILENCE]
+        write_csv(self.folder / "results.csv", rows, columns, undefined="")
         summary = {
             "checkpoint": checkpoint,
             "mixtures": len(rows),
@@ -130,10 +117,7 @@ class Evaluation:
         for name in (*FIGURES, SILENCE):
             summary[name] = describe([row[name] for row in rows])
         summary["undefined"] = len(rows) - summary["si_snri"]["items"]
-        with replacing(self.folder / "summary.json") as temporary:
-            temporary.write_text(
-                json.dumps(summary, indent=2) + "\n", encoding="utf-8"
-            )
+        write_json(self.folder / "summary.json", summary)
         return summary
 
 

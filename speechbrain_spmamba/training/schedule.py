@@ -4,8 +4,6 @@ Both objects are checkpointed, so that a run that was interrupted counts and
 reports as if it had not been.
 """
 
-import csv
-import json
 import time
 
 from speechbrain.utils.checkpoints import (
@@ -17,7 +15,8 @@ from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.epoch_loop import EpochCounter
 from speechbrain.utils.logger import get_logger
 
-from speechbrain_spmamba.files.writing import replacing
+from speechbrain_spmamba.files.text import read_json
+from speechbrain_spmamba.files.writing import write_csv, write_json
 
 logger = get_logger(__name__)
 
@@ -109,14 +108,12 @@ class PatientEpochCounter(EpochCounter):
     def save(self, path):
         """Writes the counts to a file."""
         state = [self.current, self.best_epoch, self.best_loss, self.minutes]
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(state, file)
+        write_json(path, state, indent=None, end="")
 
     @mark_as_loader
     def load(self, path, end_of_epoch=True):
         """Takes the counts from a file."""
-        with open(path, encoding="utf-8") as file:
-            current, self.best_epoch, self.best_loss, *rest = json.load(file)
+        current, self.best_epoch, self.best_loss, *rest = read_json(path)
         self.minutes = rest[0] if rest else 0.0  # older files have no time
         # In mid-epoch, the interrupted epoch comes next once more.
         self.current = current if end_of_epoch else current - 1
@@ -160,29 +157,18 @@ class History:
 
     def write(self):
         """Writes the CSV file (main process only)."""
-        if not if_main_process() or not self.rows:
-            return
-        with (
-            replacing(self.path) as temporary,
-            open(temporary, "w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.DictWriter(
-                file, list(self.rows[0]), lineterminator="\n"
-            )
-            writer.writeheader()
-            writer.writerows(self.rows)
+        if if_main_process() and self.rows:
+            write_csv(self.path, self.rows)
 
     @mark_as_saver
     def save(self, path):
         """Writes the rows to a checkpoint file."""
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(self.rows, file)
+        write_json(path, self.rows, indent=None, end="")
 
     @mark_as_loader
     def load(self, path, end_of_epoch=True):
         """Takes the rows from a checkpoint file."""
-        with open(path, encoding="utf-8") as file:
-            self.rows = json.load(file)
+        self.rows = read_json(path)
 
 
 def check_accumulation(factor, batches):

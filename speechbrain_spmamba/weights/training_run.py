@@ -1,12 +1,11 @@
 """What a finished training run tells of itself, for its model card."""
 
-import csv
-import json
 from pathlib import Path
 
 from ruamel.yaml import YAML
 
 from speechbrain_spmamba import present_name
+from speechbrain_spmamba.files.text import read_csv, read_json
 from speechbrain_spmamba.manifest import source_keys
 
 MAX_NODES = 100_000  # of settings
@@ -123,8 +122,7 @@ def read_set(settings, split):
     try:
         if not Path(path).is_file():  # nor what never ends
             return None
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, skipinitialspace=True))
+        rows = [row for _, row in read_csv(path)[1]]
         return {
             "mixtures": len(rows),
             "hours": sum(float(row["duration"]) for row in rows) / 3600,
@@ -151,7 +149,7 @@ def read_scores(path, checkpoint):
         The summary; None if there is none, or if it is of other weights.
     """
     try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
+        summary = read_json(path)
         measured = summary["mixtures"] > 0
         theirs = summary["checkpoint"] == checkpoint
     except (OSError, ValueError, KeyError, TypeError):

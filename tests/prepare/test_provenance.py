@@ -257,9 +257,9 @@ def test_a_finished_folder_may_be_read_only(tmp_path, monkeypatch):
     corpora = write_corpora(tmp_path / "corpora")
     made = make_mixtures(corpora, tmp_path / "out")
 
-    def refuse(path):
+    def refuse(path, *_, **__):
         raise PermissionError(path)
 
-    monkeypatch.setattr(provenance, "replacing", refuse)
+    monkeypatch.setattr(provenance, "write_json", refuse)
     moved = corpora.rename(tmp_path / "moved")
     assert make_mixtures(moved, tmp_path / "out") == made

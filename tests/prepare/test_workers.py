@@ -1,6 +1,5 @@
 """Work over processes and machines; a disk that is full."""
 
-import errno
 import json
 import os
 import signal
@@ -10,12 +9,10 @@ import time
 
 import pytest
 
-from speechbrain_spmamba.prepare import workers
 from speechbrain_spmamba.prepare.workers import (
     check_space,
     remove_leftovers,
     run,
-    write_whole,
 )
 from tests import ROOT
 
@@ -70,41 +67,6 @@ def test_disk_need_is_told_and_checked(tmp_path, capsys):
     assert "1.5 MB to write" in capsys.readouterr().out
     with pytest.raises(ValueError, match="needs 1000.0 TB and .* are free"):
         check_space(tmp_path, 10**15)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_full_disk_leaves_no_half_file(tmp_path, monkeypatch):
-    path = tmp_path / "a" / "b.wav"
-    write_whole(path, b"old")
-
-    class Full:
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            return False
-
-        def write(self, content):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(workers, "open", lambda *_: Full(), raising=False)
-    with pytest.raises(ValueError, match="b.wav does not fit on its disk"):
-        write_whole(path, b"new content")
-    assert [p.name for p in path.parent.iterdir()] == ["b.wav"]
-    assert path.read_bytes() == b"old"
-
-
-def test_a_file_beyond_the_limit_is_explained(tmp_path):
-    resource = pytest.importorskip("resource")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-        with pytest.raises(ValueError, match="does not fit on its disk"):
-            write_whole(tmp_path / "large", bytes(2000))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -12,7 +12,6 @@ same call must give the same files on any machine.
 """
 
 import hashlib
-import json
 import logging
 import os
 import zlib
@@ -24,7 +23,8 @@ from tqdm import tqdm
 
 from speechbrain_spmamba.files.audio_files import audio_files
 from speechbrain_spmamba.files.cache import cache_folder
-from speechbrain_spmamba.files.writing import replacing
+from speechbrain_spmamba.files.text import read_json
+from speechbrain_spmamba.files.writing import write_json
 from speechbrain_spmamba.prepare.corpora.clips import Clip
 from speechbrain_spmamba.prepare.corpora.integrity import (
     check_samples,
@@ -298,7 +298,7 @@ def _cache_path(folder, pattern):
 def _load(path):
     """The facts of an index; none if it is missing, foreign or broken."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         if content["format"] == FORMAT:
             files = content["files"].items()
             return {name: _Facts(*entry) for name, entry in files}
@@ -309,10 +309,9 @@ def _load(path):
 
 def _save(path, facts):
     """Keeps an index, if it can be written."""
-    text = json.dumps({"format": FORMAT, "files": facts})
+    content = {"format": FORMAT, "files": facts}
     try:
         if facts or path.is_file():
-            with replacing(path) as temporary:
-                temporary.write_text(text, encoding="utf-8")
+            write_json(path, content, indent=None, end="")
     except OSError as error:
         logger.info("no index is kept: %s", error)

@@ -5,16 +5,19 @@ names and metadata are those of the real corpora, the sounds are made up (see
 ``items.py`` and ``dnr.py``). Nothing measured on them says how good a model is.
 """
 
-import csv
-import io
-import json
-import os
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from scipy.io import wavfile
 
+from speechbrain_spmamba.files.text import read_json
+from speechbrain_spmamba.files.writing import (
+    replacing,
+    write_csv,
+    write_json,
+    write_text,
+)
 from speechbrain_spmamba.prepare.made_up import dnr
 from speechbrain_spmamba.prepare.made_up.items import (
     SPLITS,
@@ -189,7 +192,7 @@ def _is_finished(folder, arguments):
         return False
     asked = {"format": FORMAT, **arguments}
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = read_json(path)
         finished = found.pop("finished")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
@@ -210,30 +213,14 @@ def _is_finished(folder, arguments):
 
 def _write_stamp(folder, arguments, finished):
     stamp = {"format": FORMAT, **arguments, "finished": finished}
-    _write_text(folder / STAMP, json.dumps(stamp, indent=2) + "\n")
-
-
-def _write_whole(path, write):
-    """Have ``write(temporary path)`` make a file, then give it its name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix hides an unfinished file from whoever lists *.wav or *.flac.
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        write(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_json(folder / STAMP, stamp)
 
 
 def _write_audio(path, wave, rate):
     """Write 16 bits, as FLAC or WAV by the suffix; clips beyond one."""
     kind = path.suffix[1:].upper()
-    _write_whole(
-        path,
-        lambda part: soundfile.write(
-            part, wave, rate, subtype="PCM_16", format=kind
-        ),
-    )
+    with replacing(path) as temporary:
+        soundfile.write(temporary, wave, rate, subtype="PCM_16", format=kind)
 
 
 def _write_float(path, wave, rate):
@@ -242,19 +229,8 @@ def _write_float(path, wave, rate):
     libsndfile would note the time of writing in the file (its PEAK chunk),
     and the same arguments would not give the same bytes.
     """
-    _write_whole(path, lambda part: wavfile.write(part, rate, wave))
-
-
-def _write_text(path, text):
-    _write_whole(path, lambda part: part.write_bytes(text.encode("utf-8")))
-
-
-def _write_csv(path, columns, rows):
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    _write_text(path, text.getvalue())
+    with replacing(path) as temporary:
+        wavfile.write(temporary, rate, wave)
 
 
 def _write_librispeech(folder, arguments):
@@ -268,7 +244,7 @@ def _write_librispeech(folder, arguments):
                 f"{reader.ident:<4} | {reader.voice.sex} | "
                 f"{reader.subset:<16} | {minutes:<5.2f} | {reader.name}\n"
             )
-    _write_text(folder / "SPEAKERS.TXT", "".join(table))
+    write_text(folder / "SPEAKERS.TXT", "".join(table))
 
 
 def _write_reader(folder, seed, reader, count, arguments):
@@ -283,7 +259,7 @@ def _write_reader(folder, seed, reader, count, arguments):
         samples += len(wave)
     for chapter, lines in chapters.items():
         name = f"{reader.ident}-{chapter.name}.trans.txt"
-        _write_text(chapter / name, "".join(lines))
+        write_text(chapter / name, "".join(lines))
     return samples / SAMPLE_RATE / 60
 
 
@@ -298,7 +274,7 @@ def _write_wham(folder, arguments):
             _write_audio(path, wave, SAMPLE_RATE)
             rows.append(row)
         name = f"noise_meta_{SPLITS[split]}.csv"
-        _write_csv(folder / "metadata" / name, WHAM_COLUMNS, rows)
+        write_csv(folder / "metadata" / name, rows, WHAM_COLUMNS)
 
 
 def _write_dnr(folder, arguments):
@@ -310,4 +286,4 @@ def _write_dnr(folder, arguments):
             item = folder / SPLITS[split] / name
             for stem, wave in stems.items():
                 _write_float(item / f"{stem}.wav", wave, dnr.SAMPLE_RATE)
-            _write_csv(item / "annots.csv", dnr.COLUMNS, rows)
+            write_csv(item / "annots.csv", rows, dnr.COLUMNS)

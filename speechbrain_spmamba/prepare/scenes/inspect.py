@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from scipy.stats import kstest
 
 from speechbrain_spmamba.audio import read_audio
+from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.files.writing import replacing
 from speechbrain_spmamba.prepare.provenance import read_provenance
 from speechbrain_spmamba.prepare.scenes.acoustics import measure_rt60
@@ -61,8 +62,7 @@ def inspect(folder, output=None, heard=8):
     folder = Path(folder)
     plans = {
         path.name.removesuffix(".plans.jsonl"): [
-            json.loads(line)
-            for line in path.read_text(encoding="utf-8").splitlines()
+            json.loads(line) for line in read_text(path).splitlines()
         ]
         for path in sorted(folder.glob("*.plans.jsonl"))
     }

@@ -15,7 +15,7 @@ import soundfile
 from scipy.io import wavfile
 
 from speechbrain_spmamba.files.names import file_name
-from speechbrain_spmamba.prepare import workers
+from speechbrain_spmamba.files.writing import write_bytes, write_text
 from speechbrain_spmamba.prepare.corpora.roots import find_roots, to_path
 from speechbrain_spmamba.prepare.provenance import read_folders
 from speechbrain_spmamba.prepare.scenes.excerpts import Excerpt, draw_excerpt
@@ -136,14 +136,12 @@ def write_mixture(folder, roots, plan):
     if made.problems:
         # Kept beside the mixtures, as the next run does not make them again.
         path = folder / "problems" / f"{file_name(plan['ID'])}.txt"
-        workers.write_whole(
-            path, "".join(f"{x}\n" for x in made.problems).encode()
-        )
+        write_text(path, "".join(f"{x}\n" for x in made.problems))
     if made.silent:
         return
     # The mixture is written last: where it stands, all of it stands.
     for name, path in part_paths(folder, plan).items():
-        workers.write_whole(path, _encode(made.signals[name], plan))
+        write_bytes(path, _encode(made.signals[name], plan))
 
 
 def _encode(signal, plan):

@@ -18,6 +18,8 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
+from speechbrain_spmamba.files.text import read_text
+from speechbrain_spmamba.files.writing import write_text
 from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.prepare import workers
 from speechbrain_spmamba.prepare.corpora.roots import to_name
@@ -189,7 +191,7 @@ def prepare(
     for split, lines in plans.items():
         path = output_folder / f"{split}.plans.jsonl"
         if not path.is_file():
-            workers.write_whole(path, "".join(lines).encode())
+            write_text(path, "".join(lines))
 
     for split, lines in plans.items():
         folder = output_folder / split
@@ -246,8 +248,7 @@ def _plan(output_folder, settings, law, excerpt_law, corpora):
         path = output_folder / f"{split}.plans.jsonl"
         if path.is_file():
             # Corpora may have grown since; what was begun is completed.
-            with open(path, encoding="utf-8") as file:
-                plans[split] = list(file)
+            plans[split] = read_text(path).splitlines(keepends=True)
             continue
         if pools is None:
             pools, files = corpora(settings["splits"], num_spks=law.num_spks)
@@ -286,7 +287,7 @@ def _report_problems(folder, lines, most_bad):
     """Warns of bad files; raises where they are too many."""
     problems = []
     for path in sorted((folder / "problems").glob("*.txt")):
-        problems += path.read_text(encoding="utf-8").splitlines()
+        problems += read_text(path).splitlines()
     if not problems:
         return
     events = sum(line.count('"onset"') for line in lines)

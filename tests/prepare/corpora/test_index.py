@@ -50,14 +50,14 @@ def opened(monkeypatch):
 
 def no_writing_in(monkeypatch, *folders):
     """As on a read-only disk, for any user."""
-    replacing = index.replacing
+    write = index.write_json
 
-    def refuse(path):
+    def refuse(path, *args, **options):
         if any(folder in path.parents for folder in folders):
             raise PermissionError(path)
-        return replacing(path)
+        write(path, *args, **options)
 
-    monkeypatch.setattr(index, "replacing", refuse)
+    monkeypatch.setattr(index, "write_json", refuse)
 
 
 def names(files):

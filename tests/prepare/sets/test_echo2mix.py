@@ -184,7 +184,7 @@ def test_other_jobs_give_the_same_bytes(tmp_path, monkeypatch, whole):
 def test_an_interrupted_preparation_is_completed(
     tmp_path, monkeypatch, writes, whole
 ):
-    write, count = plans.workers.write_whole, iter(range(1000))
+    write, count = plans.write_bytes, iter(range(1000))
 
     def dies(path, data):
         if next(count) == writes:
@@ -194,7 +194,7 @@ def test_an_interrupted_preparation_is_completed(
         write(path, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(plans.workers, "write_whole", dies)
+        patch.setattr(plans, "write_bytes", dies)
         with pytest.raises(KeyboardInterrupt):
             _prepare(tmp_path / "out")
     assert not (tmp_path / "out" / "test.csv").exists()
