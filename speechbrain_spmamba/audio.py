@@ -1,4 +1,4 @@
-"""Audio files in and out, with errors that name the file; resampling.
+"""Audio files in and out, with errors that name the file; rates and levels.
 
 One place decides what an unreadable, truncated or mis-sampled file means.
 
@@ -7,12 +7,14 @@ Rates are converted by soxr, whole or in blocks. Its HQ passes what lies below
 nothing from 1.09 of it on (less than -120 dB), without delay.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
 
+from speechbrain_spmamba.audio_formats.reasons import damaged_at
 from speechbrain_spmamba.audio_formats.sound import open_sound
 from speechbrain_spmamba.files.names import native, shown
 from speechbrain_spmamba.files.writing import replacing
@@ -98,8 +100,7 @@ def read_audio(path, sample_rate=None, start=0, frames=-1):
             wave = wave[skip:]
         except (soundfile.SoundFileError, OSError) as error:
             raise ValueError(
-                f"{path} is damaged at sample {start} or behind ({error}); "
-                "replace or remove it"
+                f"{path} {damaged_at(start, error)}; replace or remove it"
             ) from None
         if len(wave) != wanted:
             raise ValueError(
@@ -151,6 +152,52 @@ def write_audio(path, wave, sample_rate, subtype="FLOAT"):
             subtype=subtype,
             format=Path(path).suffix[1:].upper(),
         )
+
+
+def decibels(power):
+    """Power in dB, nothing softer than -120 dB.
+
+    Arguments
+    ---------
+    power : numpy.ndarray
+        Not negative, any shape.
+
+    Returns
+    -------
+    numpy.ndarray
+        The same shape and type.
+    """
+    return 10 * np.log10(power + 1e-12)
+
+
+def rms_level(signal):
+    """Root mean square of a signal.
+
+    Arguments
+    ---------
+    signal : numpy.ndarray
+        Any shape.
+
+    Returns
+    -------
+    float
+        dB full scale; minus infinity of silence and of nothing.
+
+    Example
+    -------
+    >>> rms_level(np.full(9, 0.1)), rms_level(np.zeros(9))
+    (-20.0, -inf)
+    """
+    power = np.mean(np.square(signal)) if len(signal) else 0.0
+    return 10 * math.log10(power) if power > 0 else -math.inf
+
+
+def at_level(signal, wanted):
+    """Scales a signal to a level in dB; silence stays silence."""
+    found = rms_level(signal)
+    return (
+        signal if found == -math.inf else signal * 10 ** ((wanted - found) / 20)
+    )
 
 
 def resample(wave, old_rate, new_rate):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import soundfile
 
+from speechbrain_spmamba.audio_formats.reasons import damaged_at
+
 BLOCK = 1 << 13  # samples decoded at a time
 TAIL = 4096  # bytes at a pretended end in which decoders look for tags
 
@@ -125,9 +127,7 @@ def count_samples(file, layout):
             while size := len(sound.read(BLOCK, "float32", always_2d=True)):
                 count += size
     except soundfile.SoundFileError as error:
-        raise ValueError(
-            f"is damaged at sample {count} or behind ({error})"
-        ) from None
+        raise ValueError(damaged_at(count, error)) from None
     return count
 
 

@@ -8,6 +8,7 @@ import soundfile
 
 from speechbrain_spmamba.audio_formats import find_layout
 from speechbrain_spmamba.audio_formats.layout import AS_IT_IS, Layout, View
+from speechbrain_spmamba.audio_formats.reasons import reason_of
 
 
 def open_sound(source):
@@ -45,13 +46,10 @@ def open_sound(source):
             file.close()
             raise
     except (soundfile.SoundFileError, OSError, TypeError) as error:
-        reason = getattr(error, "error_string", "") or str(error)
-        reason = getattr(error, "strerror", "") or reason
+        reason = reason_of(error)
         if reason.startswith("File does not exist"):  # so the MP3 decoder
             reason = "Format not recognised"
-        raise ValueError(
-            f"cannot be read as audio ({reason.strip().rstrip('.')})"
-        ) from None
+        raise ValueError(f"cannot be read as audio ({reason})") from None
 
 
 @lru_cache(maxsize=1024)

@@ -14,18 +14,20 @@ noise of any mixture. Nothing is written to disk.
 
 import inspect
 import math
-import zlib
 
 import numpy as np
 
 from speechbrain_spmamba.audio import (
+    at_level,
     check_rate,
     open_audio,
     read_audio,
     resample,
+    rms_level,
 )
 from speechbrain_spmamba.loading.talkers import find_talkers
 from speechbrain_spmamba.manifest import source_keys
+from speechbrain_spmamba.prepare.seeded import generator
 
 ROUNDING = -80.0  # dB full scale: a residual below it is no noise
 TRIES = 10  # stretches that are drawn in search of one that is not silent
@@ -170,25 +172,25 @@ class DynamicMixing:
         ValueError
             A file that cannot be read, of another rate, or not finite.
         """
-        rng = np.random.default_rng([seed, epoch, zlib.crc32(item.encode())])
+        rng = generator(seed, epoch, item)
         total = self._length(self.rows[item]["mix_wav"])
         signals = [
             self._draw_speech(path, total, rng)
             for path in self._draw_voices(item, rng)
         ]
-        first = max(_level(signals[0]), self.silence)
+        first = max(rms_level(signals[0]), self.silence)
         if self.level:
             first = rng.uniform(*self.level)
-            signals[0] = _at_level(signals[0], first)
+            signals[0] = at_level(signals[0], first)
         for number in range(1, len(signals)):
             below = rng.uniform(*self.sir)
-            signals[number] = _at_level(signals[number], first - below)
+            signals[number] = at_level(signals[number], first - below)
         # The order of the talkers must not tell who is the item's own.
         signals = [signals[i] for i in rng.permutation(len(signals))]
         mix = np.sum(signals, axis=0)
         if self.noise != "none":
             noise = self._draw_noise(total, rng)
-            mix = mix + _at_level(noise, first - rng.uniform(*self.snr))
+            mix = mix + at_level(noise, first - rng.uniform(*self.snr))
         peak = max(np.abs(signal).max() for signal in [mix, *signals])
         scale = min(1.0, PEAK / max(peak, 1e-9))
         sources = np.stack(signals, axis=1) * scale
@@ -239,7 +241,7 @@ class DynamicMixing:
             paths = [row["mix_wav"], *(row[key] for key in self.sources)]
             mix, *sources = self._draw_stretch(paths, total, rng)
             noise = mix - np.sum(sources, axis=0)
-            if _level(noise) < ROUNDING:
+            if rms_level(noise) < ROUNDING:
                 return np.zeros(total)
         return np.resize(noise, total)  # a short recording is repeated
 
@@ -254,7 +256,7 @@ class DynamicMixing:
                 self._read(path, start, count).astype(np.float64)
                 for path in paths
             ]
-            if count == frames or _level(waves[0]) > self.silence:
+            if count == frames or rms_level(waves[0]) > self.silence:
                 break
         return waves
 
@@ -336,17 +338,3 @@ def _range(name, values):
             f"{name} is {values}; expected two numbers, the smaller one first"
         )
     return low, high
-
-
-def _level(signal):
-    """Root mean square in dB full scale; silence is minus infinity."""
-    power = np.mean(np.square(signal)) if len(signal) else 0.0
-    return 10 * math.log10(power) if power > 0 else -math.inf
-
-
-def _at_level(signal, decibels):
-    """Scales to a level; silence stays silence."""
-    level = _level(signal)
-    if level == -math.inf:
-        return signal
-    return signal * 10 ** ((decibels - level) / 20)

@@ -6,7 +6,6 @@ number of workers, ranks or restarts.
 """
 
 import math
-import zlib
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -19,6 +18,7 @@ from speechbrain_spmamba.audio import check_rate, open_audio, read_audio
 from speechbrain_spmamba.loading.augment import make_draw
 from speechbrain_spmamba.loading.bad_audio import good_rows
 from speechbrain_spmamba.manifest import read_manifest, source_keys
+from speechbrain_spmamba.prepare.seeded import generator
 
 TRIES = 10  # items that are drawn in search of one that can be read
 
@@ -132,9 +132,8 @@ class ReplacingDataset(DynamicItemDataset):
         self.epoch_counter = epoch_counter
 
     def __getitem__(self, index):
-        number = zlib.crc32(self.data_ids[index].encode())
         epoch = self.epoch_counter.current
-        rng = np.random.default_rng([self.seed, epoch, number])
+        rng = generator(self.seed, epoch, self.data_ids[index])
         left_out = []
         while True:
             try:
@@ -174,9 +173,7 @@ class ExampleReader:
         if self.draw is not None:
             mix, sources = self.draw(self.seed, epoch, item)
             return torch.as_tensor(mix), torch.as_tensor(sources)
-        rng = np.random.default_rng(
-            [self.seed, epoch, zlib.crc32(item.encode())]
-        )
+        rng = generator(self.seed, epoch, item)
         return read_example(
             mix_wav, source_wavs, self.sample_rate, self.frames, rng
         )

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from speechbrain_spmamba.audio import decibels
+
 FRAME = 0.032  # seconds
 FLOOR = -70.0  # dB to full scale
 RANGE = 30.0  # dB below the loudest output
@@ -172,7 +174,7 @@ class ActivityMeter:
             & (order[None, :] < order[:, None])
         )
         copies = (alike & louder).any(2)
-        level = 10 * np.log10(energy / frames.shape[1] + 1e-12)
+        level = decibels(energy / frames.shape[1])
         level = np.clip(np.round(level), LOWEST, HIGHEST).astype(int) - LOWEST
         if self.kept is not None:
             self.kept.append(np.where(copies, -1, level).astype(np.int16))

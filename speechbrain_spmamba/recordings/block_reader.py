@@ -17,6 +17,7 @@ import numpy as np
 import soundfile
 
 from speechbrain_spmamba.audio import open_audio
+from speechbrain_spmamba.audio_formats.reasons import damaged_at
 from speechbrain_spmamba.audio_formats.sound import open_sound
 from speechbrain_spmamba.files.names import shown
 from speechbrain_spmamba.recordings.channels import Downmix
@@ -73,8 +74,8 @@ class BlockReader:
                 wave = self.file.read(size, dtype="float32", always_2d=True)
             except (soundfile.SoundFileError, OSError) as error:
                 raise ValueError(
-                    f"{self.name} is damaged at sample {done} or behind "
-                    f"({error}); replace or remove it"
+                    f"{self.name} {damaged_at(done, error)}; replace or "
+                    "remove it"
                 ) from None
             if not len(wave):
                 break

@@ -17,6 +17,8 @@ from functools import lru_cache
 import numpy as np
 from scipy.fft import rfft  # in float32, unlike numpy's
 
+from speechbrain_spmamba.audio import decibels
+
 FRAME = 0.032  # seconds
 BANDS = 24
 LOWEST = 50.0  # Hz
@@ -119,7 +121,7 @@ def profiles(waves, sample_rate):
     spectrum = rfft(frames.astype("float32" if loudest < 1e6 else "float64"))
     power = np.square(spectrum.real) + np.square(spectrum.imag)
     power *= 2 / (size * np.square(window).sum())
-    level = _db(power.sum(-1))  # [S, F]
+    level = decibels(power.sum(-1))  # [S, F]
     loud = max(SILENCE, np.percentile(level.max(0), 95) - ACTIVE)
     counts = (level > loud) & (level > level.max(0) - DOMINANT)
     for profile, rows, levels, use in zip(
@@ -128,7 +130,7 @@ def profiles(waves, sample_rate):
         bands = rows[use] @ _mel_bands(size, sample_rate)
         # 50 dB below the frame's level is noise, whatever it is.
         floor = rows[use].sum(-1, keepdims=True) * 1e-5
-        bands = _db(bands + floor) - levels[use, None]
+        bands = decibels(bands + floor) - levels[use, None]
         profile.add(bands - bands.mean(1, keepdims=True), levels[use])
     return found
 
@@ -151,7 +153,3 @@ def _mel_bands(size, sample_rate):
 
 def _mel(frequency):
     return 2595 * np.log10(1 + frequency / 700)
-
-
-def _db(power):
-    return 10 * np.log10(power + 1e-12)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from speechbrain_spmamba.audio_formats.reasons import reason_of
 from speechbrain_spmamba.files.names import native, shown
 from speechbrain_spmamba.files.writing import replacing_all
 from speechbrain_spmamba.recordings.activity import ActivityMeter
@@ -113,8 +114,8 @@ class SourceWriter:
                     check_written(name, path, self.frames)
         except soundfile.SoundFileError as error:
             raise ValueError(
-                f"{shown(paths[0])} could not be written ({error}); is the "
-                "disk full, or the rate beyond the format?"
+                f"{shown(paths[0])} could not be written ({reason_of(error)}); "
+                "is the disk full, or the rate beyond the format?"
             ) from None
         return gain
 

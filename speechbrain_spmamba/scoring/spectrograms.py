@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from speechbrain_spmamba.audio import decibels
 from speechbrain_spmamba.files.writing import replacing
 
 FRAME = 0.05  # seconds, about; the next power of two in samples
@@ -117,7 +118,7 @@ def draw_powers(path, powers, seconds, sample_rate, band=None, speaking=None):
     ticks = MaxNLocator(4).tick_values(0, band)
     for axis, (title, power) in zip(axes, powers.items(), strict=True):
         axis.imshow(
-            10 * np.log10(power / top + 1e-12),
+            decibels(power / top),
             origin="lower",
             aspect="auto",
             extent=(0, seconds, 0, sample_rate / 2000),

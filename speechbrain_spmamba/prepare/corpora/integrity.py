@@ -7,6 +7,7 @@ By its samples: damaged, silent, NaN or infinite, clipped.
 import numpy as np
 import soundfile
 
+from speechbrain_spmamba.audio_formats.reasons import damaged_at
 from speechbrain_spmamba.audio_formats.sound import open_sound
 from speechbrain_spmamba.files.names import native
 
@@ -92,7 +93,7 @@ def check_samples(path):
     except ValueError as error:
         return str(error)
     except (soundfile.SoundFileError, OSError) as error:
-        return f"is damaged at sample {done} or behind{_because(error)}"
+        return damaged_at(done, error)
     return "" if peak > SILENT else "is silent"
 
 
@@ -100,10 +101,3 @@ def _longest_run(flags):
     """Length of the longest row of True."""
     edges = np.flatnonzero(np.diff(np.pad(flags.astype(np.int8), 1)))
     return int((edges[1::2] - edges[::2]).max(initial=0))
-
-
-def _because(error):
-    """The reason alone: libsndfile's message holds the path as well."""
-    reason = getattr(error, "error_string", "")
-    reason = reason or getattr(error, "strerror", "") or ""
-    return f", {reason.strip().rstrip('.')}" if reason else ""

@@ -7,10 +7,8 @@ import numpy as np
 
 from speechbrain_spmamba.audio import resample
 from speechbrain_spmamba.prepare.made_up import sounds, voices
-from speechbrain_spmamba.prepare.made_up.items import (
-    item_generator,
-    make_reader,
-)
+from speechbrain_spmamba.prepare.made_up.items import make_reader
+from speechbrain_spmamba.prepare.seeded import generator
 
 SAMPLE_RATE = 44100
 COLUMNS = (
@@ -29,7 +27,7 @@ LEVELS = {"speech": -17, "music": -24, "sfx": -21, "background": -29}
 
 def _draw_clips(seed, split, number, length):
     """Yield (class, start in seconds, wave at 44.1 kHz, source, label)."""
-    rng = item_generator(seed, f"dnr/{split}", number)
+    rng = generator(seed, f"dnr/{split}", number)
     reader = make_reader(seed, split, number)
     said = max(voices.SHORTEST, length * rng.uniform(0.5, 0.8))
     wave, words = voices.speak(reader.voice, rng, said)
@@ -74,7 +72,7 @@ def make_item(seed, split, number, seconds=(4.0, 6.0)):
     >>> sorted(stems), stems["mix"].shape, rows[0]["class"]
     (['mix', 'music', 'sfx', 'speech'], (88200,), 'speech')
     """
-    rng = item_generator(seed, f"dnr/levels/{split}", number)
+    rng = generator(seed, f"dnr/levels/{split}", number)
     length = float(rng.uniform(*seconds))
     samples = round(length * SAMPLE_RATE)
     stems = {name: np.zeros(samples) for name in ("speech", "music", "sfx")}

@@ -8,7 +8,6 @@ Throughout, ``seed`` is that of the corpora, not negative; ``split`` is 0, 1 or
 ``seconds`` are the shortest and the longest length.
 """
 
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ from speechbrain_spmamba.prepare.made_up.voices import (
     draw_voice,
     speak,
 )
+from speechbrain_spmamba.prepare.seeded import generator
 
 SUBSETS = ("train-clean-100", "dev-clean", "test-clean")
 SPLITS = ("tr", "cv", "tt")
@@ -44,27 +44,6 @@ class Reader(NamedTuple):
     voice: Voice
 
 
-def item_generator(seed, key, number=0):
-    """The generator of one item's randomness.
-
-    Arguments
-    ---------
-    key : str
-        What kind of item.
-
-    Returns
-    -------
-    rng : numpy.random.Generator
-
-    Example
-    -------
-    >>> one = item_generator(0, "voice", 3).random()
-    >>> one == item_generator(0, "voice", 3).random()
-    True
-    """
-    return np.random.default_rng([seed, zlib.crc32(key.encode()), number])
-
-
 def make_reader(seed, split, number, contrast=0.0):
     """One reader, identity and voice; no reader is in two splits.
 
@@ -86,7 +65,7 @@ def make_reader(seed, split, number, contrast=0.0):
     ident = 60 + 3 * number + split
     # Reader 60 of LibriSpeech has this name, on which many parsers trip.
     name = "|CBW|Simon" if ident == 60 else f"Made-up Reader {ident}"
-    rng = item_generator(seed, f"voice/{split}", number)
+    rng = generator(seed, f"voice/{split}", number)
     voice = draw_voice(rng, sex="MF"[number % 2], contrast=contrast)
     return Reader(ident, name, SUBSETS[split], voice)
 
@@ -126,7 +105,7 @@ def make_utterance(seed, reader, number, seconds=(4.0, 6.0)):
     >>> wave.shape
     (16000,)
     """
-    rng = item_generator(seed, f"utterance/{reader.ident}", number)
+    rng = generator(seed, f"utterance/{reader.ident}", number)
     return speak(reader.voice, rng, float(rng.uniform(*seconds)))
 
 
@@ -150,9 +129,9 @@ def make_noise(seed, split, number, seconds=(8.0, 12.0)):
     ((16000, 2), 'tr0001')
     """
     recording = number // 2
-    place_rng = item_generator(seed, f"place/{split}", recording)
+    place_rng = generator(seed, f"place/{split}", recording)
     place = sounds.draw_place(place_rng)
-    rng = item_generator(seed, f"noise/{split}", number)
+    rng = generator(seed, f"noise/{split}", number)
     wave = sounds.ambience(place, rng, float(rng.uniform(*seconds)))
     snr = rng.uniform(0.0, 2.5)
     # The real names are those of the WSJ0 mixtures that the noise is for.

@@ -18,6 +18,7 @@ from speechbrain_spmamba.prepare.scenes.excerpts import ExcerptLaw, draw_excerpt
 from speechbrain_spmamba.prepare.scenes.render import render
 from speechbrain_spmamba.prepare.scenes.rooms import RoomLaw
 from speechbrain_spmamba.prepare.scenes.scene import SceneLaw, draw_scene
+from speechbrain_spmamba.prepare.seeded import generator
 
 FOLDERS = ("speech", "noise", "music", "effects", "dnr")
 TRIES = 10  # scenes that are drawn in search of one without a silent talker
@@ -112,7 +113,7 @@ class DynamicScenes:
         sources = np.stack([made.signals[n][0] for n in names], axis=1)
         start, stop = 0, len(mix)
         if self.frames and self.frames < stop:
-            rng = np.random.default_rng([seed, epoch, number])
+            rng = generator(seed, epoch, number)
             start = int(rng.integers(stop - self.frames + 1))
             stop = start + self.frames
         mix = mix[:, 0] if mix.shape[1] == 1 else mix

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from speechbrain_spmamba.prepare.scenes.rooms import check_range
-from speechbrain_spmamba.prepare.scenes.scene import scene_rng
+from speechbrain_spmamba.prepare.seeded import generator
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def draw_excerpt(scene, law):
             f"items of {law.seconds:g} s cannot be cut from scenes of "
             f"{scene.seconds:g} s; make the scenes longer"
         )
-    rng = scene_rng(scene.seed, scene.split, scene.number, 1)
+    rng = generator(scene.seed, scene.split, scene.number, 1)
     best, start = -1.0, 0.0
     for moment in rng.uniform(0, scene.seconds - law.seconds, law.tries):
         least = min(

@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.signal import oaconvolve
 
-from speechbrain_spmamba.audio import read_audio, resample
+from speechbrain_spmamba.audio import read_audio, resample, rms_level
 from speechbrain_spmamba.prepare.scenes.acoustics import (
     direct_response,
     early_response,
 )
 from speechbrain_spmamba.prepare.scenes.loudness import loudness
 from speechbrain_spmamba.prepare.scenes.rooms import impulse_responses
-from speechbrain_spmamba.prepare.scenes.scene import scene_rng
+from speechbrain_spmamba.prepare.seeded import generator
 
 REFERENCES = ("reverberant", "early", "dry")
 MOST_GAIN = 40.0  # dB: a nearly silent event is not made a loud one
@@ -84,7 +84,7 @@ def render(scene, sample_rate, reference="reverberant", excerpt=None):
             f"reference is '{reference}'; give {', '.join(REFERENCES)}"
         )
     room, problems = scene.room, []
-    rng = scene_rng(scene.seed, scene.split, scene.number, 2)
+    rng = generator(scene.seed, scene.split, scene.number, 2)
     start = excerpt.start if excerpt else 0.0
     length = round((excerpt or scene).seconds * sample_rate)
     responses = [
@@ -250,21 +250,15 @@ def _level_excerpt(stems, references, excerpt, sample_rate):
         loudness(first[0], sample_rate), excerpt.level, excerpt.most_gain
     )
     _scale(stems, references, names[:1], gain)
-    level = _decibels(first)
+    loud = rms_level(first[0])
     for name, sir in zip(names[1:], excerpt.sir, strict=True):
-        gain = _gain(_decibels(stems[name]), level - sir, excerpt.most_gain)
+        gain = _gain(rms_level(stems[name][0]), loud - sir, excerpt.most_gain)
         _scale(stems, references, [name], gain)
     rest = [name for name in stems if name not in references]
     if rest:
-        found = _decibels(sum(stems[name] for name in rest))
-        gain = _gain(found, level - excerpt.snr, excerpt.most_gain)
+        found = rms_level(sum(stems[name] for name in rest)[0])
+        gain = _gain(found, loud - excerpt.snr, excerpt.most_gain)
         _scale(stems, references, rest, gain)
-
-
-def _decibels(wave):
-    """Root mean square at the first microphone, dB full scale."""
-    power = float(np.mean(wave[0] ** 2))
-    return 10 * math.log10(power) if power > 0 else -math.inf
 
 
 def _scale(stems, references, names, gain):

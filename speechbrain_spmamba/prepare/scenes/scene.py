@@ -16,7 +16,6 @@ another and never overlap, classes are independent. Deviations:
 * What is cut out of a longer recording begins and ends with a short fade.
 """
 
-import zlib
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -28,6 +27,7 @@ from speechbrain_spmamba.prepare.scenes.timeline import (
     lay_parts,
     lay_speech,
 )
+from speechbrain_spmamba.prepare.seeded import generator
 
 
 @dataclass(frozen=True)
@@ -199,30 +199,6 @@ class Scene:
         return cls(**{**data, "tracks": tracks, "room": Room(**room)})
 
 
-def scene_rng(seed, split, number, *more):
-    """The generator that belongs to one mixture.
-
-    Arguments
-    ---------
-    seed : int
-        Of the data set.
-    split : str
-        Name of the split.
-    number : int
-        Of the mixture.
-    *more : int
-        Tells apart several uses of one mixture.
-
-    Returns
-    -------
-    numpy.random.Generator
-        Independent of all others.
-    """
-    return np.random.default_rng(
-        [seed, zlib.crc32(split.encode()), number, *more]
-    )
-
-
 def draw_scene(pools, law, seed, split, number):
     """Draws the plan of one mixture.
 
@@ -233,8 +209,12 @@ def draw_scene(pools, law, seed, split, number):
         is no background; what there is none of is left out.
     law : SceneLaw
         The numbers.
-    seed, split, number
-        As in ``scene_rng``.
+    seed : int
+        Of the data set.
+    split : str
+        Name of the split.
+    number : int
+        Of the mixture.
 
     Returns
     -------
@@ -251,7 +231,7 @@ def draw_scene(pools, law, seed, split, number):
             f"split {split} has {len(pools.speech)} readers, {law.num_spks} "
             "talkers a mixture need at least as many; add subsets"
         )
-    rng = scene_rng(seed, split, number)
+    rng = generator(seed, split, number)
     levels, tracks, kinds = {}, [], []
 
     def add(name, group, level, events, kind, in_room=True):

@@ -7,7 +7,6 @@ number of processes, in any order. The laws stand in ``mixture_items.py``.
 """
 
 import logging
-import zlib
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -21,6 +20,7 @@ from speechbrain_spmamba.prepare import workers
 from speechbrain_spmamba.prepare.corpora.librispeech import index_speech
 from speechbrain_spmamba.prepare.corpora.wham_noise import index_noise
 from speechbrain_spmamba.prepare.provenance import Provenance
+from speechbrain_spmamba.prepare.seeded import generator
 from speechbrain_spmamba.prepare.sets.mixture_items import (
     draw_mixture,
     draw_talkers,
@@ -155,9 +155,7 @@ def prepare(
 
 def _make(folder, split, speech, noise, settings, number):
     """Writes one mixture unless it is there; returns its manifest row."""
-    rng = np.random.default_rng(
-        [settings["seed"], zlib.crc32(split.encode()), number]
-    )
+    rng = generator(settings["seed"], split, number)
     talkers = draw_talkers(speech, settings, rng)
     names = [[_name(one) for _, one in utterances] for utterances in talkers]
     item = "_".join([f"{number:06d}", *(some[0] for some in names)])

@@ -1,0 +1,42 @@
+"""What libsndfile, or the system, says of a file that it cannot read."""
+
+
+def reason_of(error):
+    """The reason alone: libsndfile's message may hold the path as well.
+
+    Arguments
+    ---------
+    error : Exception
+        From soundfile or the system.
+
+    Returns
+    -------
+    str
+        A few words without a full stop.
+
+    Example
+    -------
+    >>> reason_of(OSError(5, "Input/output error", "a.wav"))
+    'Input/output error'
+    """
+    reason = getattr(error, "error_string", "") or str(error)
+    reason = getattr(error, "strerror", "") or reason
+    return reason.strip().rstrip(".")
+
+
+def damaged_at(sample, error):
+    """What is wrong with a file that could be read up to a sample.
+
+    Arguments
+    ---------
+    sample : int
+        The first that is not known to be sound.
+    error : Exception
+        As for ``reason_of``.
+
+    Returns
+    -------
+    str
+        The rest of a sentence.
+    """
+    return f"is damaged at sample {sample} or behind ({reason_of(error)})"
