@@ -155,33 +155,12 @@ def write_audio(path, wave, sample_rate, subtype="FLOAT"):
 
 
 def decibels(power):
-    """Power in dB, nothing softer than -120 dB.
-
-    Arguments
-    ---------
-    power : numpy.ndarray
-        Not negative, any shape.
-
-    Returns
-    -------
-    numpy.ndarray
-        The same shape and type.
-    """
+    """Power in dB, an array of any shape; nothing is softer than -120 dB."""
     return 10 * np.log10(power + 1e-12)
 
 
 def rms_level(signal):
-    """Root mean square of a signal.
-
-    Arguments
-    ---------
-    signal : numpy.ndarray
-        Any shape.
-
-    Returns
-    -------
-    float
-        dB full scale; minus infinity of silence and of nothing.
+    """Root mean square in dB full scale; minus infinity of silence.
 
     Example
     -------

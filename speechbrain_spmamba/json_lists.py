@@ -5,13 +5,12 @@ Its scripts write a folder a split with ``mix.json``, ``s1.json``, ``s2.json``
 list is one mixture.
 """
 
-import json
 import os
 from pathlib import Path
 
 from speechbrain_spmamba.audio import open_audio
 from speechbrain_spmamba.files.names import shown
-from speechbrain_spmamba.files.text import read_text
+from speechbrain_spmamba.files.text import read_json
 
 SUFFIX = ".json"
 
@@ -117,7 +116,7 @@ def read_lists(path, data_root):
 def _read(path):
     """Paths and numbers of samples of one list."""
     try:
-        items = json.loads(read_text(path))
+        items = read_json(path)
         names = [name for name, _ in items]
         sizes = [size for _, size in items]
         fine = names and all(isinstance(name, str) for name in names)

@@ -8,7 +8,7 @@ import pytest
 import speechbrain as sb
 
 from speechbrain_spmamba.cli import make_parser
-from speechbrain_spmamba.settings.experiment import check_keys
+from speechbrain_spmamba.settings.requirements import check_keys
 from tests import ROOT
 
 PAGES = sorted(

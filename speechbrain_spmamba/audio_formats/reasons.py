@@ -4,16 +4,6 @@
 def reason_of(error):
     """The reason alone: libsndfile's message may hold the path as well.
 
-    Arguments
-    ---------
-    error : Exception
-        From soundfile or the system.
-
-    Returns
-    -------
-    str
-        A few words without a full stop.
-
     Example
     -------
     >>> reason_of(OSError(5, "Input/output error", "a.wav"))
@@ -25,18 +15,5 @@ def reason_of(error):
 
 
 def damaged_at(sample, error):
-    """What is wrong with a file that could be read up to a sample.
-
-    Arguments
-    ---------
-    sample : int
-        The first that is not known to be sound.
-    error : Exception
-        As for ``reason_of``.
-
-    Returns
-    -------
-    str
-        The rest of a sentence.
-    """
+    """The same of a file that could be read up to a sample."""
     return f"is damaged at sample {sample} or behind ({reason_of(error)})"

@@ -40,12 +40,11 @@ def run(arguments):
     arguments : argparse.Namespace
         The options.
     """
-    from speechbrain_spmamba.commands.prepare_sets import parse_options
+    from speechbrain_spmamba.settings.command_line import read_options
     from speechbrain_spmamba.weights.convert import convert_checkpoint
 
-    words = [arguments.output, *arguments.words]
-    output, options = parse_options(words, "convert")
+    options = read_options(arguments.words)
     folder, notes = convert_checkpoint(
-        arguments.system, arguments.file, output, **options
+        arguments.system, arguments.file, arguments.output, **options
     )
     print("\n".join([*notes, str(folder)]))

@@ -12,12 +12,10 @@ values are read as YAML: ``--splits "{test: tt}"``.
 import inspect
 from importlib import import_module
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from speechbrain_spmamba.errors import did_you_mean
 from speechbrain_spmamba.prepare.sets import SETS
 from speechbrain_spmamba.prepare.sets.options import KINDS, check_numbers
+from speechbrain_spmamba.settings.command_line import read_options
 from speechbrain_spmamba.settings.value_types import check_values
 
 
@@ -143,59 +141,13 @@ def options_of(name):
 
 
 def parse_options(words, name):
-    """Reads ``OUT [--key value ...]``.
-
-    Arguments
-    ---------
-    words : list of str
-        Command line behind the name of the set.
-    name : str
-        The set, for messages.
-
-    Returns
-    -------
-    str
-        The output folder.
-    dict
-        Key -> value, read as YAML.
-
-    Raises
-    ------
-    ValueError
-        No output folder, a key without a value or given twice, or a value
-        that is no YAML.
-
-    Example
-    -------
-    >>> parse_options(["out", "--jobs", "2", "--sir=[-5, 5]"], "mixtures")
-    ('out', {'jobs': 2, 'sir': [-5, 5]})
-    """
+    """The output folder of ``OUT [--key value ...]``, and its options."""
     if not words or words[0].startswith("-"):
         raise ValueError(
             f"expected: spmamba prepare {name} OUT [--key value ...]; see "
             f"`spmamba prepare {name} --help`"
         )
-    output_folder, *rest = words
-    given = {}
-    while rest:
-        word = rest.pop(0)
-        key, equals, value = word.removeprefix("--").partition("=")
-        key = key.replace("-", "_")
-        if not word.startswith("--") or not key:
-            raise ValueError(f"{word} is not understood; expected --key value")
-        if not equals:
-            if not rest or rest[0].startswith("--"):
-                raise ValueError(f"--{key} has no value; expected --key value")
-            value = rest.pop(0)
-        if key in given:
-            raise ValueError(f"--{key} is given twice")
-        try:
-            given[key] = YAML(typ="safe").load(value)
-        except YAMLError:
-            raise ValueError(
-                f"--{key} {value} is no YAML; quote text that has : or {{"
-            ) from None
-    return output_folder, given
+    return words[0], read_options(words[1:])
 
 
 def describe(name):

@@ -20,7 +20,7 @@ from pathlib import Path
 import speechbrain_spmamba
 from speechbrain_spmamba.comparison.experiments import (
     experiment_text,
-    split_words,
+    split_settings,
 )
 from speechbrain_spmamba.comparison.run import (
     Entry,
@@ -32,10 +32,12 @@ from speechbrain_spmamba.comparison.systems import loaded_block, model_block
 from speechbrain_spmamba.errors import last_line
 from speechbrain_spmamba.files.names import file_name, shown
 from speechbrain_spmamba.files.own_code import keep_own_code
+from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.files.writing import write_json
+from speechbrain_spmamba.files.yaml_text import load, plain
 from speechbrain_spmamba.models import MODELS
-from speechbrain_spmamba.settings.changes import differences, plain_settings
-from speechbrain_spmamba.settings.experiment import read_settings
+from speechbrain_spmamba.settings.changes import differences
+from speechbrain_spmamba.settings.reading import read_experiment
 from speechbrain_spmamba.weights.training_run import check_no_run
 
 SMOKE_EXPERIMENT, SMOKE_EPOCHS = "hparams/tiny.yaml", 3
@@ -189,8 +191,8 @@ def plan(
         An experiment, a system or a setting that is not there.
     """
     path, folder = Path(experiment), Path(output_folder)
-    text = read_settings(path)
-    settings, options = split_words(words, path, text)
+    text = read_experiment(path)
+    settings, options = split_settings(words, path, text)
     settings["patience"] = 0  # all get the same
     if budget.get("epochs"):
         settings["max_epochs"] = budget["epochs"]
@@ -247,11 +249,11 @@ def check_unchanged(entries, output_folder, options=()):
     """
     output_folder = Path(output_folder)
     there = {
-        path: plain_settings(path.read_text(encoding="utf-8"))
+        path: plain(load(read_text(path)))
         for path in sorted(output_folder.glob("*/experiment.yaml"))
     }
     for entry in entries:
-        new = plain_settings(entry.text)
+        new = plain(load(entry.text))
         for path, old in there.items():
             ignored = () if path == entry.experiment else OWN
             found = differences(

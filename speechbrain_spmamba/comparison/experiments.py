@@ -5,13 +5,16 @@ stands there is replaced by the block of another system, so that all else, data,
 loaders, loss and optimiser, is the same for all of them.
 """
 
-import io
-
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 from speechbrain.utils.run_opts import RunOptions
 
-from speechbrain_spmamba.settings.experiment import check_keys, parse
+from speechbrain_spmamba.files.yaml_text import dump, load
+from speechbrain_spmamba.settings.command_line import (
+    read_value,
+    split_options,
+)
+from speechbrain_spmamba.settings.reading import read_keys
+from speechbrain_spmamba.settings.requirements import check_keys
+from speechbrain_spmamba.upstream.private import StrictRunOptions
 
 BEGIN, END = "# ---- Model ----\n", "# ---- Training ----\n"
 
@@ -52,22 +55,19 @@ def experiment_text(text, block, changes, first_lines):
     lines = text.splitlines(keepends=True)
     while lines and lines[0].startswith("#") and "----" not in lines[0]:
         lines.pop(0)
-    yaml, dumped = YAML(typ="rt"), io.StringIO()
-    yaml.indent(mapping=4)
-    yaml.width = 4096  # lines stay as long as they are
-    settings = yaml.load("".join(lines))
+    settings = load("".join(lines))
     _merge(settings, changes)
-    yaml.dump(settings, dumped)
-    return first_lines + "\n" + dumped.getvalue().lstrip("\n")
+    # The width leaves lines as long as they are.
+    return first_lines + "\n" + dump(settings, 4, width=4096).lstrip("\n")
 
 
-def split_words(words, path, text):
+def split_settings(words, path, text):
     """Tells settings of an experiment from run options of the toolkit.
 
     Arguments
     ---------
     words : list of str
-        ``--key value``, ``--key=value`` or ``--flag``.
+        ``--key value``, ``--key=value`` or, of run options, ``--switch``.
     path : str or Path
         The experiment, for messages.
     text : str
@@ -83,33 +83,18 @@ def split_words(words, path, text):
     Raises
     ------
     ValueError
-        A word that is no option, a key that neither knows, a value that is no
-        YAML, or a placeholder of the experiment without a value.
+        See ``split_options``, ``read_value`` and ``check_keys``; or a key of
+        the model.
 
     Example
     -------
     >>> words = ["--seed", "7", "--device=cpu", "--debug"]
-    >>> split_words(words, "a.yaml", "seed: 1\\n__set_seed: !ref <seed>\\n")
+    >>> split_settings(words, "a.yaml", "seed: 1\\n__set_seed: !ref <seed>\\n")
     ({'seed': 7}, ['--device=cpu', '--debug'])
     """
-    try:
-        keys = parse(text) or {}
-    except YAMLError:
-        keys = {}  # check_keys says what is wrong with it
+    keys = read_keys(path, text)
     settings, options, given = {}, [], []
-    words = list(words)
-    while words:
-        option = [words.pop(0)]
-        if not option[0].startswith("--"):
-            raise ValueError(
-                f"{option[0]} is not understood; expected --key value"
-            )
-        key, equals, value = option[0].removeprefix("--").partition("=")
-        if not equals:
-            value = "True"  # a flag, unless a value follows
-            if words and not words[0].startswith("--"):
-                value = words.pop(0)
-                option.append(value)
+    for key, value, option in split_options(words, StrictRunOptions.switches()):
         if key in ("separator", "modules"):
             raise ValueError(
                 f"--{key}: a comparison sets the model of each system itself"
@@ -118,12 +103,7 @@ def split_words(words, path, text):
             options += option
             continue
         given.append(f"{key}: {value}")
-        try:
-            settings[key] = YAML(typ="rt").load(value)
-        except YAMLError:
-            raise ValueError(
-                f"--{key} {value} is no YAML; quote text that has : or {{"
-            ) from None
+        settings[key] = read_value(key, value)
     check_keys(path, text, "\n".join(given))
     return settings, options
 
@@ -133,7 +113,7 @@ def _merge(settings, changes, where="--"):
     for key, value in changes.items():
         old = settings.get(key)
         if isinstance(value, str) and value.startswith("!"):
-            value = YAML(typ="rt").load(value)
+            value = load(value)
         if isinstance(value, dict) and isinstance(old, dict):
             _merge(old, value, f"{where}{key}.")
         elif isinstance(value, dict) and key in settings:

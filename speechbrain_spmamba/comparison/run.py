@@ -4,15 +4,11 @@ What is finished is not done again, and what was interrupted goes on: the
 training from its last checkpoint.
 """
 
-import io
 import os
 import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-
-from hyperpyyaml import resolve_references
-from ruamel.yaml import YAML
 
 from speechbrain_spmamba.comparison.machine import versions
 from speechbrain_spmamba.comparison.programs import locked, run_logged
@@ -21,6 +17,7 @@ from speechbrain_spmamba.files.checksums import file_sum
 from speechbrain_spmamba.files.text import read_json
 from speechbrain_spmamba.files.writing import write_json, write_text
 from speechbrain_spmamba.manifest import read_manifest
+from speechbrain_spmamba.settings.reading import resolved
 from speechbrain_spmamba.training.checkpoint import AtomicCheckpointer
 
 SETS = ("train", "valid", "test")
@@ -224,22 +221,6 @@ def describe_data(text):
             "sha256": hash_of(path),
         }
     return found
-
-
-def resolved(text):
-    """Settings of an experiment with its references resolved.
-
-    Arguments
-    ---------
-    text : str
-        YAML text.
-
-    Returns
-    -------
-    dict
-        Its keys.
-    """
-    return YAML(typ="rt").load(resolve_references(io.StringIO(text)))
 
 
 def training_minutes(save_folder):

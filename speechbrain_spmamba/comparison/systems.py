@@ -1,13 +1,12 @@
 """The systems of a comparison, as text for the experiments that train them."""
 
 import inspect
-import io
 import json
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from speechbrain_spmamba.files.own_code import find_own_code
+from speechbrain_spmamba.files.text import read_text
+from speechbrain_spmamba.files.yaml_text import dump, load
 from speechbrain_spmamba.models.systems import SYSTEMS
 from speechbrain_spmamba.weights.model_folder import HPARAMS_FILE, check_folder
 from speechbrain_spmamba.weights.model_yaml import read_model_yaml
@@ -93,14 +92,12 @@ def loaded_block(folder, trust=False):
     check_folder(folder)
     path = Path(folder) / HPARAMS_FILE
     if trust:
-        find_own_code(path, path.read_text(encoding="utf-8"))
+        text = read_text(path)
+        find_own_code(path, text)
     else:
-        read_model_yaml(path)
-    yaml, text = YAML(typ="rt"), io.StringIO()
-    yaml.indent(mapping=4)
-    settings = yaml.load(path.read_text(encoding="utf-8"))
-    yaml.dump({"separator": settings["separator"]}, text)
-    return text.getvalue() + "modules:\n    separator: !ref <separator>"
+        text = read_model_yaml(path)
+    block = dump({"separator": load(text)["separator"]}, indent=4)
+    return block + "modules:\n    separator: !ref <separator>"
 
 
 def _scalar(value):

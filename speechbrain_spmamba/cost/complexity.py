@@ -15,14 +15,11 @@ SPMamba).
 import copy
 import functools
 import importlib.metadata
-import io
 import re
 from collections import Counter
 from pathlib import Path
 
 import torch
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from speechbrain_spmamba.cost.counting import count_operators
 from speechbrain_spmamba.cost.footprint import Case, measure_in_turns
@@ -34,7 +31,10 @@ from speechbrain_spmamba.weights.build import (
     build_without_weights,
 )
 from speechbrain_spmamba.weights.model_folder import HPARAMS_FILE, check_file
-from speechbrain_spmamba.weights.model_yaml import read_model_part
+from speechbrain_spmamba.weights.model_yaml import (
+    read_model_part,
+    read_trusted_part,
+)
 
 
 def count(model, seconds=1.0, computed=True):
@@ -329,31 +329,16 @@ def load(source, num_spks=None, trust=False):
             )
         return build_model(str(source), **overrides)
     check_file(path)
-    text = _separator_part(path) if trust else read_model_part(path)
-    if not re.search("^num_spks:", text, re.MULTILINE):
-        overrides = {}
-    make = build_trusted if trust else build_without_weights
-    return make(text, path, overrides)["separator"]
-
-
-def _separator_part(path):
-    """YAML text of the separator and of all that it refers to."""
-    try:
-        settings = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
-    except YAMLError:
-        settings = None
-    if not isinstance(settings, dict) or "separator" not in settings:
+    if trust:
+        text = read_trusted_part(path, ["separator"])
+    else:
+        text = read_model_part(path)
+    if not re.search("^separator:", text, re.MULTILINE):
         raise ValueError(
             f"{path} has no key 'separator'; give the YAML file of an "
             "experiment"
         )
-    wanted, text = {"separator"}, ""
-    while True:
-        kept = {k: v for k, v in settings.items() if k in wanted}
-        stream = io.StringIO()
-        YAML(typ="rt").dump(kept, stream)
-        text = stream.getvalue()
-        referred = set(re.findall(r"<([A-Za-z_]\w*)", text)) & set(settings)
-        if referred <= wanted:
-            return text
-        wanted |= referred
+    if not re.search("^num_spks:", text, re.MULTILINE):
+        overrides = {}
+    make = build_trusted if trust else build_without_weights
+    return make(text, path, overrides)["separator"]

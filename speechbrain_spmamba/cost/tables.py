@@ -130,12 +130,12 @@ def write_report(report, folder):
     text = markdown(report)
     folder = Path(folder)
     write_json(folder / "complexity.json", report, indent=1)
-    write_csv(folder / "complexity.csv", *_table(report))
+    write_csv(folder / "complexity.csv", *_csv_rows(report))
     write_text(folder / "complexity.md", text)
     return text
 
 
-def _table(report):
+def _csv_rows(report):
     """Rows, one a model and length that was counted or measured; columns."""
     figures = ("seconds", "rtf", "peak_bytes", "runs", "error")
     columns = ["model", "length", "parameters", "macs", "macs_computed"]

@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-from speechbrain_spmamba.files.writing import replacing
+from speechbrain_spmamba.files.writing import write_bytes
 
 NAMED = re.compile(r"!(?:new|name|apply|applyref|module):\s*([A-Za-z_]\w*)")
 OURS = __name__.partition(".")[0]
@@ -80,8 +80,7 @@ def keep_own_code(path, folder, text):
         What names them.
     """
     for name, file in find_own_code(path, text).items():
-        with replacing(Path(folder) / name) as temporary:
-            temporary.write_bytes(file.read_bytes())
+        write_bytes(Path(folder) / name, file.read_bytes())
 
 
 def _files(folder, name):

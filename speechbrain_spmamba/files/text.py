@@ -71,25 +71,7 @@ def read_text(path, errors="strict"):
 
 
 def read_json(path):
-    """Reads a JSON file.
-
-    Arguments
-    ---------
-    path : str or Path
-        The file.
-
-    Returns
-    -------
-    object
-        What it holds.
-
-    Raises
-    ------
-    ValueError
-        It is no text, or no JSON.
-    FileNotFoundError
-        It is not there.
-    """
+    """What a JSON file holds; raises ValueError where it is none."""
     return json.loads(read_text(path))
 
 

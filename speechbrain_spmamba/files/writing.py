@@ -79,19 +79,9 @@ def replacing_all(paths):
 
 
 def write_bytes(path, content):
-    """Writes a file as a whole or not at all.
+    """Writes a file as a whole or not at all, and makes its folder.
 
-    Arguments
-    ---------
-    path : str or Path
-        The file. Its folder is made.
-    content : bytes
-        What it is to hold.
-
-    Raises
-    ------
-    OSError
-        It could not be written; ``errors.explain`` says what to do.
+    Of an error of the system, ``errors.explain`` says what to do.
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content)
@@ -103,19 +93,7 @@ def write_text(path, text):
 
 
 def write_json(path, content, indent=2, end="\n"):
-    """Writes JSON, see ``write_bytes``.
-
-    Arguments
-    ---------
-    path : str or Path
-        The file. Its folder is made.
-    content : object
-        Dicts, lists, texts and numbers.
-    indent : int, optional
-        Blanks a level; None writes one line.
-    end : str
-        What stands behind it.
-    """
+    """Writes JSON, see ``write_bytes``; in one line without ``indent``."""
     write_text(path, json.dumps(content, indent=indent) + end)
 
 
@@ -125,7 +103,7 @@ def write_csv(path, rows, columns=None, undefined="nan"):
     Arguments
     ---------
     path : str or Path
-        The file. Its folder is made.
+        The file.
     rows : iterable of dict
         Column -> value; a cell is empty where a row has none.
     columns : list of str, optional

@@ -4,10 +4,8 @@ import logging
 from contextlib import contextmanager
 from pathlib import Path
 
-from ruamel.yaml.comments import TaggedScalar
 from speechbrain.utils.distributed import if_main_process
 
-from speechbrain_spmamba.settings.experiment import parse
 from speechbrain_spmamba.weights.training_run import read_settings
 
 logger = logging.getLogger(__name__)
@@ -57,7 +55,7 @@ def differences(old, new, where=""):
     Arguments
     ---------
     old : dict
-        From ``plain_settings``.
+        From ``yaml_text.plain``.
     new : dict
         Likewise.
     where : str
@@ -82,37 +80,3 @@ def differences(old, new, where=""):
         elif one != other and name != "output_folder":
             found.append(f"{name}={one}, now {name}={other}")
     return found
-
-
-def plain_settings(text):
-    """Settings as texts and numbers, without any object being built.
-
-    Arguments
-    ---------
-    text : str
-        YAML text of an experiment.
-
-    Returns
-    -------
-    dict
-        Tags become parts of texts, those of mappings an entry ``tag``.
-
-    Example
-    -------
-    >>> plain_settings("a: !new:b.C\\n    d: !ref <e>")
-    {'a': {'tag': '!new:b.C', 'd': '!ref <e>'}}
-    """
-    return _plain(parse(text))
-
-
-def _plain(node):
-    """The same for one node."""
-    tag = getattr(getattr(node, "tag", None), "value", None)
-    if isinstance(node, TaggedScalar):
-        return f"{tag} {node.value}".strip()
-    if isinstance(node, dict):
-        plain = {key: _plain(value) for key, value in node.items()}
-        return {"tag": tag, **plain} if tag else plain
-    if isinstance(node, list):
-        return [_plain(value) for value in node]
-    return node

@@ -1,20 +1,30 @@
-"""The command line of train.py: a YAML file, run options, and keys to set."""
+"""Command lines of ``--key value``: those of train.py, and of all others."""
 
 import contextlib
 import io
 
-from speechbrain.utils.run_opts import RunOptions
-
+from speechbrain_spmamba.files.yaml_text import load, plain
 from speechbrain_spmamba.upstream.private import StrictRunOptions
 
 
-def parse_words(argv):
-    """The toolkit's reading of a command line, in one line where it fails.
+class _RunOptions(StrictRunOptions):
+    """The toolkit's, whose keys of the file are read as all options are."""
+
+    @staticmethod
+    def keys_text(words):
+        """YAML text of ``--key value``."""
+        return "\n".join(
+            f"{key}: {value}" for key, value, _ in split_options(words)
+        )
+
+
+def read_command_line(argv):
+    """Reads the command line of train.py.
 
     Arguments
     ---------
     argv : list of str
-        The command line behind the program.
+        YAML file, run options of the toolkit, and keys of the file.
 
     Returns
     -------
@@ -28,17 +38,21 @@ def parse_words(argv):
     Raises
     ------
     ValueError
-        It does not understand the line.
+        See ``split_options``; or the toolkit does not understand the line.
 
     Example
     -------
-    >>> parse_words(["a.yaml", "--optimizer", "{lr: 1}"])[2]
+    >>> read_command_line(["a.yaml", "--optimizer", "{lr: 1}"])[2]
     'optimizer: {lr: 1}'
     """
+    given = [word.partition("=")[0] for word in argv if word.startswith("--")]
+    for option in given:
+        if given.count(option) > 1:
+            raise ValueError(f"{option} is given twice; give it once")
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return StrictRunOptions.from_command_line_args(argv)
+            return _RunOptions.from_command_line_args(argv)
     except SystemExit as stop:
         if not stop.code:
             raise
@@ -46,44 +60,97 @@ def parse_words(argv):
         raise ValueError(f"{reason}; see `train.py --help`") from None
 
 
-def check_words(words):
-    """Finds options without a value, given twice, or with a dot.
+def split_options(words, switches=()):
+    """Takes ``--key value`` and ``--key=value`` apart.
 
     Arguments
     ---------
     words : list of str
-        The command line behind the program.
+        All that follows a command and its arguments.
+    switches : iterable of str
+        Keys without a value.
+
+    Returns
+    -------
+    list of tuple
+        Key, value (``True`` of a switch) and the words of each option.
 
     Raises
     ------
     ValueError
-        Such an option.
+        A word that is no option, one without a value, given twice, or with a
+        dot.
 
     Example
     -------
-    >>> check_words(["a.yaml", "--lr", "0.1", "--debug"])
-    >>> check_words(["a.yaml", "--lr", "--debug"])
+    >>> split_options(["--debug", "--lr=0.1", "--seed", "-1"], {"debug"})
+    [('debug', 'True', ['--debug']), ('lr', '0.1', ['--lr=0.1']), ('seed', ...
+    >>> split_options(["--lr", "--debug"])
     Traceback (most recent call last):
         ...
     ValueError: --lr has no value; expected --lr VALUE
     """
-    run_options, seen = RunOptions().as_dict(), set()
-    for place, word in enumerate(words):
-        if not word.startswith("--"):
-            continue
-        key, equals, _ = word[2:].partition("=")
-        if key in seen:
+    found, rest = {}, list(words)
+    while rest:
+        option = [rest.pop(0)]
+        key, equals, value = option[0].removeprefix("--").partition("=")
+        if not option[0].startswith("--") or not key:
+            raise ValueError(
+                f"{option[0]} is not understood; expected --key value"
+            )
+        if key in found:
             raise ValueError(f"--{key} is given twice; give it once")
-        seen.add(key)
-        if key in run_options:  # some of them are switches
-            continue
-        following = words[place + 1 : place + 2]
-        if not equals and (not following or following[0].startswith("--")):
-            raise ValueError(f"--{key} has no value; expected --{key} VALUE")
-        if "." in key:
-            top, _, inner = key.partition(".")
-            value = word.partition("=")[2] or following[0]
+        if key in switches and not equals:
+            value = "True"
+        elif not equals:
+            if not rest or rest[0].startswith("--"):
+                raise ValueError(
+                    f"--{key} has no value; expected --{key} VALUE"
+                )
+            value = rest.pop(0)
+            option.append(value)
+        top, dot, inner = key.partition(".")
+        if dot:
             raise ValueError(
                 f"--{key}: keys within a key are set together; write "
                 f'--{top} "{{{inner}: {value}}}"'
             )
+        found[key] = value, option
+    return [(key, *rest) for key, rest in found.items()]
+
+
+def read_value(key, text):
+    """The value of an option, read as YAML; tags stay what they are."""
+    try:
+        return load(text)
+    except ValueError:
+        raise ValueError(
+            f"--{key} {text} is no YAML; quote text that has : or {{"
+        ) from None
+
+
+def read_options(words):
+    """Options of a command that are arguments of a function.
+
+    Arguments
+    ---------
+    words : list of str
+        ``--key value`` or ``--key=value``; a key may have "-" for "_".
+
+    Returns
+    -------
+    dict
+        Key -> value, read as YAML.
+
+    Example
+    -------
+    >>> read_options(["--jobs", "2", "--sir=[-5, 5]"])
+    {'jobs': 2, 'sir': [-5, 5]}
+    """
+    found = {}
+    for key, text, _ in split_options(words):
+        name = key.replace("-", "_")
+        if name in found:
+            raise ValueError(f"--{name} is given twice; give it once")
+        found[name] = plain(read_value(name, text))
+    return found

@@ -102,7 +102,8 @@ class StrictRunOptions(RunOptions):
 
     To it, ``--optimizer`` is short for ``--optimizer_step_limit``, whatever
     keys a YAML file has; and what is short does not count as given. Its parser
-    is made within.
+    is made within, and so is the YAML of other keys, which it cuts at each
+    "="; ``keys_text`` makes it.
     """
 
     @staticmethod
@@ -113,3 +114,13 @@ class StrictRunOptions(RunOptions):
             if action.dest == "optimizer_step_limit":
                 action.type = int  # its default, None, does not tell
         return parser
+
+    @classmethod
+    def _convert_to_yaml(cls, overrides):
+        return cls.keys_text(overrides)
+
+    @classmethod
+    def switches(cls):
+        """Names of the options without a value."""
+        actions = cls._create_parser()._actions
+        return {action.dest for action in actions if action.nargs == 0}

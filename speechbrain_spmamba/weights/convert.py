@@ -12,11 +12,9 @@ or beside it; what is nowhere is assumed to be as published, and said.
 import inspect
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from speechbrain_spmamba.files.names import shown
 from speechbrain_spmamba.files.text import read_text
+from speechbrain_spmamba.files.yaml_text import load, plain
 from speechbrain_spmamba.models.arguments import check_argument
 from speechbrain_spmamba.models.systems import SYSTEMS
 from speechbrain_spmamba.weights.export import (
@@ -181,9 +179,10 @@ def _model_name(content):
 
 def _read_config(path):
     """Settings of a published run."""
+    text = read_text(path)
     try:
-        settings = YAML(typ="safe", pure=True).load(read_text(path))
-    except (YAMLError, RecursionError):
+        settings = plain(load(text))
+    except ValueError:
         settings = None
     if not isinstance(settings, dict):
         raise ValueError(f"{path} is no YAML file of settings")

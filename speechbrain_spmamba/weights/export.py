@@ -9,17 +9,16 @@ README.md               model card, for the Hugging Face Hub and for people
 """
 
 import inspect
-import io
 import re
 from pathlib import Path
 
 import torch
-from ruamel.yaml import YAML
 
 from speechbrain_spmamba.files.checksums import SUMS_FILE, sums_text
 from speechbrain_spmamba.files.lock import locked
 from speechbrain_spmamba.files.own_code import find_own_code
 from speechbrain_spmamba.files.writing import replacing_all
+from speechbrain_spmamba.files.yaml_text import dump
 from speechbrain_spmamba.training.checkpoint import (
     AtomicCheckpointer,
     weights_file,
@@ -27,7 +26,10 @@ from speechbrain_spmamba.training.checkpoint import (
 from speechbrain_spmamba.weights.build import build_trusted, build_with_weights
 from speechbrain_spmamba.weights.model_card import known_license, model_card
 from speechbrain_spmamba.weights.model_folder import HPARAMS_FILE, WEIGHTS_FILE
-from speechbrain_spmamba.weights.model_yaml import read_model_part
+from speechbrain_spmamba.weights.model_yaml import (
+    read_model_part,
+    read_trusted_part,
+)
 from speechbrain_spmamba.weights.state_dict import (
     check_finite,
     load_weights,
@@ -243,30 +245,18 @@ def inference_yaml(hparams_file, trust=False):
     ValueError
         A key is missing, or the part is more than a model.
     """
-    read = _part_as_it_is if trust else read_model_part
-    part = read(hparams_file)
-    for key in ("sample_rate", "num_spks", "separator"):
+    needed = ("sample_rate", "num_spks", "separator")
+    if trust:
+        part = read_trusted_part(hparams_file, needed)
+    else:
+        part = read_model_part(hparams_file)
+    for key in needed:
         if not re.search(f"^{key}:", part, re.MULTILINE):
             raise ValueError(
                 f"{hparams_file} has no key '{key}'; was it written by "
                 "train.py of this package?"
             )
     return HEADER.format(command="export") + f"{part}\n{TAIL}"
-
-
-def _part_as_it_is(hparams_file):
-    """What builds the model, whatever that is."""
-    yaml, text = YAML(typ="rt"), io.StringIO()
-    settings = yaml.load(Path(hparams_file).read_text(encoding="utf-8"))
-    wanted = ("sample_rate", "num_spks", "separator")
-    yaml.dump({k: settings[k] for k in wanted if k in settings}, text)
-    # Comments between the keys are of the training that stays behind.
-    lines = [
-        line
-        for line in text.getvalue().splitlines()
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
-    return "\n".join(lines)
 
 
 def model_yaml(separator, arguments):
@@ -297,9 +287,8 @@ def model_yaml(separator, arguments):
         num_blocks: 1
     """
     known = inspect.signature(type(separator)).parameters
-    text = io.StringIO()
-    YAML().dump({k: v for k, v in arguments.items() if k in known}, text)
-    lines = [f"    {line}" for line in text.getvalue().splitlines()]
+    text = dump({k: v for k, v in arguments.items() if k in known})
+    lines = [f"    {line}" for line in text.splitlines()]
     model = type(separator)
     return HEADER.format(command="convert") + "\n".join(
         [

@@ -5,9 +5,11 @@ allow-list of ``safe_yaml`` refuses, the user may trust; numbers that no model
 is built of are no matter of trust.
 """
 
-from pathlib import Path
+import re
 
 from speechbrain_spmamba import safe_yaml
+from speechbrain_spmamba.files.text import read_text
+from speechbrain_spmamba.files.yaml_text import dump, load
 from speechbrain_spmamba.files.yaml_tree import MAX_CHARACTERS
 
 TRUST = (
@@ -67,15 +69,51 @@ def read_model_part(path):
     ValueError
         Its separator is more than a model of this package, or none.
     """
+    text = read_text(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
         text = safe_yaml.model_part(text)
-    except UnicodeDecodeError:
-        raise not_loaded(path, "it is no UTF-8 text") from None
     except ValueError as error:
         raise not_loaded(path, error, TRUST) from None
     _check_values(path, text)
     return text
+
+
+def read_trusted_part(path, keys):
+    """What keys of a YAML file build, whatever that is.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file of an experiment or a run.
+    keys : list of str
+        Those that are wanted, as far as they are there.
+
+    Returns
+    -------
+    str
+        YAML text of them and of all that they refer to, without comments.
+    """
+    text = read_text(path)
+    try:
+        settings = load(text)
+    except ValueError:
+        settings = None
+    if not isinstance(settings, dict):
+        settings = {}
+    wanted = [key for key in keys if key in settings]
+    while True:
+        text = dump({key: settings[key] for key in wanted})
+        # Comments between the keys are of what stays behind.
+        lines = [
+            line
+            for line in text.splitlines()
+            if line.strip() and not line.lstrip().startswith("#")
+        ]
+        referred = re.findall(r"<([A-Za-z_]\w*)", "\n".join(lines))
+        more = set(referred) & set(settings) - set(wanted)
+        if not more:
+            return "\n".join(lines)
+        wanted += sorted(more)
 
 
 def _check_values(path, text):

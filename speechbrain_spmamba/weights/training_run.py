@@ -2,13 +2,9 @@
 
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
-from speechbrain_spmamba import present_name
-from speechbrain_spmamba.files.text import read_csv, read_json
+from speechbrain_spmamba.files.text import read_csv, read_json, read_text
+from speechbrain_spmamba.files.yaml_text import load, plain
 from speechbrain_spmamba.manifest import source_keys
-
-MAX_NODES = 100_000  # of settings
 
 
 def read_settings(path):
@@ -22,7 +18,7 @@ def read_settings(path):
     Returns
     -------
     dict
-        See ``plain``.
+        See ``yaml_text.plain``.
 
     Raises
     ------
@@ -30,13 +26,12 @@ def read_settings(path):
         It is no YAML, or aliases make it absurdly large.
     """
     try:
-        tree = YAML(typ="rt").load(Path(path).read_text(encoding="utf-8"))
-    # Made-up tags of numbers and dates fail in many ways.
-    except Exception:
-        tree = None
-    if not isinstance(tree, dict) or _size(tree, {}) > MAX_NODES:
+        settings = plain(load(read_text(path)))
+    except ValueError:
+        settings = None
+    if not isinstance(settings, dict):
         raise ValueError(f"{path} is no file of settings")
-    return plain(tree)
+    return settings
 
 
 def check_no_run(folder):
@@ -59,56 +54,13 @@ def check_no_run(folder):
         )
 
 
-def _size(node, known):
-    """Nodes of a tree; an alias counts as often as it stands there."""
-    if id(node) not in known:
-        known[id(node)] = MAX_NODES + 1  # as long as it contains itself
-        parts = node.values() if isinstance(node, dict) else node
-        parts = parts if isinstance(node, (dict, list)) else ()
-        known[id(node)] = 1 + sum(_size(part, known) for part in parts)
-    return known[id(node)]
-
-
-def plain(node):
-    """Settings without the tags and anchors of their YAML file.
-
-    Arguments
-    ---------
-    node : object
-        From ruamel's round-trip loader.
-
-    Returns
-    -------
-    object
-        Dicts, lists and scalars; what a tag names is kept under the key "!".
-
-    Example
-    -------
-    >>> from ruamel.yaml import YAML
-    >>> yaml = YAML(typ="rt")
-    >>> plain(yaml.load("a: &x !new:collections.Counter\\n  b: 1\\nc: *x"))
-    {'a': {'!': 'collections.Counter', 'b': 1}, 'c': {'!': ...}}
-    """
-    if isinstance(node, dict):
-        out = {str(key): plain(value) for key, value in node.items()}
-        tag = str(getattr(node.tag, "value", None) or "")
-        if ":" not in tag:
-            return out
-        return {"!": present_name(tag.partition(":")[2]), **out}
-    if isinstance(node, list):
-        return [plain(value) for value in node]
-    if hasattr(node, "tag"):  # a scalar with a tag, such as !name:x.y
-        return {"!": present_name(str(node.tag.value or "").partition(":")[2])}
-    return node
-
-
 def read_set(settings, split):
     """What a manifest says of a data set.
 
     Arguments
     ---------
     settings : dict
-        From ``plain``.
+        From ``read_settings``.
     split : str
         "train" or "test".
 

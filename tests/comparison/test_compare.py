@@ -15,10 +15,11 @@ from speechbrain_spmamba.comparison import run
 from speechbrain_spmamba.comparison.compare import compare, plan
 from speechbrain_spmamba.comparison.programs import locked, run_logged
 from speechbrain_spmamba.comparison.systems import model_block
+from speechbrain_spmamba.files.yaml_text import load, plain
 from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.models import MODELS
 from speechbrain_spmamba.models.systems import SYSTEMS
-from speechbrain_spmamba.settings.changes import differences, plain_settings
+from speechbrain_spmamba.settings.changes import differences
 from tests import ROOT
 
 TINY = ROOT / "hparams" / "tiny.yaml"
@@ -102,7 +103,7 @@ def test_systems_differ_in_nothing_but_the_model(tmp_path):
     )  # fmt: skip
     assert [e.system for e in entries] == list(MODELS)
     assert options == ["--device=cpu"]
-    first = plain_settings(entries[0].text)
+    first = plain(load(entries[0].text))
     assert (first["lr"], first["max_epochs"], first["patience"]) == (
         0.001,
         7,
@@ -110,7 +111,7 @@ def test_systems_differ_in_nothing_but_the_model(tmp_path):
     )
     assert first["memory"] == "low"
     for entry in entries[1:]:
-        found = differences(first, plain_settings(entry.text))
+        found = differences(first, plain(load(entry.text)))
         names = {re.match(r"\w+", text)[0] for text in found}
         assert names <= {"name", "memory", "separator"}
 

@@ -15,12 +15,10 @@ from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_spmamba.models import build_model
 from speechbrain_spmamba.models.systems import SYSTEMS
-from speechbrain_spmamba.settings.command_line import check_words, parse_words
-from speechbrain_spmamba.settings.experiment import (
-    beside,
-    check_keys,
-    load_settings,
-)
+from speechbrain_spmamba.settings.command_line import read_command_line
+from speechbrain_spmamba.settings.experiment import load_settings
+from speechbrain_spmamba.settings.reading import debug_folders
+from speechbrain_spmamba.settings.requirements import check_keys
 from tests import ROOT
 
 SKIPPED = {".venv", ".github", "results", "data", "build"}
@@ -178,9 +176,9 @@ def test_a_key_is_never_taken_for_the_short_form_of_an_option():
     text, options = (ROOT / "hparams/tiny.yaml").read_text(), RunOptions()
     for key in YAML(typ="rt").load(text):
         if key not in options.as_dict():
-            _, _, overrides = parse_words(["a.yaml", f"--{key}=7"])
+            _, _, overrides = read_command_line(["a.yaml", f"--{key}=7"])
             assert overrides == f"{key}: 7"
-    _, options, _ = parse_words(["a.yaml", "--optimizer_step_limit=7"])
+    _, options, _ = read_command_line(["a.yaml", "--optimizer_step_limit=7"])
     assert options["optimizer_step_limit"] == 7
 
 
@@ -202,7 +200,7 @@ def test_debug_goes_beside_whatever_the_folder_is_called(
         f"save_folder: {os.path.join(folder, 'save')}\n"
         "results_folder: !ref <output_folder>/test"
     )
-    found = beside(text)
+    found = debug_folders(text)
     expected = expected.format(here=tmp_path)
     assert found["output_folder"] == expected
     assert found["save_folder"] == f"{expected}/save"
@@ -210,7 +208,9 @@ def test_debug_goes_beside_whatever_the_folder_is_called(
 
 
 def test_switches_and_negative_numbers_are_options():
-    check_words(["a.yaml", "--debug", "--seed", "-1", "--sir", "[-5, 5]"])
+    words = ["a.yaml", "--debug", "--seed", "-1", "--sir", "[-5, 5]"]
+    _, options, overrides = read_command_line(words)
+    assert options["debug"] and overrides == "seed: -1\nsir: [-5, 5]"
 
 
 @pytest.mark.parametrize("made", ["new", "name"])

@@ -25,6 +25,7 @@ NEEDED = [
     (Checkpointer, "_custom_checkpoint_dirpath"),
     (Checkpointer, "_list_checkpoint_dirs"),
     (Checkpointer, "_new_checkpoint_dirpath"),
+    (RunOptions, "_convert_to_yaml"),
     (RunOptions, "_create_parser"),
     (argparse.ArgumentParser(), "_actions"),
 ]
