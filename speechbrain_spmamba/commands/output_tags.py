@@ -14,12 +14,12 @@ from pathlib import Path
 
 import soundfile
 
+from speechbrain_spmamba.files.checksums import file_sum
 from speechbrain_spmamba.files.names import native, shown
 from speechbrain_spmamba.recordings.options import SeparationOptions
 
 PREFIX = "spmamba"
 DIGITS = 16  # of each digest
-BLOCK = 1 << 20  # bytes read at a time
 DEFAULT = SeparationOptions()
 
 
@@ -71,14 +71,10 @@ def make_tag(path, digest, options):
     >>> make_tag(path, "model", SeparationOptions())
     'spmamba ...'
     """
-    content = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(BLOCK):
-            content.update(block)
-    place = hashlib.sha256(os.fsencode(os.path.abspath(path)))
-    made = hashlib.sha256(repr((digest, *_deciding(options))).encode())
-    digests = (content, place, made)
-    return " ".join([PREFIX, *(d.hexdigest()[:DIGITS] for d in digests)])
+    place = os.fsencode(os.path.abspath(path))
+    made = repr((digest, *_deciding(options))).encode()
+    sums = [hashlib.sha256(part).hexdigest() for part in (place, made)]
+    return " ".join([PREFIX, *(s[:DIGITS] for s in (file_sum(path), *sums))])
 
 
 def _deciding(options):

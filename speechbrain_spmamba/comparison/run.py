@@ -241,18 +241,7 @@ def training_minutes(save_folder):
 
 
 def hash_of(path):
-    """SHA-256 of a file, None if it is not there.
-
-    Arguments
-    ---------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    str or None
-        Hexadecimal.
-    """
+    """SHA-256 of a file in hexadecimal digits, None if it is not there."""
     return file_sum(path) if path.is_file() else None
 
 

@@ -1,1 +1,1 @@
-"""Files that are read and written whole: names, text, sums, locks, where."""
+"""Files that are read and written whole: names, text, YAML, sums, locks."""

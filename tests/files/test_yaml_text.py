@@ -63,7 +63,7 @@ READERS = {
     # What builds: an experiment; a model, once its text has been checked.
     "load_hyperpyyaml": {
         "settings/experiment.py",
-        "weights/checked_model.py",
+        "weights/build.py",
     },
 }
 
