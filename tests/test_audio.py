@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechbrain_spmamba.audio import read_audio, write_audio
+from speechbrain_spmamba.audio import (
+    at_level,
+    decibels,
+    read_audio,
+    rms_level,
+    write_audio,
+)
 from speechbrain_spmamba.files.writing import replacing
 
 
@@ -93,3 +99,13 @@ def test_a_full_disk_names_the_file_that_was_to_be(tmp_path):
         raise OSError(28, "No space left on device")
     assert raised.value.filename == str(tmp_path / "note.txt")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_level_is_that_of_the_root_mean_square_and_silence_stays(wave):
+    loud = at_level(wave.astype(float), -20.0)
+    assert rms_level(loud) == pytest.approx(-20.0)
+    assert rms_level(2 * loud) == pytest.approx(-13.98, abs=0.01)
+    assert not at_level(np.zeros(9), -20.0).any()
+    assert rms_level(wave[:0]) == -np.inf
+    found = decibels(np.array([1.0, 0.0]))
+    assert found == pytest.approx([0.0, -120.0], abs=1e-6)
