@@ -5,7 +5,7 @@
 Nothing is known of any model. torch shows every operator as it is called, so
 that weights used as raw matrices, products without a layer and the scan count
 like everything else; hooks on the modules tell where it was called. A mixture
-without values (``FakeTensorMode``) is enough: shapes are all that counts.
+without values (``without_values``) is enough: shapes are all that counts.
 
 What a MAC is, for operators over whole batches:
 
@@ -20,6 +20,11 @@ What a MAC is, for operators over whole batches:
 Multiplications with padded zeros count. Whatever works value by value does
 not: norms, activations, gates, softmax, additions of biases, windows,
 interpolation, pooling.
+
+torch has a counter of its own, ``FlopCounterMode``, and tests hold that it
+agrees. It is not used: what it counts for a module includes what runs inside,
+which cannot be told apart where a part is called past its owner (Conv-TasNet),
+and an operator that it does not know is a zero.
 """
 
 import math
@@ -27,11 +32,10 @@ from collections import Counter
 from contextlib import ExitStack, contextmanager
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensor
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from speechbrain_spmamba.ops.backends import replaced_kernels
+from speechbrain_spmamba.upstream.private import OperatorMode, has_values
 
 # Additions and multiplications of a scan in each step, channel and state, by
 # the formula of issue 110 of the Mamba repository; one more a channel for D and
@@ -39,6 +43,9 @@ from speechbrain_spmamba.ops.backends import replaced_kernels
 SCAN_OPERATIONS = 9
 
 _RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
+# Their last two arguments are multiplied.
+_PRODUCTS = ("mm", "bmm", "mv", "dot", "addmm", "addmm_", "addmv", "addbmm")
+_PRODUCTS += ("baddbmm", "baddbmm_")
 
 
 def count_operators(model, mix):
@@ -49,7 +56,7 @@ def count_operators(model, mix):
     model : torch.nn.Module
         Any model; its weights stay as they are.
     mix : torch.Tensor
-        Its input. If made under ``FakeTensorMode``, nothing is computed, and
+        Its input. If made ``without_values``, nothing is computed, and
         checks of the input's values are told that all is well.
 
     Returns
@@ -78,7 +85,7 @@ def count_operators(model, mix):
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
         stack.enter_context(_modules_on(places, model))
-        if isinstance(mix, FakeTensor):
+        if not has_values(mix):
             stack.enter_context(replaced_kernels(_CountedKernels(add)))
         stack.enter_context(_RecurrentLayers(add))
         stack.enter_context(_Operators(add))
@@ -105,7 +112,7 @@ def _modules_on(places, model):
             handle.remove()
 
 
-class _Operators(TorchDispatchMode):
+class _Operators(OperatorMode):
     """Counts what reaches torch's dispatcher: composed functions are apart."""
 
     def __init__(self, add):
@@ -113,14 +120,12 @@ class _Operators(TorchDispatchMode):
         self.add = add
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if func is torch.ops.aten._local_scalar_dense.default and isinstance(
-            args[0], FakeTensor
-        ):
+        name = func.overloadpacket.__name__
+        if name == "_local_scalar_dense" and not has_values(args[0]):
             return True  # "is every sample finite?"
         out = func(*args, **(kwargs or {}))
-        name = func.overloadpacket.__name__
         if func.namespace == "spmamba":
-            self.add("scan", scan_macs(args[0], args[2], args[5], args[6]))
+            self.add("scan", _scan_macs(args[0], args[2], args[5], args[6]))
         elif func.namespace not in ("aten", "prim", "prims"):
             raise ValueError(
                 f"the model calls {func}, whose cost is unknown; count a "
@@ -128,9 +133,12 @@ class _Operators(TorchDispatchMode):
             )
         elif name.startswith("_scaled_dot_product"):
             self.add("attention", _attention_macs(*args[:3]))
-        elif name in _MACS:
-            kind, macs = _MACS[name]
-            self.add(kind, macs(args, out))
+        elif name.startswith("_fft"):
+            self.add("transform", _transform_macs(args[0], args[1], out))
+        elif name == "convolution":
+            self.add("convolution", _convolution_macs(args, out))
+        elif name in _PRODUCTS:
+            self.add("product", _product_macs(*args[-2:]))
         return out
 
 
@@ -150,13 +158,11 @@ class _RecurrentLayers(TorchFunctionMode):
         x, *rest = args
         if isinstance(rest[0], torch.Tensor) and rest[0].dim() == 1:
             rest = rest[1:]  # packed: x [positions, features], batch sizes
-        states, weights = rest[:2]
-        layers, bidirectional = rest[3], rest[6]
+        states, weights, bidirectional = rest[0], rest[1], rest[6]
         matrices = sum(w.numel() for w in weights if w.dim() == 2)
         self.add("recurrent", x[..., 0].numel() * matrices)
         one = isinstance(states, torch.Tensor)
         last = [torch.zeros_like(s) for s in ([states] if one else states)]
-        assert len(last[0]) == layers * (1 + bidirectional)
         width = last[0].shape[-1] * (1 + bidirectional)
         return x.new_zeros(*x.shape[:-1], width), *last
 
@@ -180,31 +186,11 @@ class _CountedKernels:
         if inputs.delta_weight is not None:
             steps = inputs.delta[..., 0].numel()
             self.add("product", steps * inputs.delta_weight.numel())
-        self.add("scan", scan_macs(inputs.u, inputs.A, inputs.D, inputs.z))
+        self.add("scan", _scan_macs(inputs.u, inputs.A, inputs.D, inputs.z))
 
 
-def scan_macs(u, A, D=None, z=None):
-    """MACs of a selective scan.
-
-    Arguments
-    ---------
-    u : torch.Tensor
-        Input sequences, ``[B, L, D]``.
-    A : torch.Tensor
-        Decay rates, ``[D, N]``.
-    D, z : torch.Tensor, optional
-        Skip weights and gate, see ``ops.selective_scan``.
-
-    Returns
-    -------
-    int
-        Half of its additions and multiplications.
-
-    Example
-    -------
-    >>> scan_macs(torch.ones(1, 3, 4), torch.ones(4, 2))
-    108
-    """
+def _scan_macs(u, A, D, z):
+    """u [B, L, D], A [D, N]; skip weights and gate, if there are any."""
     channel = SCAN_OPERATIONS * A.shape[1] + (D is not None) + (z is not None)
     return u.numel() * channel // 2
 
@@ -216,14 +202,9 @@ def _attention_macs(query, key, value):
     )
 
 
-def _product(first):
-    """[..., M, K] and [..., K, N] at arguments ``first`` and the next."""
-
-    def macs(args, out):
-        left, right = args[first : first + 2]
-        return left.numel() * (right.shape[-1] if right.dim() > 1 else 1)
-
-    return "product", macs
+def _product_macs(left, right):
+    """[..., M, K] and [..., K, N], or vectors in the place of matrices."""
+    return left.numel() * (right.shape[-1] if right.dim() > 1 else 1)
 
 
 def _convolution_macs(args, out):
@@ -231,36 +212,12 @@ def _convolution_macs(args, out):
     return (x if transposed else out).numel() * weight[0].numel()
 
 
-def _real_transform(args, out):
-    """From or to real values: half of a complex one."""
-    real = args[0] if out.is_complex() else out
-    return _transform_macs(real, args[1], 1)
+def _transform_macs(x, axes, out):
+    """n / 2 log2(n) butterflies of one complex product, four real ones.
 
-
-def _complex_transform(args, out):
-    return _transform_macs(args[0], args[1], 2)
-
-
-def _transform_macs(x, axes, factor):
-    """n / 2 log2(n) butterflies of one complex product, four real ones."""
-    points = math.prod(x.shape[axis] for axis in axes)
-    return round(factor * x.numel() * math.log2(points))
-
-
-# Operator -> kind and MACs, by its arguments and its result.
-_MACS = {
-    "mm": _product(0),
-    "bmm": _product(0),
-    "mv": _product(0),
-    "dot": _product(0),
-    "addmm": _product(1),
-    "addmm_": _product(1),
-    "baddbmm": _product(1),
-    "baddbmm_": _product(1),
-    "addbmm": _product(1),
-    "addmv": _product(1),
-    "convolution": ("convolution", _convolution_macs),
-    "_fft_r2c": ("transform", _real_transform),
-    "_fft_c2r": ("transform", _real_transform),
-    "_fft_c2c": ("transform", _complex_transform),
-}
+    From or to real values it is half of that.
+    """
+    real = [values for values in (x, out) if not values.is_complex()]
+    values = real[0] if real else x
+    points = math.prod(values.shape[axis] for axis in axes)
+    return round((1 if real else 2) * values.numel() * math.log2(points))

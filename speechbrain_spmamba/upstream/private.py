@@ -7,6 +7,7 @@ its reason and a public name; ``tests/upstream/test_private.py`` names them too.
 import speechbrain as sb
 from speechbrain.utils.checkpoints import Checkpointer
 from speechbrain.utils.run_opts import RunOptions
+from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def version(tensor):
@@ -30,7 +31,7 @@ def without_values():
 
     Costs of a minute of audio are counted without computing it. The meta
     device has the same, but every tensor made within a model would have to be
-    put there.
+    put there, and autocast, which models switch off for parts, refuses it.
 
     Example
     -------
@@ -43,6 +44,29 @@ def without_values():
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     return FakeTensorMode(allow_non_fake_inputs=True)
+
+
+def has_values(tensor):
+    """Whether a tensor was not made ``without_values``.
+
+    Example
+    -------
+    >>> import torch
+    >>> with without_values():
+    ...     has_values(torch.ones(1))
+    False
+    """
+    from torch._subclasses.fake_tensor import FakeTensor
+
+    return not isinstance(tensor, FakeTensor)
+
+
+class OperatorMode(TorchDispatchMode):
+    """Sees each operator as torch runs it, see "Extending PyTorch".
+
+    The public ``torch.overrides.TorchFunctionMode`` sees functions, and none
+    within an autograd function.
+    """
 
 
 class OpenBrain(sb.Brain):
