@@ -10,7 +10,7 @@ import soundfile
 from speechbrain.utils.checkpoints import Checkpointer
 
 from speechbrain_spmamba import cli
-from speechbrain_spmamba.comparison.systems import loaded_block
+from speechbrain_spmamba.comparison.model_block import loaded_block
 from speechbrain_spmamba.cost.complexity import load
 from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.weights.export import export

@@ -83,7 +83,7 @@ def run(arguments):
             "EXPERIMENT.yaml OUT [options]"
         )
     failures = {} if arguments.report_only else _compare(arguments)
-    from speechbrain_spmamba.comparison.report import write_report
+    from speechbrain_spmamba.comparison.results import write_report
 
     report = write_report(arguments.output)
     print(f"report: {report['path']}")

@@ -70,7 +70,10 @@ def run(arguments):
     from tqdm import tqdm
 
     from speechbrain_spmamba.cost.complexity import load
-    from speechbrain_spmamba.cost.tables import count_model, measure_models
+    from speechbrain_spmamba.cost.complexity_report import (
+        count_model,
+        measure_models,
+    )
     from speechbrain_spmamba.models import MODELS
     from speechbrain_spmamba.settings.device import check_device
 
@@ -111,7 +114,10 @@ def run(arguments):
 
 def finish(report, folder=None):
     """The Markdown text; the files too, if there is a folder for them."""
-    from speechbrain_spmamba.cost.tables import markdown, write_report
+    from speechbrain_spmamba.cost.complexity_report import (
+        markdown,
+        write_report,
+    )
 
     return write_report(report, folder) if folder else markdown(report)
 
@@ -169,7 +175,7 @@ def about(arguments):
     import datetime
     import importlib.metadata
 
-    from speechbrain_spmamba.comparison.machine import versions
+    from speechbrain_spmamba.comparison.versions import versions
 
     found = {"date": datetime.date.today().isoformat()}
     found |= versions(arguments.device)

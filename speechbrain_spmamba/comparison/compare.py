@@ -18,17 +18,17 @@ import traceback
 from pathlib import Path
 
 import speechbrain_spmamba
-from speechbrain_spmamba.comparison.experiments import (
+from speechbrain_spmamba.comparison.experiment_text import (
     experiment_text,
     split_settings,
 )
-from speechbrain_spmamba.comparison.run import (
+from speechbrain_spmamba.comparison.model_block import loaded_block, model_block
+from speechbrain_spmamba.comparison.one_system import (
     Entry,
     Options,
     read_noted,
     run_entry,
 )
-from speechbrain_spmamba.comparison.systems import loaded_block, model_block
 from speechbrain_spmamba.errors import last_line
 from speechbrain_spmamba.files.names import file_name, shown
 from speechbrain_spmamba.files.own_code import keep_own_code

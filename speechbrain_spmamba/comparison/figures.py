@@ -93,7 +93,7 @@ def draw_costs(systems):
     Arguments
     ---------
     systems : dict
-        System -> see ``comparison.report.collect_system``.
+        System -> see ``comparison.results.collect_system``.
 
     Returns
     -------

@@ -4,7 +4,7 @@
     model -> measure (its own process) -> real-time factor, peak memory
     lengths, values -> growth -> fitted exponent
 
-``cost/counting.py`` says what a multiply-accumulate (MAC) is,
+``cost/operators.py`` says what a multiply-accumulate (MAC) is,
 ``docs/complexity.md`` why, and how other counters differ. Two figures are
 given where a model is computed in another form than it was published in:
 `macs` is the network as published, the figure to compare with other systems;
@@ -21,8 +21,8 @@ from pathlib import Path
 
 import torch
 
-from speechbrain_spmamba.cost.counting import count_operators
-from speechbrain_spmamba.cost.footprint import Case, measure_in_turns
+from speechbrain_spmamba.cost.operators import count_operators
+from speechbrain_spmamba.cost.time_and_memory import Case, measure_in_turns
 from speechbrain_spmamba.models import build_model
 from speechbrain_spmamba.nnet.mamba_path import MambaPath, plain_paths
 from speechbrain_spmamba.upstream.private import without_values

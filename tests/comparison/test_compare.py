@@ -11,10 +11,10 @@ import time
 import pytest
 from hyperpyyaml import load_hyperpyyaml
 
-from speechbrain_spmamba.comparison import run
+from speechbrain_spmamba.comparison import one_system
 from speechbrain_spmamba.comparison.compare import compare, plan
-from speechbrain_spmamba.comparison.programs import locked, run_logged
-from speechbrain_spmamba.comparison.systems import model_block
+from speechbrain_spmamba.comparison.logged_program import locked, run_logged
+from speechbrain_spmamba.comparison.model_block import model_block
 from speechbrain_spmamba.files.yaml_text import load, plain
 from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.models import MODELS
@@ -73,7 +73,7 @@ def world(tmp_path, monkeypatch):
     world = World()
     world.program.write_text(STAND_IN)
     world.data()
-    monkeypatch.setattr(run, "cost", lambda *_: {"rtf": 1.0})
+    monkeypatch.setattr(one_system, "cost", lambda *_: {"rtf": 1.0})
     return world
 
 
@@ -185,12 +185,12 @@ def test_a_system_that_cannot_be_measured_does_not_stop_the_others(
             raise KeyError("no figures")
         return {"rtf": 1.0}
 
-    monkeypatch.setattr(run, "cost", cost)
+    monkeypatch.setattr(one_system, "cost", cost)
     assert world.compare(systems=["dprnn", "bsrnn"]) == {
         "dprnn": "'no figures'"
     }
     assert "Traceback" in (world.folder / "dprnn" / "log.txt").read_text()
-    monkeypatch.setattr(run, "cost", lambda *_: {"rtf": 1.0})
+    monkeypatch.setattr(one_system, "cost", lambda *_: {"rtf": 1.0})
     assert world.compare(systems=["dprnn", "bsrnn"]) == {}
     assert len(world.calls()) == 2  # measured again, not trained again
 

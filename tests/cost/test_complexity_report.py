@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from speechbrain_spmamba.cli import main
-from speechbrain_spmamba.cost.tables import markdown
+from speechbrain_spmamba.cost.complexity_report import markdown
 from tests.cost.test_complexity import EXPERIMENT
 
 

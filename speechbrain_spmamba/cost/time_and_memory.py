@@ -127,7 +127,7 @@ class Worker:
     """
 
     def __init__(self, case):
-        code = "from speechbrain_spmamba.cost.footprint import serve; serve()"
+        code = "from speechbrain_spmamba.cost.time_and_memory import serve; serve()"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code],
             stdin=subprocess.PIPE,

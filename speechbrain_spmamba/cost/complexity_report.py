@@ -13,7 +13,7 @@ from speechbrain_spmamba.cost.complexity import (
     load,
     ptflops,
 )
-from speechbrain_spmamba.cost.footprint import Case, measure_in_turns
+from speechbrain_spmamba.cost.time_and_memory import Case, measure_in_turns
 from speechbrain_spmamba.files.writing import write_csv, write_json, write_text
 from speechbrain_spmamba.models.systems import SYSTEMS
 

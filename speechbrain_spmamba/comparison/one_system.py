@@ -10,8 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from speechbrain_spmamba.comparison.machine import versions
-from speechbrain_spmamba.comparison.programs import locked, run_logged
+from speechbrain_spmamba.comparison.logged_program import locked, run_logged
+from speechbrain_spmamba.comparison.versions import versions
 from speechbrain_spmamba.cost import complexity
 from speechbrain_spmamba.files.checksums import file_sum
 from speechbrain_spmamba.files.text import read_json

@@ -21,7 +21,7 @@ def markdown(report, figures=()):
     Arguments
     ---------
     report : dict
-        See ``comparison.report.collect``.
+        See ``comparison.results.collect``.
     figures : list of str
         Names of the figures that stand beside it.
 

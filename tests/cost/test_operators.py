@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils.flop_counter import FlopCounterMode
 
-from speechbrain_spmamba.cost.counting import count_operators
+from speechbrain_spmamba.cost.operators import count_operators
 from speechbrain_spmamba.nnet.mamba_path import plain_paths
 from speechbrain_spmamba.nnet.stft import STFT
 from speechbrain_spmamba.ops import selective_scan

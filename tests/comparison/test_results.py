@@ -9,8 +9,8 @@ import pytest
 
 from speechbrain_spmamba import cli
 from speechbrain_spmamba.comparison.figures import style_of
-from speechbrain_spmamba.comparison.report import paired, write_report
-from speechbrain_spmamba.comparison.tables import score
+from speechbrain_spmamba.comparison.results import paired, write_report
+from speechbrain_spmamba.comparison.results_page import score
 from speechbrain_spmamba.models.systems import SYSTEMS
 
 # SI-SNRi of four mixtures; SDRi is 1 dB above.

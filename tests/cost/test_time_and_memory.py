@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from speechbrain_spmamba.cost.footprint import Case, measure_in_turns
+from speechbrain_spmamba.cost.time_and_memory import Case, measure_in_turns
 from tests.small_models import build_small
 
 BUILD = functools.partial(build_small, "dprnn")

@@ -17,8 +17,8 @@ training would. Differences between systems are taken mixture by mixture.
 from pathlib import Path
 
 from speechbrain_spmamba.comparison.figures import draw_costs, draw_curves
-from speechbrain_spmamba.comparison.run import read_noted
-from speechbrain_spmamba.comparison.tables import markdown
+from speechbrain_spmamba.comparison.one_system import read_noted
+from speechbrain_spmamba.comparison.results_page import markdown
 from speechbrain_spmamba.files.text import read_csv
 from speechbrain_spmamba.files.writing import (
     replacing,
