@@ -115,11 +115,11 @@ def run(arguments):
 def finish(report, folder=None):
     """The Markdown text; the files too, if there is a folder for them."""
     from speechbrain_spmamba.cost.complexity_report import (
-        markdown,
+        complexity_page,
         write_report,
     )
 
-    return write_report(report, folder) if folder else markdown(report)
+    return write_report(report, folder) if folder else complexity_page(report)
 
 
 def read_lengths(text, option):

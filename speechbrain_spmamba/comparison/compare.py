@@ -10,7 +10,7 @@ OUT/<system>/run/              what train.py writes
 OUT/<system>/log.txt           what it prints
 OUT/<system>/finished.json     trained and tested; not done again
 OUT/<system>/complexity.json   parameters, MACs, memory, speed
-OUT/report.md ...              see ``report.py``
+OUT/report.md ...              see ``results.py``
 """
 
 import shlex
@@ -24,10 +24,10 @@ from speechbrain_spmamba.comparison.experiment_text import (
 )
 from speechbrain_spmamba.comparison.model_block import loaded_block, model_block
 from speechbrain_spmamba.comparison.one_system import (
-    Entry,
+    ComparedSystem,
     Options,
     read_noted,
-    run_entry,
+    run_system,
 )
 from speechbrain_spmamba.errors import last_line
 from speechbrain_spmamba.files.names import file_name, shown
@@ -122,15 +122,15 @@ def compare(
     options = Options(train_program, tuple(options), device, measure, trust)
     failures = {}
     for index, entry in enumerate(entries, 1):
-        before = "finished before" if entry.finished else "running"
+        state = "finished before" if entry.finished else "running"
         print(
-            f"{entry.system} ({index} of {len(entries)}): {before}, "
+            f"{entry.system} ({index} of {len(entries)}): {state}, "
             f"log in {entry.folder / 'log.txt'}",
             flush=True,
         )
         try:
             keep_own_code(experiment, entry.folder, entry.text)
-            run_entry(entry, options)
+            run_system(entry, options)
             _print_score(entry)
         # Whatever is wrong with one system, hours of others must not wait.
         except Exception as error:
@@ -161,26 +161,14 @@ def plan(
 
     Arguments
     ---------
-    experiment : str or Path
-        YAML file of an experiment: data, loaders and training.
-    output_folder : str or Path
-        The folder of the comparison.
-    systems : list of str
-        Systems to train; without any, those of the paper.
+    experiment, output_folder, systems, smoke, loaded, words, trust
+        See ``compare``.
     budget : dict
         ``epochs`` or ``minutes``; else the epochs of the experiment.
-    smoke : bool
-        Take systems of small size.
-    loaded : dict
-        System -> model folder to test instead.
-    words : list of str
-        ``--key value`` for the experiment, and run options.
-    trust : bool
-        See ``loaded_block``.
 
     Returns
     -------
-    list of Entry
+    list of ComparedSystem
         The systems.
     list of str
         The run options.
@@ -225,7 +213,9 @@ def plan(
         entry_text = experiment_text(
             text, block, {**own, "name": system}, first_lines
         )
-        entries.append(Entry(system, folder / system, entry_text, model))
+        entries.append(
+            ComparedSystem(system, folder / system, entry_text, model)
+        )
     return entries, options
 
 
@@ -234,12 +224,10 @@ def check_unchanged(entries, output_folder, options=()):
 
     Arguments
     ---------
-    entries : list of Entry
-        The systems.
+    entries, options
+        See ``plan``.
     output_folder : str or Path
-        The folder of the comparison.
-    options : list of str
-        Run options of the toolkit.
+        See ``compare``.
 
     Raises
     ------
@@ -269,11 +257,11 @@ def check_unchanged(entries, output_folder, options=()):
         done = entry.finished
         if not done:
             continue
-        before = done.get("options", [])
-        if before != list(options):
+        used = done.get("options", [])
+        if used != list(options):
             raise ValueError(
                 f"{entry.folder} was made with the run options "
-                f"{shlex.join(before) or '(none)'}, now "
+                f"{shlex.join(used) or '(none)'}, now "
                 f"{shlex.join(options) or '(none)'}; choose another folder, or "
                 f"delete {entry.folder}"
             )

@@ -25,8 +25,8 @@ def model_block(system, smoke=False):
     Returns
     -------
     str
-        Keys ``separator`` and ``modules``; sources and rate are references
-        to ``num_spks`` and ``sample_rate``.
+        Keys ``separator`` and ``modules``, with references to ``num_spks``
+        and ``sample_rate``.
 
     Raises
     ------

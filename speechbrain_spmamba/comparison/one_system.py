@@ -24,7 +24,7 @@ SETS = ("train", "valid", "test")
 
 
 @dataclass
-class Entry:
+class ComparedSystem:
     """A system of a comparison.
 
     Arguments
@@ -56,8 +56,8 @@ class Entry:
 
     @property
     def data(self):
-        """Size and hash of its sets, see ``describe_data``."""
-        return describe_data(self.text)
+        """Size and hash of its sets, see ``describe_sets``."""
+        return describe_sets(self.text)
 
     @property
     def finished(self):
@@ -90,12 +90,12 @@ class Options:
     trust: bool = False
 
 
-def run_entry(entry, options):
+def run_system(entry, options):
     """Trains, tests and measures a system, as far as it is not done.
 
     Arguments
     ---------
-    entry : Entry
+    entry : ComparedSystem
         The system.
     options : Options
         How to run it.
@@ -128,7 +128,7 @@ def run_entry(entry, options):
         path = entry.folder / "complexity.json"
         costs = read_noted(path)
         if not costs or (options.measure and "rtf" not in costs):
-            write_json(path, cost(entry.experiment, options))
+            write_json(path, count_and_measure(entry.experiment, options))
 
 
 def _commands(entry, options):
@@ -162,7 +162,7 @@ def _as_typed(command):
     return shlex.join(["python", *words])
 
 
-def cost(experiment, options):
+def count_and_measure(experiment, options):
     """Counts and, if wanted, measures a system.
 
     Arguments
@@ -185,15 +185,12 @@ def cost(experiment, options):
         measured = complexity.measure(
             experiment, device=device, trust=options.trust
         )
-        found["rtf"], found["peak_bytes"] = (
-            measured["rtf"],
-            measured["peak_bytes"],
-        )
+        found |= {key: measured[key] for key in ("rtf", "peak_bytes")}
         found["device"] = device
     return found
 
 
-def describe_data(text):
+def describe_sets(text):
     """Size and hash of the sets of an experiment, as far as they are there.
 
     Arguments

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from speechbrain_spmamba.comparison.figures import draw_costs, draw_curves
 from speechbrain_spmamba.comparison.one_system import read_noted
-from speechbrain_spmamba.comparison.results_page import markdown
+from speechbrain_spmamba.comparison.results_page import results_page
 from speechbrain_spmamba.files.text import read_csv
 from speechbrain_spmamba.files.writing import (
     replacing,
@@ -62,8 +62,8 @@ def write_report(folder):
     scores = {name: read_scores(folder / name) for name in report["systems"]}
     write_json(folder / "report.json", report)
     tables = {
-        "table.csv": [flat(row) for row in report["systems"].items()],
-        "per_utterance.csv": side_by_side(scores),
+        "table.csv": [table_row(*row) for row in report["systems"].items()],
+        "per_utterance.csv": scores_side_by_side(scores),
     }
     for name, rows in tables.items():
         if rows:
@@ -84,7 +84,7 @@ def write_report(folder):
         with replacing(folder / name) as temporary:
             figure.savefig(temporary, format="png", dpi=130)
     drawn = [name for name, figure in figures.items() if figure]
-    write_text(folder / "report.md", markdown(report, drawn))
+    write_text(folder / "report.md", results_page(report, drawn))
     return report
 
 
@@ -154,17 +154,17 @@ def collect_system(folder, reference=None):
     finished = read_noted(folder / "finished.json")
     found.update({k: finished[k] for k in ("minutes", "versions", "commands")})
     history = read_rows(folder / "run" / "history.csv")
-    found.update(read_training(history, found["si_snri"]["mean"]))
+    found.update(judge_training(history, found["si_snri"]["mean"]))
     found["differences"] = None
     if reference and folder.name != REFERENCE:
         found["differences"] = {
-            figure: paired(scores, reference, figure)
+            figure: paired_difference(scores, reference, figure)
             for figure in ("si_snri", "sdri")
         }
     return found
 
 
-def read_training(history, si_snri):
+def judge_training(history, si_snri):
     """What the learning curve says.
 
     Arguments
@@ -186,7 +186,7 @@ def read_training(history, si_snri):
     >>> rows = [
     ...     {"train_snr": t, "valid_si_snr": v} for t, v in ((1, 2), (3, 1))
     ... ]
-    >>> found = read_training(rows, si_snri=0.5)
+    >>> found = judge_training(rows, si_snri=0.5)
     >>> found["best_epoch"], found["train_snr"], found["learned"]
     (1, [1, 3], True)
     """
@@ -203,15 +203,13 @@ def read_training(history, si_snri):
     }
 
 
-def paired(scores, reference, figure):
+def paired_difference(scores, reference, figure):
     """The mean difference of two systems on the mixtures that both scored.
 
     Arguments
     ---------
-    scores : dict
-        Of a system, see ``read_scores``.
-    reference : dict
-        Of the other.
+    scores, reference : dict
+        Of the two systems, see ``read_scores``.
     figure : str
         The score.
 
@@ -224,7 +222,7 @@ def paired(scores, reference, figure):
     Example
     -------
     >>> one, other = {"a": {"sdr": 3.0}}, {"a": {"sdr": 1.0}, "b": {"sdr": 9.0}}
-    >>> paired(one, other, "sdr")
+    >>> paired_difference(one, other, "sdr")
     {'items': 1, 'mean': 2.0, 'median': 2.0, 'interval': [2.0, 2.0]}
     """
     gains = [
@@ -235,7 +233,7 @@ def paired(scores, reference, figure):
     return describe(gains)
 
 
-def side_by_side(scores):
+def scores_side_by_side(scores):
     """The scores of all systems, a row a mixture.
 
     Arguments
@@ -251,7 +249,7 @@ def side_by_side(scores):
     Example
     -------
     >>> row = dict.fromkeys(FIGURES, 1.0)
-    >>> list(side_by_side({"dprnn": {"a": row}})[0])[:2]
+    >>> list(scores_side_by_side({"dprnn": {"a": row}})[0])[:2]
     ['ID', 'dprnn_si_snr']
     """
     items = sorted({item for rows in scores.values() for item in rows})
@@ -268,13 +266,15 @@ def side_by_side(scores):
     ]
 
 
-def flat(entry):
+def table_row(name, found):
     """A system's figures in one row.
 
     Arguments
     ---------
-    entry : tuple
-        Its name and ``collect_system``.
+    name : str
+        Its name.
+    found : dict
+        See ``collect_system``.
 
     Returns
     -------
@@ -282,7 +282,6 @@ def flat(entry):
         Scores with ``_low`` and ``_high`` of their intervals, costs and
         training.
     """
-    name, found = entry
     row = {"system": name, "items": found["items"]}
     for figure in FIGURES:
         row[figure] = found[figure]["mean"]

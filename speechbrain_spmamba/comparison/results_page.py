@@ -1,6 +1,7 @@
-"""The report of a comparison as Markdown."""
+"""The results of a comparison as a page of Markdown."""
 
 from speechbrain_spmamba.comparison.figures import title_of
+from speechbrain_spmamba.files.markdown import markdown_table, number
 
 SCORES = (
     ("sdr", "SDR"),
@@ -15,7 +16,7 @@ FIGURE_TEXTS = {
 }
 
 
-def markdown(report, figures=()):
+def results_page(report, figures=()):
     """The text of ``report.md``.
 
     Arguments
@@ -49,63 +50,6 @@ def markdown(report, figures=()):
         _commands(report),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def table(head, rows):
-    """A Markdown table.
-
-    Arguments
-    ---------
-    head : list of str
-        Titles; the first column is text, the others are figures.
-    rows : list of list
-        Cells.
-
-    Returns
-    -------
-    str
-        Its lines.
-
-    Example
-    -------
-    >>> print(table(["a", "b"], [["x", 1]]))
-    | a | b |
-    |---|--:|
-    | x | 1 |
-    """
-    lines = [head, None, *rows]
-    return "\n".join(
-        f"|---|{'--:|' * (len(head) - 1)}"
-        if line is None
-        else f"| {' | '.join(str(cell) for cell in line)} |"
-        for line in lines
-    )
-
-
-def figure(value, scale=1.0, form="#.3g"):
-    """A number as text, a dash if there is none.
-
-    Arguments
-    ---------
-    value : float or None
-        The number.
-    scale : float
-        What it is divided by.
-    form : str
-        How it is written.
-
-    Returns
-    -------
-    str
-        The text.
-
-    Example
-    -------
-    >>> figure(6141826, 1e6, ".2f"), figure(None)
-    ('6.14', '-')
-    """
-    # "#" keeps zeros at the end, and a point behind whole numbers.
-    return "-" if value is None else f"{value / scale:{form}}".rstrip(".")
 
 
 def score(found, sign=""):
@@ -171,14 +115,14 @@ def _scores(systems):
         [
             title_of(name),
             *(score(found[key]) for key, _ in SCORES),
-            figure(found["parameters"], 1e6),
-            figure(found["macs"], 1e9),
-            figure(found["peak_bytes"], 1e6, ".0f"),
-            figure(found["rtf"]),
+            number(found["parameters"], 1e6),
+            number(found["macs"], 1e9),
+            number(found["peak_bytes"], 1e6, ".0f"),
+            number(found["rtf"]),
         ]
         for name, found in systems.items()
     ]
-    return table(head, rows)
+    return markdown_table(head, rows)
 
 
 def _notes(systems):
@@ -223,7 +167,7 @@ def _differences(systems):
         "interval. An interval that holds 0 shows no difference."
     )
     head = ["", "SI-SNRi, dB", "SDRi, dB", "mixtures"]
-    return f"{table(head, rows)}\n\n{text}"
+    return f"{markdown_table(head, rows)}\n\n{text}"
 
 
 def _training(systems):
@@ -232,10 +176,10 @@ def _training(systems):
     rows = [
         [
             title_of(name),
-            figure(found["minutes"], form=".1f"),
+            number(found["minutes"], form=".1f"),
             found["epochs"] or "-",
             found["best_epoch"] or "-",
-            *(figure(v, form=".2f") for v in found["train_snr"] or (None,) * 2),
+            *(number(v, form=".2f") for v in found["train_snr"] or (None,) * 2),
             learned[found["learned"]],
         ]
         for name, found in systems.items()
@@ -247,7 +191,7 @@ def _training(systems):
         "to the last, and SI-SNRi is above 0 dB on the test set. Dashes: a "
         "model folder that was not trained here."
     )
-    return f"{table(head, rows)}\n\n{text}"
+    return f"{markdown_table(head, rows)}\n\n{text}"
 
 
 def _data(data):
@@ -256,7 +200,9 @@ def _data(data):
         [name, s["items"], f"{s['hours']:.2f}", f"`{s['sha256'][:16]}`"]
         for name, s in data.items()
     ]
-    return table(["set", "mixtures", "hours", "SHA-256 of manifest"], rows)
+    return markdown_table(
+        ["set", "mixtures", "hours", "SHA-256 of manifest"], rows
+    )
 
 
 def _versions(systems):
@@ -270,7 +216,7 @@ def _versions(systems):
         for text, names in texts.items():
             who = f" ({', '.join(names)})" if len(texts) > 1 else ""
             rows.append([kind, f"{text}{who}"])
-    return table(["", "version or name"], rows)
+    return markdown_table(["", "version or name"], rows)
 
 
 def _commands(report):

@@ -22,7 +22,10 @@ from pathlib import Path
 import torch
 
 from speechbrain_spmamba.cost.operators import count_operators
-from speechbrain_spmamba.cost.time_and_memory import Case, measure_in_turns
+from speechbrain_spmamba.cost.time_and_memory import (
+    Measurement,
+    measure_in_turns,
+)
 from speechbrain_spmamba.models import build_model
 from speechbrain_spmamba.nnet.mamba_path import MambaPath, plain_paths
 from speechbrain_spmamba.upstream.private import without_values
@@ -136,10 +139,8 @@ def part_name(model, module, kind):
     ---------
     model : torch.nn.Module
         The network.
-    module : str
-        Name of the module that called the operator.
-    kind : str
-        Kind of the operator, see ``counting``.
+    module, kind : str
+        Where the operator was called and what it is, see ``count_operators``.
 
     Returns
     -------
@@ -173,15 +174,11 @@ def measure(
     Arguments
     ---------
     model : str or Path or callable
-        Name of a model, model folder or YAML file, see ``load``; or a
-        function without arguments that returns a model and that another
-        process can import (``functools.partial`` will do).
+        What ``load`` takes, or the ``build`` of a ``Measurement``.
     seconds : float
         Length of the recording.
-    device : str
-        "cpu", "cuda", "cuda:1" ...
-    step : bool
-        Forward pass, loss and backward pass; else the forward pass alone.
+    device, step
+        See ``Measurement``.
     repeats : int
         Runs, of which the median counts.
     trust : bool
@@ -191,20 +188,17 @@ def measure(
     -------
     dict
         ``seconds`` of computing, ``rtf`` (for a second of audio) and
-        ``peak_bytes`` with weights and gradients, see ``footprint``.
+        ``peak_bytes`` with weights and gradients, see ``measure_in_turns``.
 
     Raises
     ------
     ValueError
         It does not run here; the message says why.
     """
-    build = (
-        model
-        if callable(model)
-        else functools.partial(load, model, trust=trust)
-    )
-    case = Case(build, (seconds,), device, step)
-    found = measure_in_turns({"": case}, repeats)[""][0]
+    build = functools.partial(load, model, trust=trust)
+    build = model if callable(model) else build
+    wanted = Measurement(build, (seconds,), device, step)
+    found = measure_in_turns({"": wanted}, repeats)[""][0]
     if "error" in found:
         raise ValueError(
             f"{model} did not run for {seconds:g} s on {device}: "
@@ -246,10 +240,8 @@ def ptflops(model, seconds=1.0):
 
     Arguments
     ---------
-    model : torch.nn.Module
-        Any model; taken as published.
-    seconds : float
-        Length of the recording.
+    model, seconds
+        See ``count``; the model is taken as published.
 
     Returns
     -------

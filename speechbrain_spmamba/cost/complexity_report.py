@@ -13,7 +13,11 @@ from speechbrain_spmamba.cost.complexity import (
     load,
     ptflops,
 )
-from speechbrain_spmamba.cost.time_and_memory import Case, measure_in_turns
+from speechbrain_spmamba.cost.time_and_memory import (
+    Measurement,
+    measure_in_turns,
+)
+from speechbrain_spmamba.files.markdown import markdown_table, number
 from speechbrain_spmamba.files.writing import write_csv, write_json, write_text
 from speechbrain_spmamba.models.systems import SYSTEMS
 
@@ -29,16 +33,12 @@ def count_model(
 
     Arguments
     ---------
-    source : str
+    source, num_spks, trust
         See ``cost.complexity.load``.
     seconds : float
         Length of the recording that the main figures are for.
-    num_spks : int, optional
-        Sources.
     lengths : tuple
         Lengths over which growth is counted.
-    trust : bool
-        See ``cost.complexity.load``.
 
     Returns
     -------
@@ -77,35 +77,32 @@ def measure_models(builders, lengths, device, step, repeats):
     ---------
     builders : dict
         Name -> function that builds the model.
-    lengths : tuple
-        Seconds of audio.
-    device : str
-        Where they run.
-    step : bool
-        Training step instead of forward pass.
+    lengths, device, step
+        See ``Measurement``; the same for all.
     repeats : int
-        Rounds.
+        See ``measure_in_turns``.
 
     Returns
     -------
     dict
-        Name -> dict with ``runs`` (see ``footprint.measure_in_turns``) and
-        the exponents ``seconds`` and ``peak_bytes``, the latter of what
-        comes on top of the weights.
+        Name -> dict with the ``runs`` and the exponents ``seconds`` and
+        ``peak_bytes``, the latter of what comes on top of the weights.
     """
     lengths = tuple(sorted(lengths))
-    cases = {n: Case(b, lengths, device, step) for n, b in builders.items()}
+    wanted = {
+        name: Measurement(build, lengths, device, step)
+        for name, build in builders.items()
+    }
     found = {}
-    for name, runs in measure_in_turns(cases, repeats).items():
+    for name, runs in measure_in_turns(wanted, repeats).items():
         done = [run for run in runs if "error" not in run]
         over = [run["length"] for run in done]
         above = [run["peak_bytes"] - run["weight_bytes"] for run in done]
         found[name] = {
             "runs": runs,
             "seconds": growth(over, [run["seconds"] for run in done]),
-            "peak_bytes": growth(over, above)
-            if min(above, default=0)
-            else None,
+            # A run may need nothing on top, which has no logarithm.
+            "peak_bytes": growth(over, above) if all(above) else None,
         }
     return found
 
@@ -127,7 +124,7 @@ def write_report(report, folder):
     str
         The Markdown text.
     """
-    text = markdown(report)
+    text = complexity_page(report)
     folder = Path(folder)
     write_json(folder / "complexity.json", report, indent=1)
     write_csv(folder / "complexity.csv", *_csv_rows(report))
@@ -178,7 +175,7 @@ def _rows(model):
     return rows
 
 
-def markdown(report):
+def complexity_page(report):
     """The report as one reads it.
 
     Arguments
@@ -210,67 +207,48 @@ def _about(about):
 
 
 def _summary(models):
-    head = (
-        "model",
-        "parameters, M",
-        "MACs, G/s",
-        "computed, G/s",
-        "scan x 2, G/s",
-        "ptflops, G/s",
-        "Table 1: M",
-        "Table 1: G/s",
-        f"growth, {GROWTH[0]:g} to {GROWTH[-1]:g} s",
-    )
+    head = ("model", "parameters, M", "MACs, G/s", "computed, G/s")
+    head += ("scan x 2, G/s", "ptflops, G/s", "Table 1: M", "Table 1: G/s")
+    head += (f"growth, {GROWTH[0]:g} to {GROWTH[-1]:g} s",)
     rows = []
     for name, model in models.items():
-        other, printed = model["ptflops"], model["table1"]
-        rows.append(
-            (
-                name,
-                f"{model['parameters'] / 1e6:.3f}",
-                _giga(model["macs"]),
-                _giga(model["macs_computed"]),
-                _giga(model["macs_scan_as_operations"]),
-                _giga(other["macs"]) if other else "-",
-                f"{printed['parameters'] / 1e6:.2f}" if printed else "-",
-                f"{printed['macs'] / 1e9:.2f}" if printed else "-",
-                _exponent(model["growth"]["exponent"]),
-            )
+        other, printed = model["ptflops"] or {}, model["table1"] or {}
+        row = (
+            name,
+            number(model["parameters"], 1e6, ".3f"),
+            number(model["macs"], 1e9, ".3f"),
+            number(model["macs_computed"], 1e9, ".3f"),
+            number(model["macs_scan_as_operations"], 1e9, ".3f"),
+            number(other.get("macs"), 1e9, ".3f"),
+            number(printed.get("parameters"), 1e6, ".2f"),
+            number(printed.get("macs"), 1e9, ".2f"),
+            number(model["growth"]["exponent"], form=".2f"),
         )
-    return _table(head, rows)
+        rows.append(row)
+    return markdown_table(head, rows)
 
 
 def _measured(models):
     """Time and memory, a row for each model, kind of run and length."""
-    head = (
-        "model",
-        "run",
-        "audio, s",
-        "computing, s",
-        "real-time factor",
-        "peak memory, MB",
-        "growth: time",
-        "growth: memory",
-    )
+    head = ("model", "run", "audio, s", "computing, s", "real-time factor")
+    head += ("peak memory, MB", "growth: time", "growth: memory")
     rows = []
     for name, model in models.items():
         for kind in RUNS:
             found = model.get(kind, {"runs": []})
             for run in found["runs"]:
-                label = (name, kind, f"{run['length']:g}")
+                row = [name, kind, f"{run['length']:g}"]
                 if "error" in run:
-                    rows.append((*label, run["error"], *"----"))
-                    continue
-                rows.append(
-                    (
-                        *label,
-                        f"{run['seconds']:.3g}",
-                        f"{run['rtf']:.3g}",
-                        f"{run['peak_bytes'] / 1e6:.0f}",
-                        _exponent(found["seconds"]),
-                        _exponent(found["peak_bytes"]),
-                    )
-                )
+                    row += [run["error"], *"----"]
+                else:
+                    row += [
+                        number(run["seconds"], form=".3g"),
+                        number(run["rtf"], form=".3g"),
+                        number(run["peak_bytes"], 1e6, ".0f"),
+                        number(found["seconds"], form=".2f"),
+                        number(found["peak_bytes"], form=".2f"),
+                    ]
+                rows.append(row)
     text = (
         "## Time and memory\n\n`forward` is the forward pass, `step` forward "
         "pass, loss and backward pass, batch of one, float32; medians of runs "
@@ -278,28 +256,21 @@ def _measured(models):
         "fitted over the lengths of the model's rows; that of memory leaves "
         "the weights out."
     )
-    return f"{text}\n\n{_table(head, rows)}"
+    return f"{text}\n\n{markdown_table(head, rows, text_columns=2)}"
 
 
 def _parts(models):
     rows = [
-        (name, part, _giga(macs), f"{100 * macs / model['macs']:.1f}")
+        (
+            name,
+            part,
+            number(macs, 1e9, ".3f"),
+            f"{100 * macs / model['macs']:.1f}",
+        )
         for name, model in models.items()
         for part, macs in model["parts"].items()
         if macs >= 0.001 * model["macs"]
     ]
     note = "Parts under a thousandth of their model are in the JSON file."
-    return note + "\n\n" + _table(("model", "part", "MACs, G/s", "%"), rows)
-
-
-def _giga(macs):
-    return f"{macs / 1e9:.3f}"
-
-
-def _exponent(value):
-    return "-" if value is None else f"{value:.2f}"
-
-
-def _table(head, rows):
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    head = ("model", "part", "MACs, G/s", "%")
+    return f"{note}\n\n{markdown_table(head, rows, text_columns=2)}"

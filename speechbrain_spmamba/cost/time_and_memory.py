@@ -28,8 +28,8 @@ from speechbrain_spmamba.scoring.loss import pairwise_neg_si_snr, pit
 WARM_UP = 0.25  # seconds of audio
 
 
-class Case(NamedTuple):
-    """One model to be measured.
+class Measurement(NamedTuple):
+    """What is to be measured of one model.
 
     Arguments
     ---------
@@ -45,7 +45,7 @@ class Case(NamedTuple):
 
     Example
     -------
-    >>> Case(dict, (1.0, 2.0)).device
+    >>> Measurement(dict, (1.0, 2.0)).device
     'cpu'
     """
 
@@ -55,13 +55,13 @@ class Case(NamedTuple):
     step: bool = False
 
 
-def measure_in_turns(cases, repeats=3):
+def measure_in_turns(wanted, repeats=3):
     """Measures models side by side.
 
     Arguments
     ---------
-    cases : dict
-        Name -> ``Case``.
+    wanted : dict
+        Name -> ``Measurement``.
     repeats : int
         Rounds.
 
@@ -74,13 +74,13 @@ def measure_in_turns(cases, repeats=3):
         ``error``, and no longer lengths after it.
     """
     workers, errors = {}, {}
-    runs = {name: {} for name in cases}
+    runs = {name: {} for name in wanted}
     try:
-        for name, case in cases.items():
-            workers[name] = Worker(case)
-        rounds = itertools.product(range(repeats), cases.items())
-        for _, (name, case) in rounds:
-            for length in case.lengths:
+        for name, one in wanted.items():
+            workers[name] = Worker(one)
+        rounds = itertools.product(range(repeats), wanted.items())
+        for _, (name, one) in rounds:
+            for length in one.lengths:
                 if name in errors and length >= errors[name][0]:
                     break
                 found = workers[name].run(length)
@@ -122,18 +122,18 @@ class Worker:
 
     Arguments
     ---------
-    case : Case
-        The model.
+    wanted : Measurement
+        Its model, device and kind of run.
     """
 
-    def __init__(self, case):
-        code = "from speechbrain_spmamba.cost.time_and_memory import serve; serve()"
+    def __init__(self, wanted):
+        code = "import speechbrain_spmamba.cost.time_and_memory as w; w.serve()"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        self._send((case, torch.get_num_threads()))
+        self._send((wanted, torch.get_num_threads()))
         self.ready = self._receive()
 
     def _send(self, message):
@@ -180,8 +180,8 @@ def serve():
     os.dup2(2, 1)  # what a model prints is no answer
     requests = sys.stdin.buffer
     try:
-        case, threads = pickle.load(requests)
-        run = _Runner(case, threads).run
+        wanted, threads = pickle.load(requests)
+        run = _Runner(wanted, threads).run
     except Exception as error:  # any: it is the answer
         _answer(answers, _failure(error))
         return
@@ -211,12 +211,12 @@ def _failure(error):
 class _Runner:
     """A model, and what its process took before it was there."""
 
-    def __init__(self, case, threads):
+    def __init__(self, wanted, threads):
         torch.set_num_threads(threads)
-        self.device, self.step = torch.device(case.device), case.step
+        self.device, self.step = torch.device(wanted.device), wanted.step
         torch.ones(1, device=self.device)  # sets up the device
-        self.before = self._reset_peak()
-        self.model = case.build().to(self.device).train(case.step)
+        self.without_model = self._reset_peak()
+        self.model = wanted.build().to(self.device).train(wanted.step)
         parameters = list(self.model.parameters())
         self.weight_bytes = sum(p.numel() * p.itemsize for p in parameters)
         self.warm = set()
@@ -251,7 +251,7 @@ class _Runner:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         seconds = time.perf_counter() - start
-        peak = self._peak() - self.before
+        peak = self._peak() - self.without_model
         self.model.zero_grad(set_to_none=True)
         return {
             "seconds": seconds,

@@ -73,18 +73,19 @@ def world(tmp_path, monkeypatch):
     world = World()
     world.program.write_text(STAND_IN)
     world.data()
-    monkeypatch.setattr(one_system, "cost", lambda *_: {"rtf": 1.0})
+    monkeypatch.setattr(
+        one_system, "count_and_measure", lambda *_: {"rtf": 1.0}
+    )
     return world
 
 
-@pytest.mark.parametrize("rate", [8000, 16000])
+@pytest.mark.parametrize("sample_rate", [8000, 16000])
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_a_small_size_builds_at_either_rate(system, rate):
-    text = (
-        f"sample_rate: {rate}\nnum_spks: 3\n{model_block(system, smoke=True)}"
-    )
+def test_a_small_size_builds_at_either_sample_rate(system, sample_rate):
+    block = model_block(system, smoke=True)
+    text = f"sample_rate: {sample_rate}\nnum_spks: 3\n{block}"
     separator = load_hyperpyyaml(text)["separator"]
-    assert (separator.sample_rate, separator.num_spks) == (rate, 3)
+    assert (separator.sample_rate, separator.num_spks) == (sample_rate, 3)
     sizes = sum(p.numel() for p in separator.parameters())
     assert 20_000 < sizes < 350_000
 
@@ -180,17 +181,19 @@ def test_a_failed_system_is_reported_and_the_others_go_on(world):
 def test_a_system_that_cannot_be_measured_does_not_stop_the_others(
     world, monkeypatch
 ):
-    def cost(experiment, options):
+    def count(experiment, options):
         if "dprnn" in experiment.parts:
             raise KeyError("no figures")
         return {"rtf": 1.0}
 
-    monkeypatch.setattr(one_system, "cost", cost)
+    monkeypatch.setattr(one_system, "count_and_measure", count)
     assert world.compare(systems=["dprnn", "bsrnn"]) == {
         "dprnn": "'no figures'"
     }
     assert "Traceback" in (world.folder / "dprnn" / "log.txt").read_text()
-    monkeypatch.setattr(one_system, "cost", lambda *_: {"rtf": 1.0})
+    monkeypatch.setattr(
+        one_system, "count_and_measure", lambda *_: {"rtf": 1.0}
+    )
     assert world.compare(systems=["dprnn", "bsrnn"]) == {}
     assert len(world.calls()) == 2  # measured again, not trained again
 

@@ -9,7 +9,10 @@ import pytest
 
 from speechbrain_spmamba import cli
 from speechbrain_spmamba.comparison.figures import style_of
-from speechbrain_spmamba.comparison.results import paired, write_report
+from speechbrain_spmamba.comparison.results import (
+    paired_difference,
+    write_report,
+)
 from speechbrain_spmamba.comparison.results_page import score
 from speechbrain_spmamba.models.systems import SYSTEMS
 
@@ -119,23 +122,25 @@ def test_the_interval_of_a_difference_is_that_of_its_bootstrap():
     reference = {f"m{i}": {"sdr": 0.0} for i in range(2)}
     scores = {"m0": {"sdr": 0.0}, "m1": {"sdr": 2.0}}
     # Of two draws from {0, 2}, the mean is 0 or 2 with probability 1/4 each.
-    found = paired(scores, reference, "sdr")
+    found = paired_difference(scores, reference, "sdr")
     assert (found["mean"], found["interval"]) == (1.0, [0.0, 2.0])
     rng = np.random.default_rng(3)
     gains = rng.normal(0.5, 2.0, 400)
     scores = {f"m{i}": {"sdr": g} for i, g in enumerate(gains)}
     reference = {f"m{i}": {"sdr": 0.0} for i in range(400)}
-    low, high = paired(scores, reference, "sdr")["interval"]
+    low, high = paired_difference(scores, reference, "sdr")["interval"]
     error = gains.std() / math.sqrt(400)
     assert low == pytest.approx(gains.mean() - 1.96 * error, abs=0.2 * error)
     assert high == pytest.approx(gains.mean() + 1.96 * error, abs=0.2 * error)
-    assert paired(scores, reference, "sdr") == paired(scores, reference, "sdr")
+    assert paired_difference(scores, reference, "sdr") == paired_difference(
+        scores, reference, "sdr"
+    )
 
 
 def test_only_mixtures_that_both_scored_are_compared():
     one = {"a": {"sdr": 3.0}, "b": {"sdr": math.nan}, "c": {"sdr": 9.0}}
     other = {"a": {"sdr": 1.0}, "b": {"sdr": 1.0}, "d": {"sdr": 0.0}}
-    found = paired(one, other, "sdr")
+    found = paired_difference(one, other, "sdr")
     assert (found["mean"], found["items"]) == (2.0, 1)
 
 

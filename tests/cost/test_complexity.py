@@ -129,10 +129,10 @@ def test_growth_finds_the_power_of_a_length():
 EXPERIMENT = """\
 data_folder: !PLACEHOLDER
 num_spks: 2
-rate: 8000
+sample_rate: 8000
 separator: !new:speechbrain_spmamba.models.dprnn.DPRNN
     num_spks: !ref <num_spks>
-    sample_rate: !ref <rate>
+    sample_rate: !ref <sample_rate>
     hidden: 5
 train_set: !new:this.does.not.exist
     folder: !ref <data_folder>

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from speechbrain_spmamba.cli import main
-from speechbrain_spmamba.cost.complexity_report import markdown
+from speechbrain_spmamba.cost.complexity_report import complexity_page
 from tests.cost.test_complexity import EXPERIMENT
 
 
@@ -78,7 +78,7 @@ def test_what_was_measured_and_what_failed_are_both_told():
             "peak_bytes": None,
         },
     }
-    text = markdown({"about": {"torch": "2.11"}, "models": {"x": model}})
+    text = complexity_page({"about": {"torch": "2.11"}, "models": {"x": model}})
     assert (
         "| x | 1.500 | 2.000 | 1.000 | 3.000 | 4.000 | 6.14 | 78.69 | - |"
         in (text)

@@ -5,14 +5,17 @@ import os
 
 import pytest
 
-from speechbrain_spmamba.cost.time_and_memory import Case, measure_in_turns
+from speechbrain_spmamba.cost.time_and_memory import (
+    Measurement,
+    measure_in_turns,
+)
 from tests.small_models import build_small
 
 BUILD = functools.partial(build_small, "dprnn")
 
 
 def test_a_run_tells_time_and_memory_of_every_length():
-    case = Case(BUILD, (0.1, 0.4), step=True)
+    case = Measurement(BUILD, (0.1, 0.4), step=True)
     found = measure_in_turns({"step": case}, repeats=2)["step"]
     assert [run["length"] for run in found] == [0.1, 0.4]
     weights = sum(p.numel() * 4 for p in BUILD().parameters())
@@ -25,9 +28,9 @@ def test_a_run_tells_time_and_memory_of_every_length():
 @pytest.mark.slow
 def test_a_model_that_fails_says_why_and_the_others_go_on():
     cases = {
-        "wrong": Case(functools.partial(BUILD, unknown=1), (0.1, 0.4)),
-        "dead": Case(functools.partial(os._exit, 3), (0.1, 0.4)),
-        "sound": Case(BUILD, (0.1,)),
+        "wrong": Measurement(functools.partial(BUILD, unknown=1), (0.1, 0.4)),
+        "dead": Measurement(functools.partial(os._exit, 3), (0.1, 0.4)),
+        "sound": Measurement(BUILD, (0.1,)),
     }
     found = measure_in_turns(cases, repeats=2)
     assert [len(runs) for runs in found.values()] == [1, 1, 1]
