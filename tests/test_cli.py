@@ -25,12 +25,13 @@ def test_the_version_is_said(capsys):
 @pytest.mark.parametrize(
     "words, message",
     [
-        ([], "required: COMMAND"),
-        (["sepratte", "a.wav"], "command sepratte; did you mean 'separate'?"),
-        (["xyz"], "there is no command xyz. Expected one of prepare, evaluate"),
-        (["separate"], "required: files, -o/--output, -m/--model"),
-        (["evaluate", "m", "t.csv", "--examples", "x"], "invalid int value"),
-        (["export", "run", "model", "--lisence", "mit"], "--lisence mit"),
+        ([], "a command is missing; give one of prepare, evaluate"),
+        (["sepratte", "a.wav"], '"sepratte". Did you mean "separate"?'),
+        (["xyz"], '"xyz". Available commands: prepare, evaluate'),
+        (["separate"], "FILES requires an argument"),
+        (["separate", "a.wav", "-m", "x"], "--output requires an argument"),
+        (["demo", "m", "--port", "8.5"], "--port: 8.5 is no whole number"),
+        (["export", "a", "b", "--lisence=x"], "Did you mean --license?"),
         (["convert"], "see `spmamba convert --help`"),
     ],
 )
@@ -39,6 +40,12 @@ def test_a_slip_of_the_pen_is_one_line(words, message, capsys):
     assert (status, out) == (2, "")
     assert err.startswith("error: ") and err.count("\n") == 1
     assert message in err
+
+
+def test_a_shell_can_complete_the_options_of_each_command():
+    script = cli.make_app().generate_completion(shell="bash")
+    for words in (*cli.COMMANDS, "--mixture_consistent", "--step_lengths"):
+        assert words in script
 
 
 def test_progress_bars_stay_out_of_redirected_logs():

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import speechbrain as sb
 
-from speechbrain_spmamba.cli import make_parser
+from speechbrain_spmamba.cli import make_app
+from speechbrain_spmamba.commands.app import understand
 from speechbrain_spmamba.settings.requirements import check_keys
 from tests import ROOT
 
@@ -56,8 +57,8 @@ def test_pages_have_commands():
 
 @pytest.mark.parametrize("words", _all(["spmamba"]))
 def test_a_command_has_options_that_exist(words):
-    arguments, further = make_parser().parse_known_args(words)
-    assert not further or hasattr(arguments, "further")
+    command, _ = understand(make_app(), words)
+    assert command.__name__ == words[0]
 
 
 @pytest.mark.parametrize("words", _all(["python", "train.py"]))

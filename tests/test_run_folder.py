@@ -193,7 +193,7 @@ def test_a_signal_in_the_test_says_how_to_go_on(run, capsys, monkeypatch):
     "words",
     [
         ["export", "--overwrite", str(RUN), str(RUN)],
-        ["convert", "spmamba", "none.pth", str(RUN), "--overwrite", "True"],
+        ["convert", "spmamba", "none.pth", str(RUN), "--overwrite"],
         ["compare", str(train_server.ROOT / "hparams/tiny.yaml"), str(RUN)],
     ],
 )

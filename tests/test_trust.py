@@ -10,6 +10,7 @@ import soundfile
 from speechbrain.utils.checkpoints import Checkpointer
 
 from speechbrain_spmamba import cli
+from speechbrain_spmamba.commands.app import understand
 from speechbrain_spmamba.comparison.model_block import loaded_block
 from speechbrain_spmamba.cost.complexity import load
 from speechbrain_spmamba.manifest import write_manifest
@@ -223,6 +224,6 @@ def test_a_trusted_model_that_has_changed_since_is_one_line(
     ids=lambda words: words[0],
 )
 def test_every_command_that_builds_a_model_has_the_option(words):
-    parser = cli.make_parser()
-    assert parser.parse_args([*words, "--trust"]).trust
-    assert not parser.parse_args(words).trust
+    app = cli.make_app()
+    assert understand(app, [*words, "--trust"])[1].arguments["trust"]
+    assert "trust" not in understand(app, words)[1].arguments

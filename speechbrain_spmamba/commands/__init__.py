@@ -1,7 +1,7 @@
-"""The commands of ``spmamba``, one module each.
+"""The commands of ``spmamba``, one module and one function each.
 
-A module has ``HELP`` (one sentence), ``add_arguments(parser)`` and
-``run(arguments)``, which returns the exit status or None. torch and
-speechbrain take seconds to import: they are imported by ``run``, so that
-``spmamba --help`` need not wait.
+The arguments of the function are those of the command, and its docstring is the
+text of ``--help``. It returns the exit status or None. torch and speechbrain
+take seconds to import: functions import them when they run, so that ``spmamba
+--help`` need not wait.
 """

@@ -2,90 +2,103 @@
 
 import shlex
 import sys
+from typing import Annotated
 
-from speechbrain_spmamba.commands.trust import add_trust
+from cyclopts import Parameter
 
-HELP = "Train and test systems alike, and write tables and figures."
-
-
-def add_arguments(parser):
-    """Declares the options.
-
-    Arguments
-    ---------
-    parser : argparse.ArgumentParser
-        Of this command.
-    """
-    parser.add_argument(
-        "experiment", nargs="?", help="YAML file of an experiment"
-    )
-    parser.add_argument("output", metavar="OUT", help="folder; made if needed")
-    parser.add_argument(
-        "--systems", metavar="A,B,...", help="by default the eight of the paper"
-    )
-    budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--epochs", type=int, metavar="N", help="of each")
-    budget.add_argument(
-        "--minutes", type=float, metavar="M", help="of training, of each"
-    )
-    parser.add_argument(
-        "--smoke",
-        action="store_true",
-        help="small sizes, few epochs, made-up speech: does each one learn?",
-    )
-    parser.add_argument(
-        "--load",
-        action="append",
-        default=[],
-        metavar="SYSTEM=FOLDER",
-        help="test this model folder instead of training",
-    )
-    parser.add_argument("--device", help="cpu, cuda, cuda:1 ...")
-    parser.add_argument(
-        "--no_measure",
-        action="store_true",
-        help="leave memory and speed out",
-    )
-    parser.add_argument(
-        "--train_program",
-        metavar="FILE",
-        help="train.py, if it is not beside the package",
-    )
-    parser.add_argument(
-        "--report_only",
-        action="store_true",
-        help="write the report of what is in OUT, run nothing",
-    )
-    add_trust(parser)
-    parser.epilog = (
-        "Further options, --key value, are keys of the experiment or run "
-        "options of the toolkit."
-    )
-    parser.set_defaults(further=[])
+from speechbrain_spmamba.commands.options import Device, Further, Trust, Whole
 
 
-def run(arguments):
-    """Carries the command out.
+def compare(
+    experiment: str,
+    output: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    /,
+    *,
+    systems: str | None = None,
+    epochs: Whole | None = None,
+    minutes: float | None = None,
+    smoke: bool = False,
+    load: list[str] | None = None,
+    device: Device = None,
+    no_measure: bool = False,
+    train_program: str | None = None,
+    report_only: bool = False,
+    trust: Trust = False,
+    further: Further = (),
+):
+    """Train and test systems alike, and write tables and figures.
+
+    Further options, --key value, are keys of the experiment or run options of
+    the toolkit.
 
     Arguments
     ---------
-    arguments : argparse.Namespace
-        The options; ``further`` are those of the experiment.
+    experiment : str
+        YAML file of an experiment; may be left out with --smoke and
+        --report_only.
+    output : str
+        Folder; made if needed.
+    systems : str, optional
+        Names with commas between them; by default the eight of the paper.
+    epochs : int, optional
+        Of each.
+    minutes : float, optional
+        Of training, of each; in place of epochs.
+    smoke : bool
+        Small sizes, few epochs, made-up speech: does each one learn?
+    load : list of str, optional
+        SYSTEM=FOLDER: test this model folder instead of training.
+    device, trust
+        See ``commands.options``.
+    no_measure : bool
+        Leave memory and speed out.
+    train_program : str, optional
+        train.py, if it is not beside the package.
+    report_only : bool
+        Write the report of what is in the folder, run nothing.
+    further : list of str
+        Options of the experiment.
 
     Returns
     -------
     int
         1 if a system failed or, with ``--smoke``, did not learn; else 0.
     """
-    if arguments.output.endswith((".yaml", ".yml")):
+    if output is None or output.startswith("--"):
+        # OUT alone, then what no option takes.
+        further = [*filter(None, [output]), *further]
+        experiment, output = None, experiment
+    if output.endswith((".yaml", ".yml")):
         raise ValueError(
-            f"OUT is {arguments.output}; expected: spmamba compare "
-            "EXPERIMENT.yaml OUT [options]"
+            f"OUT is {output}; expected: spmamba compare EXPERIMENT.yaml OUT "
+            "[options]"
         )
-    failures = {} if arguments.report_only else _compare(arguments)
+    if epochs is not None and minutes is not None:
+        raise ValueError("--epochs and --minutes were given; give one of them")
+    failures = {}
+    if not report_only:
+        from speechbrain_spmamba.comparison.compare import compare
+        from speechbrain_spmamba.settings.device import check_device
+
+        check_device(device)
+        failures = compare(
+            experiment,
+            output,
+            systems=systems and systems.split(","),
+            epochs=epochs,
+            minutes=minutes,
+            smoke=smoke,
+            loaded=dict(map(_system_and_folder, load or ())),
+            words=further,
+            train_program=train_program,
+            device=device,
+            measure=not no_measure,
+            command=shlex.join(["spmamba", *sys.argv[1:]]),
+            trust=trust,
+        )
     from speechbrain_spmamba.comparison.results import write_report
 
-    report = write_report(arguments.output)
+    report = write_report(output)
     print(f"report: {report['path']}")
     idle = [
         name
@@ -97,31 +110,8 @@ def run(arguments):
     return int(bool(failures or report["failures"] or idle))
 
 
-def _compare(arguments):
-    """Runs what has to be run."""
-    from speechbrain_spmamba.comparison.compare import compare
-    from speechbrain_spmamba.settings.device import check_device
-
-    check_device(arguments.device)
-    loaded = {}
-    for text in arguments.load:
-        system, equals, folder = text.partition("=")
-        if not (system and equals and folder):
-            raise ValueError(f"--load {text}: expected SYSTEM=FOLDER")
-        loaded[system] = folder
-    systems = arguments.systems and arguments.systems.split(",")
-    return compare(
-        arguments.experiment,
-        arguments.output,
-        systems=systems,
-        epochs=arguments.epochs,
-        minutes=arguments.minutes,
-        smoke=arguments.smoke,
-        loaded=loaded,
-        words=arguments.further,
-        train_program=arguments.train_program,
-        device=arguments.device,
-        measure=not arguments.no_measure,
-        command=shlex.join(["spmamba", *sys.argv[1:]]),
-        trust=arguments.trust,
-    )
+def _system_and_folder(text):
+    system, equals, folder = text.partition("=")
+    if not (system and equals and folder):
+        raise ValueError(f"--load {text}: expected SYSTEM=FOLDER")
+    return system, folder

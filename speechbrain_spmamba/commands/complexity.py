@@ -1,69 +1,48 @@
 """``spmamba complexity``: parameters, MACs, time and memory of models."""
 
-from speechbrain_spmamba.commands.trust import add_trust
-
-HELP = "Count and measure what models cost."
+from speechbrain_spmamba.commands.options import Output, Trust, Whole
 
 
-def add_arguments(parser):
-    """Declares the options.
-
-    Arguments
-    ---------
-    parser : argparse.ArgumentParser
-        Of this command.
-    """
-    parser.add_argument(
-        "models",
-        nargs="*",
-        metavar="MODEL",
-        help="name of a model, YAML file of an experiment, or model folder; "
-        "by default the eight systems of Table 1",
-    )
-    parser.add_argument(
-        "--seconds", type=float, default=1.0, help="of audio, for the MACs"
-    )
-    parser.add_argument("--num_spks", type=int, help="sources to separate")
-    parser.add_argument(
-        "--measure", action="store_true", help="time and memory too"
-    )
-    parser.add_argument(
-        "--lengths",
-        default="1,2,4",
-        metavar="S,S,...",
-        help="seconds of audio of the forward pass that is measured",
-    )
-    parser.add_argument(
-        "--step_lengths",
-        default="1",
-        metavar="S,S,...",
-        help="the same for the training step",
-    )
-    parser.add_argument(
-        "--repeats",
-        type=int,
-        default=3,
-        help="runs, of which the median counts",
-    )
-    parser.add_argument(
-        "--device", default="cpu", help="cpu, cuda, cuda:1; for --measure"
-    )
-    parser.add_argument(
-        "--note", help="goes into the files, e.g. what else was running"
-    )
-    parser.add_argument(
-        "-o", "--output", help="folder for complexity.json, .csv and .md"
-    )
-    add_trust(parser)
-
-
-def run(arguments):
-    """Carries the command out.
+def complexity(
+    *models: str,
+    seconds: float = 1.0,
+    num_spks: Whole | None = None,
+    measure: bool = False,
+    lengths: str = "1,2,4",
+    step_lengths: str = "1",
+    repeats: Whole = 3,
+    device: str = "cpu",
+    note: str | None = None,
+    output: Output | None = None,
+    trust: Trust = False,
+):
+    """Count and measure what models cost.
 
     Arguments
     ---------
-    arguments : argparse.Namespace
-        The options.
+    models : str
+        Names of models, YAML files of experiments, or model folders; by
+        default the eight systems of Table 1.
+    seconds : float
+        Of audio, for the MACs.
+    num_spks : int, optional
+        Sources to separate.
+    measure : bool
+        Time and memory too.
+    lengths : str
+        Seconds of audio of the forward pass that is measured: 1,2,4.
+    step_lengths : str
+        The same for the training step.
+    repeats : int
+        Runs, of which the median counts.
+    device : str
+        Where it is measured: cpu, cuda, cuda:1.
+    note : str, optional
+        Goes into the files, e.g. what else was running.
+    output : str, optional
+        Folder for complexity.json, .csv and .md.
+    trust : bool
+        See ``commands.options``.
     """
     import functools
 
@@ -77,38 +56,37 @@ def run(arguments):
     from speechbrain_spmamba.models import MODELS
     from speechbrain_spmamba.settings.device import check_device
 
-    check_device(arguments.device)
-    lengths = {
-        "forward": read_lengths(arguments.lengths, "--lengths"),
-        "step": read_lengths(arguments.step_lengths, "--step_lengths"),
+    check_device(device)
+    measured = {
+        "forward": read_lengths(lengths, "--lengths"),
+        "step": read_lengths(step_lengths, "--step_lengths"),
     }
-    if arguments.repeats < 1:
-        raise ValueError(f"--repeats is {arguments.repeats}; give at least 1")
-    sources = list(dict.fromkeys(arguments.models or MODELS))
-    trust = arguments.trust
-    report = {"about": about(arguments), "models": {}}
+    if repeats < 1:
+        raise ValueError(f"--repeats is {repeats}; give at least 1")
+    sources = list(dict.fromkeys(models or MODELS))
+    report = {"about": about(device if measure else None, note), "models": {}}
     for source in tqdm(sources, desc="counting", disable=None):
         report["models"][source] = count_model(
-            source, arguments.seconds, arguments.num_spks, trust=trust
+            source, seconds, num_spks, trust=trust
         )
-    text = finish(report, arguments.output)
-    if arguments.measure:
+    text = finish(report, output)
+    if measure:
         builders = {
-            source: functools.partial(load, source, arguments.num_spks, trust)
+            source: functools.partial(load, source, num_spks, trust)
             for source in sources
         }
-        for kind in ("forward", "step"):
+        for kind, seconds in measured.items():
             found = measure_models(
                 builders,
-                lengths[kind],
-                arguments.device,
+                seconds,
+                device,
                 kind == "step",
-                arguments.repeats,
+                repeats,
             )
             for source in sources:
                 report["models"][source][kind] = found[source]
             # What follows may take an hour, and be interrupted.
-            text = finish(report, arguments.output)
+            text = finish(report, output)
     print(text)
 
 
@@ -159,13 +137,15 @@ def read_lengths(text, option):
     return lengths
 
 
-def about(arguments):
+def about(device, note):
     """What the figures are made with.
 
     Arguments
     ---------
-    arguments : argparse.Namespace
-        The options.
+    device : str or None
+        Where something is measured.
+    note : str or None
+        The user's.
 
     Returns
     -------
@@ -177,15 +157,12 @@ def about(arguments):
 
     from speechbrain_spmamba.comparison.versions import versions
 
-    found = {"date": datetime.date.today().isoformat()}
-    found |= versions(arguments.device)
-    if not arguments.measure:
+    found = {"date": datetime.date.today().isoformat(), **versions(device)}
+    if device is None:
         for key in ("cpu", "threads", "gpu"):
             found.pop(key, None)
     try:
         found["ptflops"] = importlib.metadata.version("ptflops")
     except importlib.metadata.PackageNotFoundError:
         found["ptflops"] = "not installed"
-    if arguments.note:
-        found["note"] = arguments.note
-    return found
+    return {**found, "note": note} if note else found

@@ -1,50 +1,57 @@
 """``spmamba convert``: published weights become a model folder."""
 
-import argparse
-
-HELP = "Make a model folder of published weights."
+from speechbrain_spmamba.commands.options import Further
 
 
-def add_arguments(parser):
-    """Declares the options.
+def convert(
+    system: str,
+    file: str,
+    output: str,
+    /,
+    *,
+    config: str | None = None,
+    prefix: str | None = None,
+    skip_objects: bool = False,
+    overwrite: bool = False,
+    further: Further = (),
+):
+    """Make a model folder of published weights.
 
-    Arguments
-    ---------
-    parser : argparse.ArgumentParser
-        Of this command.
-    """
-    parser.add_argument(
-        "system",
-        help="name of a system, for example tdanet (docs/weights.md has "
-        "all); or look2hear: that which the file has",
-    )
-    parser.add_argument("file", help="checkpoint of the published code")
-    parser.add_argument("output", help="the model folder")
-    parser.add_argument(
-        "words",
-        metavar="...",
-        nargs=argparse.REMAINDER,
-        help="--key value for arguments of the model that its weights do not "
-        "tell (--hop_length 64); --config FILE, the YAML file that came with "
-        "the weights; --prefix P, if the file has several networks; "
-        "--skip_objects True, to read no more than the weights; --overwrite "
-        "True, to replace what is in the folder",
-    )
-
-
-def run(arguments):
-    """Carries the command out.
+    Further options, --key value, are arguments of the model that its weights
+    do not tell (--hop_length 64).
 
     Arguments
     ---------
-    arguments : argparse.Namespace
-        The options.
+    system : str
+        Name of a system, for example tdanet (docs/weights.md has all); or
+        look2hear: that which the file has.
+    file : str
+        Checkpoint of the published code.
+    output : str
+        The model folder.
+    config : str, optional
+        The YAML file that came with the weights.
+    prefix : str, optional
+        What stands before the names of the weights, if the file has several
+        networks.
+    skip_objects : bool
+        Read no more than the weights.
+    overwrite : bool
+        Replace what is in the folder.
+    further : list of str
+        Arguments of the model.
     """
     from speechbrain_spmamba.settings.command_line import read_options
     from speechbrain_spmamba.weights.convert import convert_checkpoint
 
-    options = read_options(arguments.words)
     folder, notes = convert_checkpoint(
-        arguments.system, arguments.file, arguments.output, **options
+        system,
+        file,
+        output,
+        config=config,
+        skip_objects=skip_objects,
+        prefix=prefix,
+        overwrite=overwrite,
+        **read_options(further),
     )
     print("\n".join([*notes, str(folder)]))

@@ -13,8 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from speechbrain_spmamba.audio import open_audio
-from speechbrain_spmamba.commands.device import load_model
 from speechbrain_spmamba.commands.inputs import STANDARD
+from speechbrain_spmamba.commands.model import load_model
 from speechbrain_spmamba.commands.output_tags import (
     digest_of_model,
     is_done,
@@ -40,7 +40,7 @@ class Job:
     Arguments
     ---------
     model, device, trust : str, str or None, bool
-        See ``commands.device.load_model``.
+        See ``commands.model.load_model``.
     options : SeparationOptions
         How they are separated.
     overwrite : bool

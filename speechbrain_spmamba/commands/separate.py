@@ -7,80 +7,59 @@ recording could not be separated, 2 if nothing could begin.
 """
 
 import os
-import re
 import sys
-from dataclasses import fields
-from typing import get_args
+from dataclasses import asdict, dataclass
+from typing import Annotated, Literal
 
-from speechbrain_spmamba.commands.device import add_device
-from speechbrain_spmamba.commands.trust import add_trust
+from cyclopts import Parameter
+
+from speechbrain_spmamba.commands.options import Device, Output, Trust, Whole
 from speechbrain_spmamba.recordings.options import SeparationOptions
 
-HELP = "Separate recordings: files, folders, patterns or standard input."
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class _Options(SeparationOptions):
+    __doc__ = SeparationOptions.__doc__
+    batch: Whole | None = None
+    channel: Whole | None = None
+    speakers: Whole | None = None
+    keep_rate: Annotated[bool, Parameter(parse=False)] = True  # --rate keep
 
 
-def add_arguments(parser):
-    """Declares the options.
-
-    Arguments
-    ---------
-    parser : argparse.ArgumentParser
-        Of this command.
-    """
-    parser.add_argument(
-        "files",
-        nargs="+",
-        help="mixtures: files, folders, patterns; - is standard input",
-    )
-    parser.add_argument(
-        "-o",
-        "--output",
-        required=True,
-        help="output folder; - is standard output, a channel a speaker",
-    )
-    parser.add_argument("-m", "--model", required=True, help="model folder")
-    _add_separation(parser)
-    parser.add_argument(
-        "--rate",
-        choices=["keep", "model"],
-        default="keep",
-        help="sample rate of the outputs: of the input, or of the model",
-    )
-    parser.add_argument(
-        "--jobs", type=int, default=1, help="files separated side by side"
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace what is there"
-    )
-    add_device(parser)
-    add_trust(parser)
-
-
-def _add_separation(parser):
-    """Declares the ``SeparationOptions``, in their own words."""
-    entry = r"^ {4}(\w+) : .*\n((?: {8}.*\n)+)"
-    entries = re.findall(entry, SeparationOptions.__doc__ or "", re.MULTILINE)
-    words = {name: " ".join(text.split()) for name, text in entries}
-    for field in fields(SeparationOptions):
-        keys = {"help": words.get(field.name), "default": field.default}
-        if field.default is False:
-            keys["action"] = "store_true"
-        elif field.default is True:
-            continue  # keep_rate is --rate keep
-        else:
-            keys["type"] = (*get_args(field.type), field.type)[0]
-            if field.default is not None:
-                keys["help"] = f"{keys['help']} ({field.default})"
-        parser.add_argument("--" + field.name.replace("_", "-"), **keys)
-
-
-def run(arguments):
-    """Carries the command out.
+def separate(
+    files: list[str],
+    /,
+    *,
+    output: Output,
+    model: Annotated[str, Parameter(alias="-m")],
+    options: _Options = _Options(),
+    rate: Literal["keep", "model"] = "keep",
+    jobs: Whole = 1,
+    overwrite: bool = False,
+    device: Device = None,
+    trust: Trust = False,
+):
+    """Separate recordings: files, folders, patterns or standard input.
 
     Arguments
     ---------
-    arguments : argparse.Namespace
-        The options.
+    files : list of str
+        Mixtures: files, folders, patterns; - is standard input.
+    output : str
+        Output folder; - is standard output, a channel a speaker.
+    model : str
+        Model folder.
+    options : SeparationOptions
+        How they are separated.
+    rate : str
+        Sample rate of the outputs: of the input, or of the model.
+    jobs : int
+        Files separated side by side.
+    overwrite : bool
+        Replace what is there.
+    device, trust
+        See ``commands.options``.
 
     Returns
     -------
@@ -102,8 +81,8 @@ def run(arguments):
     )
     from speechbrain_spmamba.files.names import shown
 
-    inputs, errors = find_inputs(arguments.files, arguments.output)
-    to_stdout, jobs = arguments.output == "-", arguments.jobs
+    inputs, errors = find_inputs(files, output)
+    to_stdout = output == "-"
     if to_stdout and len(inputs) > 1:
         raise ValueError(
             f"{len(inputs)} recordings cannot share standard output; give "
@@ -111,24 +90,21 @@ def run(arguments):
         )
     if jobs < 1:
         raise ValueError(f"--jobs is {jobs}; give 1 or more")
-    chosen = vars(SeparationOptions()).keys() & vars(arguments).keys()
-    options = SeparationOptions(
-        **{name: getattr(arguments, name) for name in chosen},
-        keep_rate=arguments.rate == "keep",
-    )
+    chosen = {**asdict(options), "keep_rate": rate == "keep"}
+    options = SeparationOptions(**chosen)
     job = Job(
-        arguments.model,
-        own_device(arguments.device),
-        arguments.trust,
+        model,
+        own_device(device),
+        trust,
         options,
-        arguments.overwrite,
+        overwrite,
         to_stdout,
         bar=jobs == 1 and sys.stderr.isatty(),
     )
     # Once here, so that a wrong model or setting is an error of the command.
     loaded.cache_clear()
-    model, _ = loaded(job.model, job.device, job.trust)
-    options.check_speakers(model.hparams.num_spks)
+    separator, _ = loaded(job.model, job.device, job.trust)
+    options.check_speakers(separator.hparams.num_spks)
     names = [recording.source for recording in inputs]
     if STANDARD in names:
         jobs = 1  # other processes have another standard input

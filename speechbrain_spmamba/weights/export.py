@@ -126,7 +126,7 @@ def check_output(folder, overwrite=False):
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         raise ValueError(
             f"{folder} is not empty; choose another folder, or replace its "
-            "model with --overwrite (convert: --overwrite True)"
+            "model with --overwrite"
         )
 
 

@@ -192,12 +192,12 @@ def test_only_the_most_active_speakers(call):
         (["--batch", "0"], "--batch is 0"),
         (["--jobs", "0"], "--jobs is 0"),
         (["--format", "flac", "--subtype", "FLOAT"], "flac holds no FLOAT"),
-        (["b.wav", "-o", "-"], "cannot share standard output"),
+        (["b.wav"], "cannot share standard output"),
     ],
 )
 def test_settings_that_make_no_sense_end_the_command(call, words, message):
     _write("a.wav")
-    done = call("a.wav", *words, output="-" if "-o" in words else "out")
+    done = call("a.wav", *words, output="-" if "b.wav" in words else "out")
     assert done.status == 2 and message in done.err
     assert not Path("out").exists()
 

@@ -1,28 +1,29 @@
 """`spmamba prepare` passes on what each set takes, and names mistakes."""
 
 import inspect
+import re
 import subprocess
 import sys
 from textwrap import dedent
-from types import SimpleNamespace
 
 import pytest
 
 from speechbrain_spmamba import cli
-from speechbrain_spmamba.commands import prepare_sets
-from speechbrain_spmamba.commands.prepare_sets import options_of, run
+from speechbrain_spmamba.commands.prepare import prepare
 from speechbrain_spmamba.manifest import read_manifest
 from speechbrain_spmamba.prepare.sets import SETS, DataSet
 from tests import ROOT
 from tests.prepare.trees import write_noise, write_parts
 
 RECIPES = ROOT / "recipes"
+DATA = ["o", "--folder", "x"]
+END = "required|default: .*?"
 
 
 def test_a_set_is_prepared(tmp_path, capsys):
     write_parts(tmp_path / "data" / "tt", ["mix", "s1"], ["x"])
     words = [str(tmp_path / "out"), "--folder", str(tmp_path / "data")]
-    run("custom", [*words, "--splits", "{test: tt}", "--jobs=2"])
+    prepare("custom", *words, "--splits", "{test: tt}", "--jobs=2")
     path = tmp_path / "out" / "test.csv"
     lines = [f"test: {path}", f"$data_root: {tmp_path / 'data'}"]
     assert capsys.readouterr().out.splitlines() == lines
@@ -33,7 +34,7 @@ def test_a_released_set_knows_its_name(tmp_path):
     for part in ("mix", "spk1_reverb", "spk2_reverb"):
         write_noise(tmp_path / "test/a/b/1_2" / f"{part}.wav", rate=16000)
     words = [str(tmp_path / "out"), "--folder", str(tmp_path)]
-    run("echoset", [*words, "--splits", "{test: test}"])
+    prepare("echoset", *words, "--splits", "{test: test}")
     settings = (tmp_path / "out" / "settings.json").read_text()
     assert '"set": "echoset"' in settings
 
@@ -62,14 +63,14 @@ def test_a_set_is_added_by_one_file_and_one_row(tmp_path, monkeypatch, capsys):
     rows = read_manifest(tmp_path / "out" / "test.csv", data)
     assert rows["x"]["s2_wav"] == str(data / "deep/tt/voice_b/x.wav")
     for wrong, message in (
-        ("--job=3", "did you mean '--jobs'"),
+        ("--job=3", "Did you mean --jobs?"),
         ("--jobs=x", "--jobs is 'x'; expected a number"),
         ("--sample_rate=8000", "made with sample_rate=16000"),
     ):
         code, said = say(*words, wrong)
         assert code == 2 and message in said
-    assert "synthetic, mine), or YAML file" in say("--help")[1]
-    assert "What ``--help`` says" in say("mine", "--help")[1]
+    assert " mine " in say("--help")[1]
+    assert "What --help says" in say("mine", "--help")[1]
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -86,26 +87,41 @@ def test_every_set_has_its_arguments_in_one_order(name):
 
 @pytest.mark.parametrize("name", SETS)
 def test_every_set_says_what_it_takes(name, capsys):
-    run(name, ["--help"])
-    text = capsys.readouterr().out
-    assert text.startswith(f"usage: spmamba prepare {name} OUT")
-    for option, default in options_of(name).items():
-        needed = default is inspect.Parameter.empty
-        assert f"\n--{option} {'(needed)' if needed else default}\n" in text
-    function = SETS[name].functions[-1]
-    assert "output_folder" in inspect.getdoc(function)
+    prepare(name, "--help")
+    told = capsys.readouterr().out
+    assert f"spmamba prepare {name} " in told and " OUT\n" in told
+    options_told = told.partition("Parameters")[2]
+    options_told = " ".join(options_told.replace("│", " ").split())
+    options = {"output_folder", *SETS[name].fixed}
+    assert "output_folder" in inspect.getdoc(SETS[name].functions[-1])
+    for function in SETS[name].functions:
+        for key, parameter in inspect.signature(function).parameters.items():
+            if key in options or parameter.kind is parameter.VAR_KEYWORD:
+                continue
+            entry = rf"--{key} (?:[A-Z]+ )?(.*?)(?:\[({END})\]|(?= --)|$)"
+            *_, (text, default) = re.findall(entry, options_told)
+            assert len(text) > 5
+            if parameter.default is parameter.empty:
+                assert default == "required"
+            elif isinstance(parameter.default, (int, str)):
+                assert default == f"default: {parameter.default}"
+        options |= {"speech_folder", "noise_folder"}
 
 
-def test_made_up_data_take_what_their_mixtures_take():
-    options = options_of("synthetic")
-    assert {"corpora", "corpora_folder", "splits", "seconds"} <= set(options)
-    assert "speech_folder" not in options
+def test_made_up_data_take_what_their_mixtures_take(capsys):
+    prepare("synthetic", "--help")
+    told = capsys.readouterr().out
+    for option in ("corpora", "corpora_folder", "splits", "seconds"):
+        assert f" --{option} " in told
+    assert "--speech_folder" not in told
 
 
 def test_inspect_looks_at_a_folder(monkeypatch, capsys, tmp_path):
-    module = SimpleNamespace(inspect=lambda folder: print(f"at {folder}"))
-    monkeypatch.setattr(prepare_sets, "import_module", lambda name: module)
-    run("inspect", [str(tmp_path)])
+    monkeypatch.setattr(
+        "speechbrain_spmamba.prepare.scenes.inspect.inspect",
+        lambda folder: print(f"at {folder}"),
+    )
+    prepare("inspect", str(tmp_path))
     assert capsys.readouterr().out == f"at {tmp_path}\n"
 
 
@@ -113,33 +129,24 @@ def test_inspect_looks_at_a_folder(monkeypatch, capsys, tmp_path):
     "what, words, message",
     [
         ("libremix", [], "no data set libremix; did you mean 'librimix'?"),
-        ("inspect", [], "expected: spmamba prepare inspect DIR"),
-        ("inspect", ["a", "b"], "expected: spmamba prepare inspect DIR"),
-        ("wham", [], "expected: spmamba prepare wham OUT"),
-        ("wham", ["--folder", "x"], "expected: spmamba prepare wham OUT"),
-        ("wham", ["o"], "wham needs --folder; see `spmamba prepare wham --h"),
-        (
-            "wham",
-            ["o", "--foldr", "x"],
-            "no option --foldr; did you mean '--fol",
-        ),
-        (
-            "wham",
-            ["o", "--name", "x"],
-            "wham has no option --name; It has --fo",
-        ),
-        ("echoset", ["o", "--name", "x"], "echoset has no option --name"),
-        ("wham", ["o", "--folder"], "--folder has no value"),
-        ("wham", ["o", "--folder", "--jobs", "2"], "--folder has no value"),
-        ("wham", ["o", "p"], "p is not understood; expected --key value"),
-        ("wham", ["o", "--jobs", "1", "--jobs", "2"], "--jobs is given twice"),
-        ("wham", ["o", "--splits", "{a"], "--splits {a is no YAML"),
+        ("inspect", [], "FOLDER requires an argument"),
+        ("inspect", ["a", "b"], "Unused Tokens: .'b'.; see `spmamba prep"),
+        ("wham", [], "OUT requires an argument; see `spmamba prepare wham -"),
+        ("wham", ["--folder", "x"], "OUT requires an argument"),
+        ("wham", ["o"], "--folder requires an argument"),
+        ("wham", ["o", "--foldr", "x"], "Did you mean --folder"),
+        ("wham", [*DATA, "--name", "x"], "Unknown option: --name"),
+        ("echoset", [*DATA, "--name", "x"], "Unknown option: --name"),
+        ("wham", ["o", "--folder"], "--folder requires an argument"),
+        ("wham", [*DATA, "p"], "Unused Tokens: .'p'."),
+        ("wham", [*DATA, "--jobs", "1", "--jobs", "2"], "multiple times"),
+        ("wham", [*DATA, "--splits", "{a"], "--splits {a is no YAML"),
         ("none.yaml", [], "settings none.yaml do not exist"),
     ],
 )
 def test_mistakes_are_named(what, words, message):
     with pytest.raises(ValueError, match=message):
-        run(what, words)
+        prepare(what, *words)
 
 
 def test_mistakes_are_one_line_in_the_shell(capsys):
@@ -154,7 +161,7 @@ def test_mistakes_are_one_line_in_the_shell(capsys):
 def test_help_of_a_set_gets_through_the_command_line(capsys):
     with pytest.raises(SystemExit):
         cli.main(["prepare", "wsj0mix", "--help"])
-    assert "usage: spmamba prepare wsj0mix OUT" in capsys.readouterr().out
+    assert "Usage: spmamba prepare wsj0mix " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

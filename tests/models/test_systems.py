@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from speechbrain_spmamba import cli
-from speechbrain_spmamba.comparison import run
+from speechbrain_spmamba.comparison import one_system
 from speechbrain_spmamba.inference import WaveformSeparation
 from speechbrain_spmamba.models.systems import SYSTEMS, System
 from tests.train_server import SETTINGS
@@ -96,7 +96,7 @@ def test_an_added_system_is_counted(toy, capsys):
 def test_an_added_system_is_compared(toy, tmp_path, train, monkeypatch):
     # In this process, whose table has the row.
     monkeypatch.setattr(
-        run, "run_logged", lambda command, *_: train(command[2:])
+        one_system, "run_logged", lambda command, *_: train(command[2:])
     )
     skipped = ("--separator", "--device", "--noprogressbar")
     small = [word for word in SETTINGS[1:] if not word.startswith(skipped)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from speechbrain_spmamba.comparison.experiments import split_settings
+from speechbrain_spmamba.comparison.experiment_text import split_settings
 from speechbrain_spmamba.settings.command_line import (
     read_command_line,
     read_options,

@@ -96,7 +96,7 @@ def read_file(path, skip_objects=False):
     if objects and not skip_objects:
         raise ValueError(
             f"{path} holds objects besides weights ({', '.join(objects[:3])})"
-            " and was not read; --skip_objects True reads the weights alone"
+            " and was not read; --skip_objects reads the weights alone"
         )
     return content
 

@@ -1,17 +1,6 @@
-"""The option ``--device`` and the model that it is meant for."""
+"""The model that a command works with."""
 
 import logging
-
-
-def add_device(parser):
-    """Declares ``--device``.
-
-    Arguments
-    ---------
-    parser : argparse.ArgumentParser
-        Of a command.
-    """
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps ...")
 
 
 def load_model(source, device=None, trust=False):

@@ -1,0 +1,112 @@
+"""Programs and commands made of functions, by cyclopts.
+
+``--help``, defaults and shell completion come from their signatures and
+docstrings; here stands what is ours: names of options, and one line for what is
+wrong.
+"""
+
+import re
+
+from cyclopts import App, CycloptsError, Parameter
+
+_OPTION = re.compile(r"^--[a-z][a-z0-9-]*")
+_STANDARD = "\0"  # input or output
+
+
+def new_app(name, **keys):
+    """A program whose options are called as the keys of experiments.
+
+    Arguments
+    ---------
+    name : str
+        Of the program.
+    **keys : dict
+        Arguments of ``cyclopts.App``.
+
+    Returns
+    -------
+    cyclopts.App
+        Without commands.
+    """
+    # A flag has no opposite.
+    words = Parameter(name_transform=str, negative=())
+    return App(name=name, default_parameter=words, **keys)
+
+
+def run(app, words):
+    """Carries out the command that words name.
+
+    Arguments
+    ---------
+    app, words
+        See ``understand``.
+
+    Returns
+    -------
+    object
+        What the command returns.
+
+    Example
+    -------
+    >>> app = new_app("spmamba")
+    >>> @app.command
+    ... def add(one: int, *, num_others: int = 0):
+    ...     return one + num_others
+    >>> run(app, ["add", "1", "--num-others", "2"])
+    3
+    >>> run(app, ["add", "1", "--num_other", "2"])
+    Traceback (most recent call last):
+        ...
+    ValueError: Unknown option: --num_other. Did you mean --num_others?; ...
+    """
+    command, given = understand(app, words)
+    return command(*given.args, **given.kwargs)
+
+
+def understand(app, words):
+    """Finds the command that words name, and what it is given.
+
+    Arguments
+    ---------
+    app : cyclopts.App
+        The program.
+    words : list of str
+        A command and its arguments; --num-spks is --num_spks. What is none of
+        its options becomes its argument ``further``, if it has that.
+
+    Returns
+    -------
+    callable
+        The command.
+    inspect.BoundArguments
+        Its arguments.
+
+    Raises
+    ------
+    ValueError
+        The words are no such command.
+    """
+    words = [*words[:1], *(_OPTION.sub(_underlined, w) for w in words[1:])]
+    # cyclopts takes "-" for an option; no word can hold a zero.
+    words = [_STANDARD if word == "-" else word for word in words]
+    try:
+        command, given, further, unparsed = app.parse_known_args(words)
+        if further and "further" not in unparsed:
+            app.parse_args(words, print_error=False, exit_on_error=False)
+    except CycloptsError as error:
+        error.verbose = False
+        chain = " ".join([*app.name, *(error.command_chain or ())])
+        said = " ".join(str(error).replace(_STANDARD, "-").split()).rstrip(".")
+        raise ValueError(f"{said}; see `{chain} --help`") from None
+    if further:
+        given.arguments["further"] = further
+    for key, value in given.arguments.items():
+        if value == _STANDARD:
+            given.arguments[key] = "-"
+        elif isinstance(value, list):
+            given.arguments[key] = ["-" if x == _STANDARD else x for x in value]
+    return command, given
+
+
+def _underlined(option):
+    return "--" + option[0][2:].replace("-", "_")
