@@ -194,7 +194,7 @@ def test_a_comparison_takes_the_modules_of_its_experiment_along(
     loss = "train_loss: !name:own_model.OwnModel\n"
     text = re.sub("^train_loss:.*\n", loss, TINY, flags=re.MULTILINE)
     (mine / "tiny.yaml").write_text(text)
-    monkeypatch.setattr(compare, "run_entry", lambda *_: None)
+    monkeypatch.setattr(compare, "run_system", lambda *_: None)
     failed = compare.compare(
         mine / "tiny.yaml", tmp_path / "out", ["dprnn"], smoke=True
     )

@@ -144,8 +144,7 @@ def _from_yaml(_, tokens):
     from speechbrain_spmamba.files.yaml_text import plain
     from speechbrain_spmamba.settings.command_line import read_value
 
-    key = tokens[0].keyword.removeprefix("--")
-    return plain(read_value(key, tokens[0].value))
+    return plain(read_value(tokens[0].keyword[2:], tokens[0].value))
 
 
 def _print_manifests(manifests):

@@ -83,8 +83,8 @@ def test_a_file_beyond_the_limit_is_explained(tmp_path):
 # the files of a model folder, which appear together.
 OTHERS = {
     "comparison/compare.py",
-    "comparison/programs.py",
-    "cost/footprint.py",
+    "comparison/logged_program.py",
+    "cost/time_and_memory.py",
     "weights/export.py",
 }
 WRITERS = {
