@@ -64,7 +64,7 @@ def compare(
     int
         1 if a system failed or, with ``--smoke``, did not learn; else 0.
     """
-    if output is None or output[0] == "-":
+    if output is None or output[:1] == "-":
         # OUT alone, then what no option takes.
         further = [*filter(None, [output]), *further]
         experiment, output = None, experiment
