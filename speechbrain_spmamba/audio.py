@@ -44,10 +44,10 @@ def open_audio(path):
     """
     path = Path(path)
     if not path.is_file():
-        kind = "is a folder" if path.is_dir() else "does not exist"
+        found = "is a folder" if path.is_dir() else "does not exist"
         if path.exists() and not path.is_dir():
-            kind = "is no regular file"
-        raise ValueError(f"{shown(path)} {kind}; an audio file was expected")
+            found = "is no regular file"
+        raise ValueError(f"{shown(path)} {found}; an audio file was expected")
     try:
         return open_sound(native(path))
     except ValueError as error:

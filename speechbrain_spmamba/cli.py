@@ -58,14 +58,14 @@ def main(argv=None):
     argv : list of str, optional
         Arguments; by default those of the process.
     """
-    words = sys.argv[1:] if argv is None else argv
-    if not words:
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv:
         raise ValueError(
             f"a command is missing; give one of {', '.join(COMMANDS)}; see "
             "`spmamba --help`"
         )
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    sys.exit(run(make_app(), words) or 0)
+    sys.exit(run(make_app(), argv) or 0)
 
 
 if __name__ == "__main__":

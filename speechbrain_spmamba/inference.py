@@ -202,7 +202,7 @@ class WaveformSeparation(Pretrained):
         return torch.from_numpy(est)
 
     def separate_to_files(
-        self, source, output_folder, kind="wav", progress=None, **options
+        self, source, output_folder, progress=None, **options
     ):
         """Separates a recording of any length in constant memory.
 
@@ -212,8 +212,6 @@ class WaveformSeparation(Pretrained):
             The mixture.
         output_folder : str or Path
             Gets ``<name>_s1.wav``, ``<name>_s2.wav``, ..., all at the end.
-        kind : str
-            ``format`` of the options.
         progress, **options : callable, dict
             See ``separate_file``.
 
@@ -227,7 +225,7 @@ class WaveformSeparation(Pretrained):
         ValueError
             A bad recording, setting or disk.
         """
-        options = self._checked({"format": kind, **options})
+        options = self._checked(options)
         count = options.speakers or self.hparams.num_spks
         stem = output_stem(source, output_folder)
         paths = source_paths(stem, count, options.format)

@@ -97,14 +97,14 @@ def read_lists(path, data_root):
     root = Path(data_root)
     paths = {key: [root / name for name in lists[key]] for key in lists}
     with open_audio(paths["mix_wav"][0]) as file:
-        rate = file.samplerate
+        sample_rate = file.samplerate
     names = _names(paths["mix_wav"])
     rows = [
         (
             place,
             {
                 "ID": name,
-                "duration": str(sizes["mix_wav"][place - 1] / rate),
+                "duration": str(sizes["mix_wav"][place - 1] / sample_rate),
                 **{key: str(files[place - 1]) for key, files in paths.items()},
             },
         )

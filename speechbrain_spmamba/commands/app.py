@@ -29,16 +29,16 @@ def new_app(name, **keys):
         Without commands.
     """
     # A flag has no opposite.
-    words = Parameter(name_transform=str, negative=())
-    return App(name=name, default_parameter=words, **keys)
+    as_keys = Parameter(name_transform=str, negative=())
+    return App(name=name, default_parameter=as_keys, **keys)
 
 
-def run(app, words):
-    """Carries out the command that words name.
+def run(app, argv):
+    """Carries out a command line.
 
     Arguments
     ---------
-    app, words
+    app, argv
         See ``understand``.
 
     Returns
@@ -59,18 +59,18 @@ def run(app, words):
         ...
     ValueError: Unknown option: --num_other. Did you mean --num_others?; ...
     """
-    command, given = understand(app, words)
+    command, given = understand(app, argv)
     return command(*given.args, **given.kwargs)
 
 
-def understand(app, words):
-    """Finds the command that words name, and what it is given.
+def understand(app, argv):
+    """Finds the command of a command line, and what it is given.
 
     Arguments
     ---------
     app : cyclopts.App
         The program.
-    words : list of str
+    argv : list of str
         A command and its arguments; --num-spks is --num_spks. What is none of
         its options becomes its argument ``further``, if it has that.
 
@@ -84,15 +84,15 @@ def understand(app, words):
     Raises
     ------
     ValueError
-        The words are no such command.
+        There is no such command, or it takes no such arguments.
     """
-    words = [*words[:1], *(_OPTION.sub(_underlined, w) for w in words[1:])]
+    argv = [*argv[:1], *(_OPTION.sub(_underlined, w) for w in argv[1:])]
     # cyclopts takes "-" for an option; no word can hold a zero.
-    words = [_STANDARD if word == "-" else word for word in words]
+    argv = [_STANDARD if word == "-" else word for word in argv]
     try:
-        command, given, further, unparsed = app.parse_known_args(words)
+        command, given, further, unparsed = app.parse_known_args(argv)
         if further and "further" not in unparsed:
-            app.parse_args(words, print_error=False, exit_on_error=False)
+            app.parse_args(argv, print_error=False, exit_on_error=False)
     except CycloptsError as error:
         error.verbose = False
         chain = " ".join([*app.name, *(error.command_chain or ())])

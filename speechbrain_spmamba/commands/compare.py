@@ -89,7 +89,7 @@ def compare(
             minutes=minutes,
             smoke=smoke,
             loaded=dict(map(_system_and_folder, load or ())),
-            words=further,
+            further=further,
             train_program=train_program,
             device=device,
             measure=not no_measure,

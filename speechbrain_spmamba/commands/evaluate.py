@@ -48,9 +48,11 @@ def evaluate(
     from speechbrain_spmamba.weights.model_folder import WEIGHTS_FILE
 
     separator = load_model(model, device, trust)
-    rate = separator.hparams.sample_rate
-    items = make_dataset(manifest, data_root, rate, separator.hparams.num_spks)
-    evaluation = Evaluation(output, rate, examples)
+    sample_rate = separator.hparams.sample_rate
+    items = make_dataset(
+        manifest, data_root, sample_rate, separator.hparams.num_spks
+    )
+    evaluation = Evaluation(output, sample_rate, examples)
     for item in tqdm(items, desc="evaluating", disable=None):
         mix, src = item["mix_sig"].unsqueeze(0), item["src_sig"].unsqueeze(0)
         try:

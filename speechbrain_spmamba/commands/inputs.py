@@ -84,19 +84,21 @@ def find_inputs(names, output_folder):
                     f"{shown(name)} is input and output; give another output "
                     "folder"
                 )
-            below, faults = audio_files(name, leave_out=output)
+            below, unreadable = audio_files(name, leave_out=output)
             for path in below:
                 add(path, path.relative_to(name))
-            errors += faults
-            if not below and not faults:
+            errors += unreadable
+            if not below and not unreadable:
                 errors.append(f"{shown(name)} holds no audio")
         elif glob.has_magic(name) and not os.path.lexists(name):
             root = _fixed_part(name)
-            matches, faults = audio_files(root, Path(name).relative_to(root))
+            matches, unreadable = audio_files(
+                root, Path(name).relative_to(root)
+            )
             for path in matches:
                 add(path, path.relative_to(root))
-            errors += faults
-            if not matches and not faults:
+            errors += unreadable
+            if not matches and not unreadable:
                 errors.append(f"{shown(name)} matches no audio file")
         else:
             add(name, Path(Path(name).name))

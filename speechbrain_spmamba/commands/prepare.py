@@ -20,25 +20,25 @@ from speechbrain_spmamba.commands.options import Further
 from speechbrain_spmamba.errors import did_you_mean
 
 
-def prepare(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]):
+def prepare(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]):
     """Make mixtures and their manifests.
 
     Arguments
     ---------
-    words : str
+    arguments : str
         SET OUT --key value ..., see `spmamba prepare SET --help`; FILE.yaml
         --key value ..., which prepares what train.py would; inspect DIR.
     """
     from speechbrain_spmamba.prepare.sets import SETS
 
-    words = words or ["--help"]
+    argv = arguments or ["--help"]
     # Sets may have an option --version.
     app = new_app("spmamba prepare", version_flags=())
-    for name in words[:1] if words[0] in SETS else SETS:
+    for name in argv[:1] if argv[0] in SETS else SETS:
         app.command(_set_command(name), name=name)
     app.command(look, name="inspect")
     app.default(experiment)
-    return run(app, words)
+    return run(app, argv)
 
 
 def experiment(what: str, /, *, further: Further = ()):
@@ -85,7 +85,7 @@ def _set_command(name):
     from speechbrain_spmamba.settings.value_types import check_values
 
     row = SETS[name]
-    words, options = _parameters(row)
+    text, options = _parameters(row)
     known = {option.name: option.default for option in options}
 
     def prepare(output_folder, **given):
@@ -96,7 +96,7 @@ def _set_command(name):
         )
         print(f"$data_root: {given.get('folder') or output_folder}")
 
-    prepare.__doc__ = words
+    prepare.__doc__ = text
     prepare.__signature__ = inspect.Signature(
         [
             inspect.Parameter(
@@ -112,10 +112,10 @@ def _set_command(name):
 
 def _parameters(row):
     """What a data set says of itself, and its options, explained."""
-    given, options, words = {"output_folder", *row.fixed}, [], []
+    given, options, text = {"output_folder", *row.fixed}, [], []
     for function in row.functions:
         said = parse(inspect.getdoc(function))
-        words += filter(None, [said.short_description, said.long_description])
+        text += filter(None, [said.short_description, said.long_description])
         helps = {
             key: entry.description
             for entry in said.params
@@ -136,8 +136,8 @@ def _parameters(row):
                 )
             )
         given |= {"speech_folder", "noise_folder"}  # which the first makes
-    words += [f"{key} is {value}." for key, value in row.fixed.items()]
-    return "\n\n".join(words), options
+    text += [f"{key} is {value}." for key, value in row.fixed.items()]
+    return "\n\n".join(text), options
 
 
 def _from_yaml(_, tokens):

@@ -53,7 +53,7 @@ def compare(
     minutes=None,
     smoke=False,
     loaded=None,
-    words=(),
+    further=(),
     train_program=None,
     device=None,
     measure=True,
@@ -78,7 +78,7 @@ def compare(
         Take systems of small size and few epochs.
     loaded : dict, optional
         System -> model folder that is tested and not trained.
-    words : list of str
+    further : list of str
         ``--key value`` for the experiment, and run options of the toolkit.
     train_program : str or Path, optional
         The ``train.py`` of this project, if it is not beside the package.
@@ -115,7 +115,7 @@ def compare(
     folder = Path(output_folder)
     check_no_run(folder)
     entries, options = plan(
-        experiment, folder, systems, budget, smoke, loaded or {}, words, trust
+        experiment, folder, systems, budget, smoke, loaded or {}, further, trust
     )
     check_unchanged(entries, folder, options)
     _note(folder, entries, budget, smoke, command)
@@ -154,14 +154,14 @@ def plan(
     budget,
     smoke,
     loaded,
-    words,
+    further,
     trust=False,
 ):
     """Writes down what a comparison consists of; touches no file.
 
     Arguments
     ---------
-    experiment, output_folder, systems, smoke, loaded, words, trust
+    experiment, output_folder, systems, smoke, loaded, further, trust
         See ``compare``.
     budget : dict
         ``epochs`` or ``minutes``; else the epochs of the experiment.
@@ -180,7 +180,7 @@ def plan(
     """
     path, folder = Path(experiment), Path(output_folder)
     text = read_experiment(path)
-    settings, options = split_settings(words, path, text)
+    settings, options = split_settings(further, path, text)
     settings["patience"] = 0  # all get the same
     if budget.get("epochs"):
         settings["max_epochs"] = budget["epochs"]

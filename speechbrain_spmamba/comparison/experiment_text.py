@@ -61,12 +61,12 @@ def experiment_text(text, block, changes, first_lines):
     return first_lines + "\n" + dump(settings, 4, width=4096).lstrip("\n")
 
 
-def split_settings(words, path, text):
+def split_settings(argv, path, text):
     """Tells settings of an experiment from run options of the toolkit.
 
     Arguments
     ---------
-    words : list of str
+    argv : list of str
         ``--key value``, ``--key=value`` or, of run options, ``--switch``.
     path : str or Path
         The experiment, for messages.
@@ -88,13 +88,13 @@ def split_settings(words, path, text):
 
     Example
     -------
-    >>> words = ["--seed", "7", "--device=cpu", "--debug"]
-    >>> split_settings(words, "a.yaml", "seed: 1\\n__set_seed: !ref <seed>\\n")
+    >>> argv = ["--seed", "7", "--device=cpu", "--debug"]
+    >>> split_settings(argv, "a.yaml", "seed: 1\\n__set_seed: !ref <seed>\\n")
     ({'seed': 7}, ['--device=cpu', '--debug'])
     """
     keys = read_keys(path, text)
     settings, options, given = {}, [], []
-    for key, value, option in split_options(words, StrictRunOptions.switches()):
+    for key, value, option in split_options(argv, StrictRunOptions.switches()):
         if key in ("separator", "modules"):
             raise ValueError(
                 f"--{key}: a comparison sets the model of each system itself"

@@ -73,7 +73,7 @@ class Options:
     ---------
     train_program : Path
         The ``train.py`` of this project.
-    words : list of str
+    run_options : list of str
         Run options of the toolkit for it.
     device : str, optional
         Where all runs; by default where the toolkit puts it.
@@ -84,7 +84,7 @@ class Options:
     """
 
     train_program: Path
-    words: tuple = ()
+    run_options: tuple = ()
     device: str | None = None
     measure: bool = True
     trust: bool = False
@@ -119,7 +119,7 @@ def run_system(entry, options):
             write_json(path, data)
             finished = {
                 "commands": [_as_typed(command) for command in commands],
-                "options": list(options.words),
+                "options": list(options.run_options),
                 "weights": entry.weights,
                 "minutes": training_minutes(entry.folder / "run" / "save"),
                 "versions": versions(options.device),
@@ -138,7 +138,7 @@ def _commands(entry, options):
         return [
             [
                 sys.executable, str(options.train_program),
-                str(entry.experiment), *options.words, *device,
+                str(entry.experiment), *options.run_options, *device,
                 "--noprogressbar",
             ]
         ]  # fmt: skip
@@ -158,8 +158,8 @@ def _commands(entry, options):
 def _as_typed(command):
     """A command as one would type it here."""
     here = f"{Path.cwd()}{os.sep}"
-    words = [word.removeprefix(here) for word in command[1:]]
-    return shlex.join(["python", *words])
+    typed = [word.removeprefix(here) for word in command[1:]]
+    return shlex.join(["python", *typed])
 
 
 def count_and_measure(experiment, options):

@@ -173,16 +173,18 @@ def draw_voices(path, mixture, found, lines, meter, band):
     band : float
         Hz above which the model gives nothing.
     """
-    rate = found.sample_rate
-    frames = round(found.seconds * rate)
+    sample_rate = found.sample_rate
+    frames = round(found.seconds * sample_rate)
     speaking, powers, bars = meter.speaking(), {}, {}
-    powers["recording"] = power_columns(mixture, rate, frames)
+    powers["recording"] = power_columns(mixture, sample_rate, frames)
     for index, line in enumerate(lines):
         title = f"voice {index + 1}: {line}"
         blocks = _blocks(found.paths[index])
-        powers[title] = power_columns(blocks, rate, frames) / found.gain**2
+        powers[title] = (
+            power_columns(blocks, sample_rate, frames) / found.gain**2
+        )
         bars[title] = speaking[:, index]
-    draw_powers(path, powers, frames / rate, rate, band, bars)
+    draw_powers(path, powers, frames / sample_rate, sample_rate, band, bars)
 
 
 def pack(archive, paths):

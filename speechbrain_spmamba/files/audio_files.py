@@ -84,7 +84,7 @@ def audio_files(folder, pattern="**/*", leave_out=None):
     paths : list of Path
         In the order of their parts. A folder that lies within itself by a
         link is entered once.
-    faults : list of str
+    unreadable : list of str
         A line for each link to nothing and each folder that cannot be listed.
 
     Example
@@ -94,23 +94,23 @@ def audio_files(folder, pattern="**/*", leave_out=None):
     ...     (folder / name).parent.mkdir(exist_ok=True)
     ...     (folder / name).touch()
     >>> (folder / "d").symlink_to("a")
-    >>> paths, faults = audio_files(folder)
-    >>> [path.relative_to(folder).as_posix() for path in paths], faults
+    >>> paths, unreadable = audio_files(folder)
+    >>> [path.relative_to(folder).as_posix() for path in paths], unreadable
     (['a/c.opus', 'b.WAV', 'd/c.opus'], [])
     """
-    folder, parts, faults = Path(folder), PurePath(pattern).parts, []
+    folder, parts, unreadable = Path(folder), PurePath(pattern).parts, []
     left_out = leave_out and os.path.abspath(leave_out)
-    paths = list(_walk(folder, (), parts, (), left_out, faults))
-    return sorted(paths, key=lambda path: path.parts), faults
+    paths = list(_walk(folder, (), parts, (), left_out, unreadable))
+    return sorted(paths, key=lambda path: path.parts), unreadable
 
 
-def _walk(folder, place, pattern, above, left_out, faults):
+def _walk(folder, place, pattern, above, left_out, unreadable):
     """Audio files of a folder that lies at ``place``, ``above`` around it."""
     try:
         status = os.stat(folder)
         names = sorted(os.listdir(folder))
     except OSError:
-        faults.append(f"{shown(folder)} cannot be listed")
+        unreadable.append(f"{shown(folder)} cannot be listed")
         return
     own = status.st_dev, status.st_ino
     if own in above:
@@ -124,12 +124,14 @@ def _walk(folder, place, pattern, above, left_out, faults):
             continue
         if os.path.isdir(path):
             if _fits(parts, pattern, partly=True):
-                yield from _walk(path, parts, pattern, above, left_out, faults)
+                yield from _walk(
+                    path, parts, pattern, above, left_out, unreadable
+                )
         elif os.path.isfile(path):
             if is_audio(name) and _fits(parts, pattern):
                 yield path
         elif os.path.islink(path):
-            faults.append(f"{shown(path)} is a link to nothing")
+            unreadable.append(f"{shown(path)} is a link to nothing")
 
 
 def _fits(parts, pattern, partly=False):

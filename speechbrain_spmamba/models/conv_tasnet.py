@@ -233,19 +233,12 @@ class DilatedBlock(nn.Module):
         )
 
     def forward(self, x, count=None):
-        """Runs the block up to its two ways out.
+        """Runs the block up to its two ways out; zero behind an item's end.
 
         Arguments
         ---------
-        x : torch.Tensor
-            Shape ``[B, channels, L]``.
         count : torch.Tensor, optional
             Valid frames of each item, shape ``[B]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape ``[B, hidden, L]``, zero behind each item's last frame.
         """
         x = self.expand_norm(self.expand_act(self.expand(x)), count)
         x = self.depthwise_act(self.depthwise(x))

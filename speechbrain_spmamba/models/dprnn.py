@@ -215,21 +215,14 @@ class DualPathBlock(nn.Module):
         self.inter_norm = GlobalLayerNorm(feature_dim, eps)
 
     def forward(self, x, chunks=None, valid=None):
-        """Runs the block.
+        """Runs the block; chunks behind an item's end hold no meaning.
 
         Arguments
         ---------
-        x : torch.Tensor
-            Shape ``[B, S, K, feature_dim]``.
         chunks : torch.Tensor, optional
             Valid chunks of each item, shape ``[B]``, on the CPU.
         valid : torch.Tensor, optional
             The same as a mask, shape ``[B, S, 1, 1]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape of ``x``; chunks behind an item's end hold no meaning.
         """
         batch, _, size, _ = x.shape
         y = self.intra_rnn(x.flatten(0, 1)).unflatten(0, (batch, -1))

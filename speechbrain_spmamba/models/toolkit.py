@@ -52,18 +52,7 @@ class SpectrumEncoder(nn.Module):
         self.spectra = _Spectra(n_fft, hop_length)
 
     def forward(self, mix):
-        """Transforms a batch of mixtures.
-
-        Arguments
-        ---------
-        mix : torch.Tensor
-            Shape ``[B, T]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Complex spectra, shape ``[B, bins, frames + 1]``.
-        """
+        """Transforms a batch of mixtures."""
         filling = -mix.shape[1] % self.spectra.hop_length
         spectrum = self.spectra(F.pad(mix, (0, filling))) + OFFSET
         spectrum = torch.where(spectrum == 0, OFFSET, spectrum)
@@ -101,18 +90,7 @@ class RatioMasks(nn.Module):
         self.spectra = _Spectra(n_fft, hop_length)
 
     def forward(self, mix_w):
-        """Estimates a mask for each source.
-
-        Arguments
-        ---------
-        mix_w : torch.Tensor
-            What the encoder returned.
-
-        Returns
-        -------
-        torch.Tensor
-            Complex masks, shape ``[S, *mix_w.shape]``.
-        """
+        """Estimates a mask for each source from the encoder's output."""
         filling = mix_w[:, 0, -1].real - 1
         mix = self.spectra.inverse(mix_w[..., :-1] - OFFSET)
         lengths = 1 - filling.double() / mix.shape[1]
@@ -150,18 +128,7 @@ class SpectrumDecoder(nn.Module):
         self.spectra = _Spectra(n_fft, hop_length)
 
     def forward(self, sep_h):
-        """Transforms a batch of masked spectra.
-
-        Arguments
-        ---------
-        sep_h : torch.Tensor
-            The encoder's output times one source's mask.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape ``[B, T]``.
-        """
+        """Transforms a batch of spectra, times the mask of one source."""
         return self.spectra.inverse(sep_h[..., :-1])
 
 

@@ -63,15 +63,8 @@ class FrameAttention(nn.Module):
 
         Arguments
         ---------
-        x : torch.Tensor
-            Shape ``[B, T, F, C]``.
         valid : torch.Tensor, optional
             Boolean, shape ``[B, T]``: frames that may be attended to.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape ``[B, T, F, C]``.
         """
         bins = x.shape[2]
         heads = [self.num_heads * size for size in self.head_sizes]

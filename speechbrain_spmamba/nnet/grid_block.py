@@ -68,19 +68,12 @@ class GridBlock(nn.Module):
         )
 
     def forward(self, x, num_frames=None):
-        """Runs the block.
+        """Runs the block; frames behind an item's end hold no meaning.
 
         Arguments
         ---------
-        x : torch.Tensor
-            Shape ``[B, T, F, emb_dim]``.
         num_frames : torch.Tensor, optional
             Valid frames of each item, shape ``[B]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape of ``x``; frames behind an item's end hold no meaning.
         """
         size, hop = self.intra.emb_ks, self.intra.emb_hs
         edge = self.border
@@ -151,19 +144,12 @@ class GridPath(nn.Module):
         )
 
     def forward(self, x, count=None):
-        """Runs the path along axis 2.
+        """Runs the path along axis 2, Q as ``fitted_length`` gives it.
 
         Arguments
         ---------
-        x : torch.Tensor
-            Shape ``[B, R, Q, emb_dim]``, Q as ``fitted_length`` gives it.
         count : torch.Tensor, optional
             Valid windows of each item, shape ``[B]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape of ``x``.
         """
         batch, rows = x.shape[:2]
         valid = None

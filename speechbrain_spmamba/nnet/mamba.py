@@ -115,16 +115,9 @@ class Mamba(nn.Module):
 
         Arguments
         ---------
-        x : torch.Tensor
-            Shape ``[B, L, d_model]``.
         valid : torch.Tensor, optional
             Boolean, shape ``[B, L]``: positions that exist. The others
             neither change the state nor reach the convolution.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape ``[B, L, d_model]``.
         """
         u, z = self.in_proj(x).chunk(2, dim=-1)  # each [B, L, d_inner]
         if valid is not None:
@@ -222,19 +215,12 @@ class BiMamba(nn.Module):
         self.backward_branch = MambaBranch(d_model, reverse=True, **mamba)
 
     def forward(self, x, count=None):
-        """Reads the sequences in both directions.
+        """Reads forward and backward: features of the one, then of the other.
 
         Arguments
         ---------
-        x : torch.Tensor
-            Shape ``[B, L, d_model]``.
         count : torch.Tensor, optional
             Valid positions of each sequence, shape ``[B]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape ``[B, L, 2 * d_model]``: forward, then backward features.
         """
         valid = None if count is None else valid_mask(count, x.shape[1])
         return torch.cat(

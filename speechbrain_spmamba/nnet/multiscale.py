@@ -75,16 +75,9 @@ class ConvNorm(nn.Module):
 
         Arguments
         ---------
-        x : torch.Tensor
-            Shape ``[B, in_channels, L]``; with ``count``, and a kernel above
-            1, zero behind each item's last frame.
         count : torch.Tensor, optional
-            Valid frames of each item's output, shape ``[B]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape ``[B, out_channels, ceil(L / stride)]``.
+            Valid frames of each item's output, shape ``[B]``. With it, and a
+            kernel above 1, ``x`` is zero behind each item's last frame.
         """
         return self.act(self.norm(self.conv(x), count))
 

@@ -43,15 +43,8 @@ class GlobalLayerNorm(nn.Module):
 
         Arguments
         ---------
-        x : torch.Tensor
-            Shape ``[B, ..., channels]``.
         valid : torch.Tensor, optional
             Boolean, broadcastable to x: positions that count.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape of ``x``.
         """
         if valid is None:
             normed = F.layer_norm(x, x.shape[1:], eps=self.eps)

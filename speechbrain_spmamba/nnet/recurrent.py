@@ -52,20 +52,12 @@ class BLSTM(nn.Module):
         )
 
     def forward(self, x, count=None):
-        """Reads the sequences, in both directions if there are two.
+        """Reads the sequences; zero behind the end of each.
 
         Arguments
         ---------
-        x : torch.Tensor
-            Shape ``[N, L, d_model]``.
         count : torch.Tensor, optional
             Valid positions of each sequence, at least one, shape ``[N]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape ``[N, L, output_size]``: forward, then backward features;
-            zero behind a sequence's end.
         """
         return full_precision_if_needed(self._read, x, count)
 

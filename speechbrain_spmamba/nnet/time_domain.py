@@ -52,15 +52,8 @@ class FrameNorm(nn.GroupNorm):
 
         Arguments
         ---------
-        x : torch.Tensor
-            Shape ``[B, channels, L]``.
         count : torch.Tensor, optional
             Valid frames of each item, shape ``[B]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape of ``x``.
         """
         if count is None:
             return super().forward(x)

@@ -67,19 +67,12 @@ class UBlock(nn.Module):
         self.project = nn.Conv1d(in_channels, out_channels, 1)
 
     def forward(self, x, count=None):
-        """Runs the block.
+        """Runs the block; frames behind an item's end hold no meaning.
 
         Arguments
         ---------
-        x : torch.Tensor
-            Shape ``[B, out_channels, L]``.
         count : torch.Tensor, optional
             Valid frames of each item, shape ``[B]``.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape of ``x``; frames behind an item's end hold no meaning.
         """
         maps, _ = self.pyramid(self.expand(x, count), count)
         return x + self.project(

@@ -34,8 +34,8 @@ def _probe():
             return None, "mamba_ssm was built without selective_scan_cuda"
     except Exception as error:
         first_line = (str(error).splitlines() or [""])[0]
-        kind = type(error).__name__
-        return None, f"mamba_ssm does not import: {kind}: {first_line}"
+        name = type(error).__name__
+        return None, f"mamba_ssm does not import: {name}: {first_line}"
     return kernel, ""
 
 

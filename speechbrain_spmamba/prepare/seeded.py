@@ -28,8 +28,8 @@ def generator(seed, *purpose):
     >>> one == generator(0, "test", 3).random()
     False
     """
-    words = [
+    entropy = [
         zlib.crc32(word.encode()) if isinstance(word, str) else word
         for word in purpose
     ]
-    return np.random.default_rng([seed, *words])
+    return np.random.default_rng([seed, *entropy])

@@ -92,10 +92,12 @@ def separate_in_memory(model, blocks, sample_rate, options, progress, seconds):
         model, blocks, sample_rate, options, progress, seconds
     )
     est = np.concatenate(list(found))
-    rate = options.output_rate(sample_rate, model.hparams.sample_rate)
+    output_rate = options.output_rate(sample_rate, model.hparams.sample_rate)
     if options.speakers is not None:
-        est = est[:, choose_outputs(activity(est, rate), options.speakers)]
-    return est, rate
+        est = est[
+            :, choose_outputs(activity(est, output_rate), options.speakers)
+        ]
+    return est, output_rate
 
 
 def separate_recording(
@@ -127,10 +129,10 @@ def separate_recording(
     with ExitStack() as stack:
         reader = stack.enter_context(open_recording(source, options.channel))
         own_rate = reader.sample_rate
-        rate = options.output_rate(own_rate, model.hparams.sample_rate)
+        output_rate = options.output_rate(own_rate, model.hparams.sample_rate)
         subtype = options.subtype_like(reader.subtype)
-        options.check_file(rate, count // len(paths))
-        writer = stack.enter_context(SourceWriter(rate, paths[0].parent))
+        options.check_file(output_rate, count // len(paths))
+        writer = stack.enter_context(SourceWriter(output_rate, paths[0].parent))
         for block in separate_mono(
             model, reader.blocks(), own_rate, options, progress, reader.seconds
         ):
@@ -143,8 +145,8 @@ def separate_recording(
         return Separated(
             paths,
             [found[index] for index in chosen],
-            writer.frames / rate,
-            rate,
+            writer.frames / output_rate,
+            output_rate,
             gain,
             reader.downmix.cancels,
         )

@@ -148,14 +148,14 @@ def heard(tail, head, tail_loudest, head_loudest):
            [1., 0.]])
     """
     tail, head = tail.astype(np.float64), head.astype(np.float64)
-    before = np.einsum("ts,ts->s", tail, tail) / len(tail)
-    after = np.einsum("ts,ts->s", head, head) / len(head)
+    tail_power = np.einsum("ts,ts->s", tail, tail) / len(tail)
+    head_power = np.einsum("ts,ts->s", head, head) / len(head)
     product = tail.T @ head / len(tail)
-    square = product**2 / (np.outer(before, after) + 1e-40)
+    square = product**2 / (np.outer(tail_power, head_power) + 1e-40)
     si_snr = 10 * np.log10((square + 1e-12) / (1 - square).clip(1e-12))
-    a = before / (before + QUIET * tail_loudest + 1e-20)
-    b = after / (after + QUIET * head_loudest + 1e-20)
-    same = 2 * np.abs(product) / (before[:, None] + after + 1e-20)
+    a = tail_power / (tail_power + QUIET * tail_loudest + 1e-20)
+    b = head_power / (head_power + QUIET * head_loudest + 1e-20)
+    same = 2 * np.abs(product) / (tail_power[:, None] + head_power + 1e-20)
     alike = (1 - SAME) * (si_snr / FULL).clip(0, 1) + SAME * same
     return np.sqrt(np.outer(a, b)) * alike
 

@@ -11,10 +11,10 @@ class _RunOptions(StrictRunOptions):
     """The toolkit's, whose keys of the file are read as all options are."""
 
     @staticmethod
-    def keys_text(words):
+    def keys_text(argv):
         """YAML text of ``--key value``."""
         return "\n".join(
-            f"{key}: {value}" for key, value, _ in split_options(words)
+            f"{key}: {value}" for key, value, _ in split_options(argv)
         )
 
 
@@ -60,12 +60,12 @@ def read_command_line(argv):
         raise ValueError(f"{reason}; see `train.py --help`") from None
 
 
-def split_options(words, switches=()):
+def split_options(argv, switches=()):
     """Takes ``--key value`` and ``--key=value`` apart.
 
     Arguments
     ---------
-    words : list of str
+    argv : list of str
         All that follows a command and its arguments.
     switches : iterable of str
         Keys without a value.
@@ -90,7 +90,7 @@ def split_options(words, switches=()):
         ...
     ValueError: --lr has no value; expected --lr VALUE
     """
-    found, rest = {}, list(words)
+    found, rest = {}, list(argv)
     while rest:
         option = [rest.pop(0)]
         key, equals, value = option[0].removeprefix("--").partition("=")
@@ -129,12 +129,12 @@ def read_value(key, text):
         ) from None
 
 
-def read_options(words):
+def read_options(argv):
     """Options of a command that are arguments of a function.
 
     Arguments
     ---------
-    words : list of str
+    argv : list of str
         ``--key value`` or ``--key=value``; a key may have "-" for "_".
 
     Returns
@@ -148,7 +148,7 @@ def read_options(words):
     {'jobs': 2, 'sir': [-5, 5]}
     """
     found = {}
-    for key, text, _ in split_options(words):
+    for key, text, _ in split_options(argv):
         name = key.replace("-", "_")
         if name in found:
             raise ValueError(f"--{name} is given twice; give it once")

@@ -61,7 +61,7 @@ def world(tmp_path, monkeypatch):
             words = [f"--mixture_folder={tmp_path / 'm'}", *words]
             more = {"train_program": self.program, "smoke": True, **more}
             return compare(
-                TINY, self.folder, list(systems), words=words, **more
+                TINY, self.folder, list(systems), further=words, **more
             )
 
         def calls(self):

@@ -55,8 +55,8 @@ def _probe():
         return False, "triton is not installed"
     except Exception as error:
         first_line = (str(error).splitlines() or [""])[0]
-        kind = type(error).__name__
-        return False, f"triton does not import: {kind}: {first_line}"
+        name = type(error).__name__
+        return False, f"triton does not import: {name}: {first_line}"
     if version < _OLDEST:
         oldest = ".".join(map(str, _OLDEST))
         return False, f"triton is {triton.__version__}, {oldest} is needed"

@@ -2,8 +2,9 @@
 
 A file is opened once. What its header tells is kept as JSON in the cache
 folder (``files/cache.py``), never in the corpus, under the file's relative
-path, size and time of change: the next scan opens only what is new, has changed
-or was bad. Where nothing can be written, nothing is kept and nothing fails.
+path, size and time of change: the next search opens only what is new, has
+changed or was bad. Where nothing can be written, nothing is kept and nothing
+fails.
 
 Bad files are left out and named (see ``integrity.py``): by their headers
 always, by their samples with ``check=True``, which decodes everything. What

@@ -216,21 +216,23 @@ def _write_stamp(folder, arguments, finished):
     write_json(folder / STAMP, stamp)
 
 
-def _write_audio(path, wave, rate):
+def _write_audio(path, wave, sample_rate):
     """Write 16 bits, as FLAC or WAV by the suffix; clips beyond one."""
-    kind = path.suffix[1:].upper()
+    format = path.suffix[1:].upper()
     with replacing(path) as temporary:
-        soundfile.write(temporary, wave, rate, subtype="PCM_16", format=kind)
+        soundfile.write(
+            temporary, wave, sample_rate, subtype="PCM_16", format=format
+        )
 
 
-def _write_float(path, wave, rate):
+def _write_float(path, wave, sample_rate):
     """Write float32 WAV.
 
     libsndfile would note the time of writing in the file (its PEAK chunk),
     and the same arguments would not give the same bytes.
     """
     with replacing(path) as temporary:
-        wavfile.write(temporary, rate, wave)
+        wavfile.write(temporary, sample_rate, wave)
 
 
 def _write_librispeech(folder, arguments):

@@ -256,9 +256,9 @@ def files_below(folder):
         Two files have one name, or a link leads to nothing.
     """
     files = {}
-    paths, faults = audio_files(folder)
-    if faults:
-        raise ValueError(f"{faults[0]}; replace or remove it")
+    paths, unreadable = audio_files(folder)
+    if unreadable:
+        raise ValueError(f"{unreadable[0]}; replace or remove it")
     for path in paths:
         name = "_".join(path.relative_to(folder).with_suffix("").parts)
         if name in files:
