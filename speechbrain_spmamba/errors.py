@@ -170,8 +170,8 @@ def explain(error):
     if isinstance(error, UnicodeDecodeError):
         return f"text was expected and something else was found ({error})"
     text = f"{type(error).__name__}: {error}"
-    for words, line in LIMITS:
-        if re.search(words, text, re.IGNORECASE | re.DOTALL):
+    for pattern, line in LIMITS:
+        if re.search(pattern, text, re.IGNORECASE | re.DOTALL):
             return f"{line} ({last_line(error)})"
     if isinstance(error, (ValueError, OSError)):
         return last_line(error)

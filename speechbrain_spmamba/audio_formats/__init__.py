@@ -45,6 +45,6 @@ def find_layout(file):
         return ogg.find_layout(file, size)
     if head.startswith(b"NIST"):
         return nist.find_layout(file, size)
-    if head[:4] in chunks.KINDS:
+    if head[:4] in chunks.CONTAINERS:
         return chunks.find_layout(file, size)
     return AS_IT_IS

@@ -28,7 +28,7 @@ LEAST = 1024  # bytes: fewer behind the samples are a tag of no chunk
 
 
 @dataclass(frozen=True)
-class Kind:
+class Container:
     """A row of chunks.
 
     Arguments
@@ -55,16 +55,16 @@ class Kind:
     own: int = 0
 
 
-KINDS = {
-    b"RIFF": Kind(12, "<I", (b"data",)),
-    b"RIFX": Kind(12, ">I", (b"data",)),
-    b"RF64": Kind(12, "<I", (b"data",)),
-    b"BW64": Kind(12, "<I", (b"data",)),
-    b"FORM": Kind(12, ">I", (b"SSND", b"BODY")),
-    b"caff": Kind(8, ">q", (b"data",), step=1),
-    b"riff": Kind(40, "<Q", (b"data",), name=16, step=8, own=24),
-    b".snd": Kind(4, ">I", ()),
-    b"dns.": Kind(4, "<I", ()),
+CONTAINERS = {
+    b"RIFF": Container(12, "<I", (b"data",)),
+    b"RIFX": Container(12, ">I", (b"data",)),
+    b"RF64": Container(12, "<I", (b"data",)),
+    b"BW64": Container(12, "<I", (b"data",)),
+    b"FORM": Container(12, ">I", (b"SSND", b"BODY")),
+    b"caff": Container(8, ">q", (b"data",), step=1),
+    b"riff": Container(40, "<Q", (b"data",), name=16, step=8, own=24),
+    b".snd": Container(4, ">I", ()),
+    b"dns.": Container(4, "<I", ()),
 }
 
 
@@ -74,7 +74,7 @@ def find_layout(file, size):
     Arguments
     ---------
     file : binary file object
-        Begins with one of ``KINDS``.
+        Begins with one of ``CONTAINERS``.
     size : int
         Its bytes.
 
@@ -89,78 +89,84 @@ def find_layout(file, size):
         It is truncated.
     """
     file.seek(0)
-    kind = KINDS[file.read(4)]
-    find = _find_samples if kind.names else _find_au
-    field, code, start = find(file, kind, size)
+    container = CONTAINERS[file.read(4)]
+    find = _find_samples if container.names else _find_au
+    field, code, start = find(file, container, size)
     if field is None:
         return AS_IT_IS
     file.seek(field)
-    told = struct.unpack(code, file.read(struct.calcsize(code)))[0] - kind.own
+    told = (
+        struct.unpack(code, file.read(struct.calcsize(code)))[0] - container.own
+    )
     there = max(0, size - start)
     if told > there and not _is_unknown(told):
         raise ValueError(
             f"is truncated: {there} of {told} bytes of samples found"
         )
-    if 0 <= told <= there and not _are_samples(file, kind, start, told, size):
+    if 0 <= told <= there and not _are_samples(
+        file, container, start, told, size
+    ):
         return AS_IT_IS
     largest = (1 << 8 * struct.calcsize(code) - code.endswith("q")) - 1
-    right = struct.pack(code, min(there + kind.own, largest))
+    right = struct.pack(code, min(there + container.own, largest))
     return Layout(patches=((field, right),))
 
 
-def _find_samples(file, kind, size):
+def _find_samples(file, container, size):
     """Where the size of the samples stands, its code, and where they begin."""
-    place, long_size = kind.first, None
-    width = struct.calcsize(kind.code)
-    while place + kind.name + width <= size:
+    place, long_size = container.first, None
+    width = struct.calcsize(container.code)
+    while place + container.name + width <= size:
         file.seek(place)
-        name = file.read(kind.name)
-        told = struct.unpack(kind.code, file.read(width))[0]
-        start = place + kind.name + width
-        if name[:4] in kind.names:
+        name = file.read(container.name)
+        told = struct.unpack(container.code, file.read(width))[0]
+        start = place + container.name + width
+        if name[:4] in container.names:
             if long_size and told == 0xFFFFFFFF:
                 return long_size, "<Q", start
-            return place + kind.name, kind.code, start
-        if not _is_name(name[:4]) or told < kind.own:
+            return place + container.name, container.code, start
+        if not _is_name(name[:4]) or told < container.own:
             break
         if name == b"ds64":
             long_size = start + 8
-        place = start + told - kind.own
-        place += -place % kind.step
+        place = start + told - container.own
+        place += -place % container.step
     return None, None, None
 
 
-def _find_au(file, kind, size):
+def _find_au(file, container, size):
     """The same of an AU file, whose samples begin where it says."""
     file.seek(4)
     start = file.read(4)
     if len(start) < 4 or size < 12:
         return None, None, None
-    return 8, kind.code, struct.unpack(kind.code, start)[0]
+    return 8, container.code, struct.unpack(container.code, start)[0]
 
 
 def _is_unknown(told):
     return told >= UNKNOWN_64 or any(told in numbers for numbers in UNKNOWN)
 
 
-def _are_samples(file, kind, start, told, size):
+def _are_samples(file, container, start, told, size):
     """Whether what lies behind the samples are samples as well."""
     least = LEAST if told else 1
     if size - start - told < least:
         return False
     place = start + told
-    place += -place % kind.step
+    place += -place % container.step
     file.seek(place)
-    width = struct.calcsize(kind.code)
-    head = file.read(kind.name + width)
+    width = struct.calcsize(container.code)
+    head = file.read(container.name + width)
     name = head[:4]
     if name.upper().rstrip() in BEHIND or name.startswith(b"TAG"):
         return False
-    if len(head) < kind.name + width or not _is_name(name):
+    if len(head) < container.name + width or not _is_name(name):
         return True
     # Samples may look like a name, but then hardly like a size as well.
-    length = struct.unpack(kind.code, head[kind.name :])[0] - kind.own
-    return not 0 <= length <= size - place - len(head) + kind.step
+    length = (
+        struct.unpack(container.code, head[container.name :])[0] - container.own
+    )
+    return not 0 <= length <= size - place - len(head) + container.step
 
 
 def _is_name(name):

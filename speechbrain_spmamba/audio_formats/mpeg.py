@@ -98,12 +98,12 @@ def _contents(file, first):
 
 def _walk(file, place, size):
     """Number of whole frames, where they end, and whether one is cut off."""
-    kind = _read_head(file, place)
+    other = _read_head(file, place)
     found, stop = 0, place
     while place is not None:
-        length = frame_bytes(_read_head(file, place), kind)
+        length = frame_bytes(_read_head(file, place), other)
         if not length:
-            place = _next_frame(file, place, kind)
+            place = _next_frame(file, place, other)
         elif place + length > size:
             return found, stop, True
         else:
@@ -112,7 +112,7 @@ def _walk(file, place, size):
     return found, stop, False
 
 
-def _next_frame(file, place, kind):
+def _next_frame(file, place, other):
     """The next place where two frames follow each other; None without."""
     file.seek(place)
     data = file.read(JUNK)
@@ -121,7 +121,7 @@ def _next_frame(file, place, kind):
     at = -1
     while (at := data.find(b"\xff", at + 1)) >= 0:
         head = int.from_bytes(data[at : at + 4], "big")
-        length = frame_bytes(head, kind)
+        length = frame_bytes(head, other)
         if length and frame_bytes(_read_head(file, place + at + length), head):
             return place + at
     return None
@@ -132,20 +132,20 @@ def _read_head(file, place):
     return int.from_bytes(file.read(4), "big")
 
 
-def frame_bytes(head, kind=None):
+def frame_bytes(head, other=None):
     """Length of a frame by its header.
 
     Arguments
     ---------
     head : int
         The 32 bits of the header.
-    kind : int, optional
+    other : int, optional
         That of another frame of the file.
 
     Returns
     -------
     int
-        Bytes; 0 if it is no header, or not of this kind.
+        Bytes; 0 if it is no header, or not of the same stream.
 
     Example
     -------
@@ -158,11 +158,11 @@ def frame_bytes(head, kind=None):
         return 0
     if kbits in (0, 15) or hertz == 3:
         return 0
-    if kind is not None and (head ^ kind) & SAME:
+    if other is not None and (head ^ other) & SAME:
         return 0
     bits = 1000 * (KBITS if version == 3 else KBITS_2)[layer][kbits - 1]
-    rate, padding = HERTZ[version][hertz], head >> 9 & 1
+    sample_rate, padding = HERTZ[version][hertz], head >> 9 & 1
     if layer == 1:
-        return (12 * bits // rate + padding) * 4
+        return (12 * bits // sample_rate + padding) * 4
     slots = 72 if layer == 3 and version != 3 else 144
-    return slots * bits // rate + padding
+    return slots * bits // sample_rate + padding

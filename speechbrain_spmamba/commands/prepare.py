@@ -81,7 +81,7 @@ def look(folder: str, /):
 def _set_command(name):
     """A function with the options of a data set."""
     from speechbrain_spmamba.prepare.sets import SETS
-    from speechbrain_spmamba.prepare.sets.options import KINDS, check_numbers
+    from speechbrain_spmamba.prepare.sets.options import EXAMPLES, check_numbers
     from speechbrain_spmamba.settings.value_types import check_values
 
     row = SETS[name]
@@ -89,7 +89,7 @@ def _set_command(name):
     known = {option.name: option.default for option in options}
 
     def prepare(output_folder, **given):
-        check_values("--", given, {**known, **KINDS}, whole=False)
+        check_values("--", given, {**known, **EXAMPLES}, whole=False)
         check_numbers(given)
         _print_manifests(
             row.functions[0](output_folder=output_folder, **row.fixed, **given)

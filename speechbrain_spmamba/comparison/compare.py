@@ -205,10 +205,10 @@ def plan(
             own["memory"] = settings["memory"]
         file = folder / system / "experiment.yaml"
         size = "small" if smoke else "published"
-        kind = f"the model in {model}" if model else f"{system}, {size} size"
+        made_of = f"the model in {model}" if model else f"{system}, {size} size"
         first_lines = (
             f"# python train.py {shlex.join([file.as_posix(), *options])}\n#\n"
-            f"# Made by `spmamba compare` of {path.as_posix()}: {kind}.\n"
+            f"# Made by `spmamba compare` of {path.as_posix()}: {made_of}.\n"
         )
         entry_text = experiment_text(
             text, block, {**own, "name": system}, first_lines

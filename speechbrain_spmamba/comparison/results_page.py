@@ -207,15 +207,15 @@ def _data(data):
 
 def _versions(systems):
     """Versions; more than one of a kind is told apart by system."""
-    kinds = {}
+    texts_of = {}
     for name, found in systems.items():
-        for kind, text in found["versions"].items():
-            kinds.setdefault(kind, {}).setdefault(text, []).append(name)
+        for what, text in found["versions"].items():
+            texts_of.setdefault(what, {}).setdefault(text, []).append(name)
     rows = []
-    for kind, texts in kinds.items():
+    for what, texts in texts_of.items():
         for text, names in texts.items():
             who = f" ({', '.join(names)})" if len(texts) > 1 else ""
-            rows.append([kind, f"{text}{who}"])
+            rows.append([what, f"{text}{who}"])
     return markdown_table(["", "version or name"], rows)
 
 

@@ -54,7 +54,7 @@ def find_own_code(path, *texts):
             files = _files(folder, name)
             if not files:
                 continue
-            other = _difference(folder, name, files)
+            other = _difference(name, files)
             if other is None:
                 found |= files
                 break
@@ -92,7 +92,7 @@ def _files(folder, name):
     return {f.relative_to(folder).as_posix(): f for f in files if f.is_file()}
 
 
-def _difference(folder, name, files):
+def _difference(name, files):
     """What Python imports in the place of these; None if the same."""
     loaded = sys.modules.get(name)
     spec = loaded.__spec__ if loaded else importlib.util.find_spec(name)

@@ -82,9 +82,9 @@ def _read(text, longest, wanted=None):
         raise ValueError(f"it has {len(text)} characters, which is too much")
     stream = ruamel.yaml.YAML(typ="rt", pure=True).parse(text)
     try:
-        for kind in (events.StreamStartEvent, events.DocumentStartEvent):
+        for start in (events.StreamStartEvent, events.DocumentStartEvent):
             event = next(stream)
-            if not isinstance(event, kind):
+            if not isinstance(event, start):
                 raise ValueError("it is empty")
         if event.version or event.tags:
             raise ValueError("a directive (%) is not allowed")
@@ -140,9 +140,9 @@ def _read_node(event, stream, depth):
         return _tag(event), event.value
     if isinstance(event, events.MappingStartEvent):
         return _tag(event), _read_mapping(event, stream, depth)
-    kind = type(event).__name__.removesuffix("Event")
+    name = type(event).__name__.removesuffix("Event")
     names = {"Alias": "an alias", "SequenceStart": "a list"}
-    raise ValueError(f"{_where(event)}: {names.get(kind, kind)} is not allowed")
+    raise ValueError(f"{_where(event)}: {names.get(name, name)} is not allowed")
 
 
 def _where(event):

@@ -64,7 +64,7 @@ KEYS_READ = {*REQUIRED, "__set_seed", "start_from"}
 def check_keys(path, text, overrides="", needed=()):
     """Finds keys that nothing would read, most often misspelt ones.
 
-    And values of another kind than the file's or the toolkit's own.
+    And values of another type than the file's or the toolkit's own.
 
     Arguments
     ---------
@@ -154,11 +154,11 @@ def check_objects(path, hparams):
         An object of another kind than training needs, or a folder that is
         none.
     """
-    for key, (kind, fits) in REQUIRED.items():
+    for key, (expected, fits) in REQUIRED.items():
         value = hparams[key]
         if not fits(value) and not (value is None and key == "ema_decay"):
             raise ValueError(
-                f"{path}: {key} is {repr(value)[:60]}; expected {kind}"
+                f"{path}: {key} is {repr(value)[:60]}; expected {expected}"
             )
         if isinstance(value, functools.partial):
             with build_errors(path, key):

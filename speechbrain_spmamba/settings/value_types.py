@@ -1,4 +1,4 @@
-"""Values of the kind that is expected, said before they are worked with."""
+"""Values of the type that is expected, said before they are worked with."""
 
 import math
 import re
@@ -6,8 +6,8 @@ import re
 PATH = re.compile(r"[a-zA-Z_.]/|/[a-zA-Z_.]")  # no division of numbers
 
 
-def check_values(where, values, models, whole=True):
-    """Says no to a value that is of another kind than its model.
+def check_values(where, values, examples, whole=True):
+    """Says no to a value that is of another type than its example.
 
     Arguments
     ---------
@@ -15,17 +15,17 @@ def check_values(where, values, models, whole=True):
         What comes before the key in the message.
     values : dict
         Key -> value, from a command line or a file.
-    models : dict
+    examples : dict
         Key -> a value that would do, such as the default. Only numbers,
         switches, mappings with keys and paths are compared; a path is a text
         or reference with a slash that divides no numbers.
     whole : bool
-        Whether only whole numbers may stand where the model is one.
+        Whether only whole numbers may stand where the example is one.
 
     Raises
     ------
     ValueError
-        A value of another kind. None, which turns many things off, and what
+        A value of another type. None, which turns many things off, and what
         has a YAML tag, such as a reference, pass.
 
     Example
@@ -38,29 +38,29 @@ def check_values(where, values, models, whole=True):
     >>> check_values("--", {"hop": 128}, {"hop": "<n_fft>/2"})
     """
     for key, value in values.items():
-        model = models.get(key)
-        if isinstance(model, dict) and isinstance(value, dict):
-            check_values(f"{where}{key}.", value, model, whole)
+        example = examples.get(key)
+        if isinstance(example, dict) and isinstance(value, dict):
+            check_values(f"{where}{key}.", value, example, whole)
             continue
-        if isinstance(model, bool):
-            fits, kind = isinstance(value, bool), "True or False"
-        elif isinstance(model, int) and whole:
+        if isinstance(example, bool):
+            fits, expected = isinstance(value, bool), "True or False"
+        elif isinstance(example, int) and whole:
             fits = isinstance(value, int) and not isinstance(value, bool)
-            kind = "a whole number"
-        elif isinstance(model, (int, float)):
+            expected = "a whole number"
+        elif isinstance(example, (int, float)):
             fits = isinstance(value, (int, float)) and math.isfinite(value)
-            kind = "a number"
-        elif isinstance(model, dict) and model:
-            fits, kind = False, "a mapping"
-        elif PATH.search(str(getattr(model, "value", model))):
-            fits, kind = isinstance(value, str), "a path"
+            expected = "a number"
+        elif isinstance(example, dict) and example:
+            fits, expected = False, "a mapping"
+        elif PATH.search(str(getattr(example, "value", example))):
+            fits, expected = isinstance(value, str), "a path"
         else:
             continue
         tag = getattr(getattr(value, "tag", None), "value", None)
         if not fits and value is not None and not tag:
-            shown = getattr(model, "value", model)
-            shown = dict(model) if isinstance(model, dict) else shown
+            shown = getattr(example, "value", example)
+            shown = dict(example) if isinstance(example, dict) else shown
             raise ValueError(
-                f"{where}{key} is {value!r}; expected {kind}, for example "
+                f"{where}{key} is {value!r}; expected {expected}, for example "
                 f"{str(shown)[:60]}"
             )

@@ -13,8 +13,6 @@ import inspect
 from pathlib import Path
 
 from speechbrain_spmamba.files.names import shown
-from speechbrain_spmamba.files.text import read_text
-from speechbrain_spmamba.files.yaml_text import load, plain
 from speechbrain_spmamba.models.arguments import check_argument
 from speechbrain_spmamba.models.systems import SYSTEMS
 from speechbrain_spmamba.weights.export import (
@@ -40,6 +38,7 @@ from speechbrain_spmamba.weights.state_dict import (
     check_tensors,
     load_weights,
 )
+from speechbrain_spmamba.weights.training_run import read_settings
 
 ANY_SYSTEM = "look2hear"
 
@@ -143,7 +142,7 @@ def convert_checkpoint(
     content = read_file(path, skip_objects)
     settings = [own_settings(content)]
     if config is not None:
-        settings.append(_read_config(config))
+        settings.append(read_settings(config))
     wanted = None if system == ANY_SYSTEM else system
     try:
         every = find_weights(content)
@@ -175,18 +174,6 @@ def _model_name(content):
     """The published name of the network, where a file has it."""
     name = content.get("model_name") if isinstance(content, dict) else None
     return name if isinstance(name, str) else ""
-
-
-def _read_config(path):
-    """Settings of a published run."""
-    text = read_text(path)
-    try:
-        settings = plain(load(text))
-    except ValueError:
-        settings = None
-    if not isinstance(settings, dict):
-        raise ValueError(f"{path} is no YAML file of settings")
-    return settings
 
 
 def _arguments(system, weights, settings, options):

@@ -12,6 +12,7 @@ from packaging.licenses import (
     canonicalize_license_expression,
 )
 
+from speechbrain_spmamba.files.markdown import markdown_table
 from speechbrain_spmamba.training.checkpoint import identity
 from speechbrain_spmamba.weights.training_run import (
     read_scores,
@@ -216,18 +217,17 @@ def _results(scores):
     """Measured scores."""
     if scores is None:
         return "Not measured for these weights."
-    lines = ["| figure | mean (dB) | 95 % interval | median |"]
-    lines += ["|---|---|---|---|"]
+    rows = []
     for metric, title in {**TITLES, **SILENCE}.items():
         figure = scores.get(metric) or {}
         if figure.get("mean") is None:
             continue
         low, high = figure["interval"]
-        lines.append(
-            f"| {title} | {figure['mean']:.2f} | {low:.2f} to {high:.2f} | "
-            f"{figure['median']:.2f} |"
-        )
-    lines += ["", f"On {scores['mixtures']} mixtures, {scores['hours']:.3g} h."]
+        mean, median = f"{figure['mean']:.2f}", f"{figure['median']:.2f}"
+        rows.append([title, mean, f"{low:.2f} to {high:.2f}", median])
+    head = ["figure", "mean (dB)", "95 % interval", "median"]
+    lines = [markdown_table(head, rows, text_columns=4), ""]
+    lines += [f"On {scores['mixtures']} mixtures, {scores['hours']:.3g} h."]
     if scores.get("undefined"):
         lines.append(
             f"{scores['undefined']} of them have no improvement: a source is "

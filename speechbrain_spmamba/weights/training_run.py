@@ -8,12 +8,12 @@ from speechbrain_spmamba.manifest import source_keys
 
 
 def read_settings(path):
-    """The settings of a run, of which nothing is built.
+    """Settings, ours or those of a published run, of which nothing is built.
 
     Arguments
     ---------
     path : str or Path
-        Its ``hyperparams.yaml``.
+        The YAML file.
 
     Returns
     -------
@@ -25,8 +25,9 @@ def read_settings(path):
     ValueError
         It is no YAML, or aliases make it absurdly large.
     """
+    text = read_text(path)
     try:
-        settings = plain(load(read_text(path)))
+        settings = plain(load(text))
     except ValueError:
         settings = None
     if not isinstance(settings, dict):

@@ -93,11 +93,11 @@ def dnr_pools(folder, split, **checks):
             else:
                 table = home / "manifest" / place.name / item / f"{stem}.csv"
                 events = _read_v3(table, stem, file)
-            for start, stop, kind in find_stretches(events):
+            for start, stop, class_ in find_stretches(events):
                 if stop - start >= SHORTEST * file.sample_rate:
                     clip = file.clip(f"{place.name}/{item}")
                     clip = replace(clip, start=start, frames=stop - start)
-                    pools[kind].append(clip)
+                    pools[class_].append(clip)
     return pools
 
 
@@ -144,12 +144,12 @@ def find_stretches(events):
     Arguments
     ---------
     events : list of tuple
-        (first sample, sample behind the last, kind) of each.
+        (first sample, sample behind the last, class) of each.
 
     Returns
     -------
     list of tuple
-        The same of each stretch, in order. One kind stays what it is; of
+        The same of each stretch, in order. One class stays what it is; of
         several, the stretch is ``effects``: they are in the foreground.
 
     Example
@@ -160,12 +160,12 @@ def find_stretches(events):
     [(0, 12, 'effects')]
     """
     stretches = []
-    for start, stop, kind in sorted(events):
+    for start, stop, class_ in sorted(events):
         if stretches and start < stretches[-1][1]:
             before, until, other = stretches.pop()
-            kind = kind if kind == other else "effects"
+            class_ = class_ if class_ == other else "effects"
             start, stop = before, max(until, stop)
-        stretches.append((start, stop, kind))
+        stretches.append((start, stop, class_))
     return stretches
 
 
@@ -192,24 +192,24 @@ def _read_v2(path, stem, file):
                 round(float(row[f"mix {end} time"]) * file.sample_rate)
                 for end in ("start", "end")
             )
-            kind = row["class"].strip()
+            class_ = row["class"].strip()
         except (KeyError, ArithmeticError, ValueError):
             raise ValueError(
                 f"{path} has no 'class', 'mix start time' and 'mix end "
                 f"time' in the row {row}; unpack it again, or remove it "
                 "to take the stem as a whole"
             ) from None
-        if (stem == "music") == (kind == "music") and kind != "speech":
-            kind = "background" if kind == "background" else own
-            events.append((start, stop, kind))
+        if (stem == "music") == (class_ == "music") and class_ != "speech":
+            class_ = "background" if class_ == "background" else own
+            events.append((start, stop, class_))
     return _within(events, file.frames)
 
 
 def _read_v3(path, stem, file):
     """Events of a stem of v3, in samples."""
-    kinds = {"sfx_fg": "effects", "sfx_bg": "background"}
-    kind = kinds.get(stem, "music")
-    whole = [(0, file.frames, kind)]
+    classes = {"sfx_fg": "effects", "sfx_bg": "background"}
+    class_ = classes.get(stem, "music")
+    whole = [(0, file.frames, class_)]
     if not path.is_file():
         return whole
     events = []
@@ -226,11 +226,11 @@ def _read_v3(path, stem, file):
                 f"{path} has no numbers in the row {row}; unpack it again, "
                 "or remove it to take the stem as a whole"
             ) from None
-        events.append((start, start + length, kind))
+        events.append((start, start + length, class_))
     return _within(events, file.frames)
 
 
 def _within(events, frames):
     """The events, as far as the file goes."""
-    cut = [(max(a, 0), min(b, frames), kind) for a, b, kind in events]
+    cut = [(max(a, 0), min(b, frames), class_) for a, b, class_ in events]
     return [event for event in cut if event[0] < event[1]]

@@ -77,17 +77,17 @@ def make_item(seed, split, number, seconds=(4.0, 6.0)):
     samples = round(length * SAMPLE_RATE)
     stems = {name: np.zeros(samples) for name in ("speech", "music", "sfx")}
     rows = []
-    for kind, start, wave, source, label in _draw_clips(
+    for class_, start, wave, source, label in _draw_clips(
         seed, split, number, length
     ):
         rms = 20 * np.log10(np.sqrt(np.mean(wave**2)))
-        gain = LEVELS[kind] + rng.uniform(-2, 2) - rms
+        gain = LEVELS[class_] + rng.uniform(-2, 2) - rms
         begin = int(start * SAMPLE_RATE)
         wave = wave[: samples - begin]
-        stem = stems["sfx" if kind == "background" else kind]
+        stem = stems["sfx" if class_ == "background" else class_]
         stem[begin : begin + len(wave)] += wave * 10 ** (gain / 20)
         ending = (begin + len(wave)) / SAMPLE_RATE
-        values = (source, kind, begin / SAMPLE_RATE, ending, 0, len(wave))
+        values = (source, class_, begin / SAMPLE_RATE, ending, 0, len(wave))
         rows.append(dict(zip(COLUMNS, (*values, gain, label), strict=True)))
     mix = sum(stems.values())
     scale = 10 ** (rng.uniform(-29, -25) / 20) / np.sqrt(np.mean(mix**2))

@@ -157,11 +157,11 @@ def _drawn(plans, settings):
             drawn[name] = values, *settings["cut"][name]
     else:
         spread = law["class_spread"]
-        for kind in ("speech", "effects", "background", "music", "noise"):
-            levels = [plan["scene"]["levels"].get(kind) for plan in plans]
+        for class_ in ("speech", "effects", "background", "music", "noise"):
+            levels = [plan["scene"]["levels"].get(class_) for plan in plans]
             levels = [level for level in levels if level is not None]
-            middle = law[f"{kind}_level"]
-            drawn[kind] = levels, middle - spread, middle + spread
+            middle = law[f"{class_}_level"]
+            drawn[class_] = levels, middle - spread, middle + spread
     return {n: found for n, found in drawn.items() if len(found[0])}
 
 

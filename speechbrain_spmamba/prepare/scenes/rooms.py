@@ -196,8 +196,8 @@ def draw_room(rng, law, sources):
         for a in angles
     ]
     placed = []
-    for kind in sources:
-        heights = law.talker_height if kind == "speech" else law.other_height
+    for class_ in sources:
+        heights = law.talker_height if class_ == "speech" else law.other_height
         placed.append(_place(rng, law, size, centre, heights, placed))
     return Room(
         size=_millimetres(size),

@@ -232,12 +232,12 @@ def draw_scene(pools, law, seed, split, number):
             "talkers a mixture need at least as many; add subsets"
         )
     rng = generator(seed, split, number)
-    levels, tracks, kinds = {}, [], []
+    levels, tracks, classes = {}, [], []
 
-    def add(name, group, level, events, kind, in_room=True):
-        source = len(kinds) if in_room else None
-        kinds.extend([kind] * in_room)
-        spread = 0.0 if kind == "noise" else law.event_spread
+    def add(name, group, level, events, class_, in_room=True):
+        source = len(classes) if in_room else None
+        classes.extend([class_] * in_room)
+        spread = 0.0 if class_ == "noise" else law.event_spread
         around = _around(rng, level, spread, len(events))
         events = tuple(
             replace(event, level=loud)
@@ -245,11 +245,11 @@ def draw_scene(pools, law, seed, split, number):
         )
         tracks.append(Track(name, group, float(level), source, events))
 
-    def draw_level(kind):
-        middle = getattr(law, f"{kind}_level")
+    def draw_level(class_):
+        middle = getattr(law, f"{class_}_level")
         spread = law.class_spread
-        levels[kind] = float(rng.uniform(middle - spread, middle + spread))
-        return levels[kind]
+        levels[class_] = float(rng.uniform(middle - spread, middle + spread))
+        return levels[class_]
 
     names = list(pools.speech)
     chosen = rng.choice(len(names), size=law.num_spks, replace=False)
@@ -260,20 +260,20 @@ def draw_scene(pools, law, seed, split, number):
         reader = names[choice]
         events = lay_speech(rng, law, pools.speech[reader])
         add(f"s{index + 1}", reader, level, events, "speech")
-    for kind, clips in (
+    for class_, clips in (
         ("effects", pools.effects),
         ("background", pools.background or pools.effects),
         ("music", pools.music),
     ):
-        events = lay_parts(rng, law, kind, clips)
+        events = lay_parts(rng, law, class_, clips)
         if events:
-            add(kind, "", draw_level(kind), events, kind)
+            add(class_, "", draw_level(class_), events, class_)
     events = lay_noise(rng, law, pools.noise)
     if events:
         in_room = law.noise_in_room or law.room.num_mics > 1
         add("ambience", "", draw_level("noise"), events, "noise", in_room)
 
-    room = draw_room(rng, law.room, kinds)
+    room = draw_room(rng, law.room, classes)
     return Scene(seed, split, number, law.seconds, levels, tuple(tracks), room)
 
 

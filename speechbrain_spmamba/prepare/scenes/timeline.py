@@ -93,12 +93,12 @@ def lay_speech(rng, law, utterances):
     return events
 
 
-def lay_parts(rng, law, kind, clips):
+def lay_parts(rng, law, class_, clips):
     """Parts of effects or of music, one after another.
 
     Arguments
     ---------
-    kind : str
+    class_ : str
         ``effects``, ``background`` or ``music``, which begins anywhere in
         its clip.
     clips : list of Clip
@@ -110,11 +110,11 @@ def lay_parts(rng, law, kind, clips):
         Perhaps none.
     """
     events, end = [], 0.0
-    count = _draw_count(rng, getattr(law, f"{kind}_count"))
+    count = _draw_count(rng, getattr(law, f"{class_}_count"))
     if not clips:
         return events
     indices = rng.integers(len(clips), size=count).tolist()
-    fade = law.music_fade if kind == "music" else law.effects_fade
+    fade = law.music_fade if class_ == "music" else law.effects_fade
     for index in dict.fromkeys(indices):
         clip = clips[index]
         left = law.seconds - math.ceil(end)
@@ -131,7 +131,7 @@ def lay_parts(rng, law, kind, clips):
         if not frames:
             continue
         rest = clip.frames - frames
-        anywhere = kind == "music" or clip.seconds > law.longest_effect
+        anywhere = class_ == "music" or clip.seconds > law.longest_effect
         start = int(rng.integers(rest + 1)) if anywhere else 0
         ramp = min(fade, part / 2)
         fades = ramp if start else 0.0, ramp if start < rest else 0.0

@@ -44,7 +44,7 @@ def prepare(
     sample_rate=None,
     jobs=1,
 ):
-    """Writes one manifest a split.
+    """Writes the manifests of a folder of mixtures, or of a CSV file.
 
     Arguments
     ---------

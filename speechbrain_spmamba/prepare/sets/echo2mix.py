@@ -76,7 +76,7 @@ def prepare(
     jobs=1,
     scheduler=None,
 ):
-    """Makes mixtures and one manifest a split; returns at once when done.
+    """Makes reverberant scenes and their manifests; at once when done.
 
     May be interrupted anywhere: the next call completes what is missing.
 

@@ -52,7 +52,7 @@ def prepare(
     jobs=1,
     scheduler=None,
 ):
-    """Reads a finished folder or makes the mixtures; one manifest a split.
+    """Reads or makes Libri2Mix or Libri3Mix; one manifest a split.
 
     Arguments
     ---------

@@ -54,7 +54,7 @@ def prepare(
     seed=0,
     jobs=1,
 ):
-    """Makes mixtures and one manifest a split; returns at once when done.
+    """Makes talkers in noise and their manifests; at once when done.
 
     Arguments
     ---------

@@ -5,8 +5,8 @@ import re
 
 from speechbrain_spmamba.errors import did_you_mean
 
-# Of what kind options are that have no default, or none of that kind.
-KINDS = {"splits": {"test": "tt"}, "sample_rate": 8000, "num_spks": 2}
+# Examples for options whose default, if any, does not tell their type.
+EXAMPLES = {"splits": {"test": "tt"}, "sample_rate": 8000, "num_spks": 2}
 # Option -> the smallest and the largest whole number.
 WHOLE = {
     "sample_rate": (1_000, 1_000_000),
@@ -154,11 +154,11 @@ def split_places(splits, default, several=False):
     ValueError: splits is ['test']; expected {test: NAME} or the like
     """
     splits = default if splits is None else splits
-    kinds = (str, list, tuple) if several else str
+    types = (str, list, tuple) if several else str
     if (
         not isinstance(splits, dict)
         or not splits
-        or not all(isinstance(place, kinds) for place in splits.values())
+        or not all(isinstance(place, types) for place in splits.values())
     ):
         raise ValueError(
             f"splits is {splits!r}; expected {{test: NAME}} or the like"

@@ -41,7 +41,7 @@ def prepare(
     sample_rate=16000,
     jobs=1,
 ):
-    """Writes one manifest a split.
+    """Writes the manifests of a set as it was released, one a split.
 
     Arguments
     ---------

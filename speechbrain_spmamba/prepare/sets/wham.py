@@ -31,7 +31,7 @@ def prepare(
     version="min",
     jobs=1,
 ):
-    """Writes one manifest a split.
+    """Writes the manifests of WHAM! or WHAMR!, one a split.
 
     Arguments
     ---------

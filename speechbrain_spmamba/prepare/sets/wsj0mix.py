@@ -27,7 +27,7 @@ def prepare(
     version="min",
     jobs=1,
 ):
-    """Writes one manifest a split.
+    """Writes the manifests of WSJ0-2mix or WSJ0-3mix, one a split.
 
     Arguments
     ---------

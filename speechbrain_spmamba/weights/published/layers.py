@@ -41,7 +41,7 @@ def move_flat_norm(weights, theirs, ours):
 
 
 def move_conv_norm(weights, theirs, ours, act=False, norm=GAMMA_BETA):
-    """One ``nnet.time_domain.ConvNorm``; with ``act``, it ends in a PReLU."""
+    """One ``nnet.multiscale.ConvNorm``; with ``act``, it ends in a PReLU."""
     weights.move(f"{theirs}.conv", f"{ours}.conv")
     weights.move(f"{theirs}.norm", f"{ours}.norm", norm)
     if act:
