@@ -26,9 +26,7 @@ GROWTH = (1.0, 4.0, 15.0, 60.0)
 RUNS = ("forward", "step")
 
 
-def count_model(
-    source, seconds=1.0, num_spks=None, lengths=GROWTH, trust=False
-):
+def count_model(source, seconds=1.0, num_spks=None, trust=False):
     """Everything about a model that needs no time to be measured.
 
     Arguments
@@ -37,8 +35,6 @@ def count_model(
         See ``cost.complexity.load``.
     seconds : float
         Length of the recording that the main figures are for.
-    lengths : tuple
-        Lengths over which growth is counted.
 
     Returns
     -------
@@ -50,7 +46,7 @@ def count_model(
     found = count(model, seconds)
     total = [
         count(model, length, computed=False)["macs"] * length
-        for length in lengths
+        for length in GROWTH
     ]
     row = SYSTEMS.get(source)
     printed = row and row.table_1
@@ -63,9 +59,9 @@ def count_model(
             "macs": round(printed[1] * 1e9),
         },
         "growth": {
-            "lengths": list(lengths),
+            "lengths": list(GROWTH),
             "macs": [round(macs) for macs in total],
-            "exponent": growth(lengths, total),
+            "exponent": growth(GROWTH, total),
         },
     }
 

@@ -25,6 +25,8 @@ import torch.nn.functional as F
 from speechbrain_spmamba.nnet.waveform import valid_mask
 from speechbrain_spmamba.ops import selective_scan
 
+DT_MIN, DT_MAX, DT_FLOOR = 1e-3, 0.1, 1e-4  # step sizes that are drawn
+
 
 class Mamba(nn.Module):
     """Selective state-space layer.
@@ -80,28 +82,19 @@ class Mamba(nn.Module):
         self.reset_state_parameters()
 
     @torch.no_grad()
-    def reset_state_parameters(self, dt_min=1e-3, dt_max=0.1, dt_floor=1e-4):
+    def reset_state_parameters(self):
         """Draws what makes a Mamba remember: step sizes, decays, skip.
 
-        After it, softplus(dt_proj.bias) is log-uniform in [dt_min, dt_max],
+        After it, softplus(dt_proj.bias) is log-uniform in [DT_MIN, DT_MAX],
         A = -(1 ... d_state) in every channel and D = 1 (arXiv 2312.00752,
         section 3.6). The marks tell optimisers and initialisers to leave
         these parameters alone, as the official code does.
-
-        Arguments
-        ---------
-        dt_min : float
-            Smallest step size drawn.
-        dt_max : float
-            Largest step size drawn.
-        dt_floor : float
-            Step sizes are raised to this.
         """
         bound = self.dt_rank**-0.5
         nn.init.uniform_(self.dt_proj.weight, -bound, bound)
-        low, high = math.log(dt_min), math.log(dt_max)
+        low, high = math.log(DT_MIN), math.log(DT_MAX)
         dt = torch.rand_like(self.dt_proj.bias) * (high - low) + low
-        dt = dt.exp().clamp_min(dt_floor)
+        dt = dt.exp().clamp_min(DT_FLOOR)
         # softplus(y) = x  <=>  y = x + log(1 - exp(-x))
         self.dt_proj.bias.copy_(dt + torch.log(-torch.expm1(-dt)))
         self.A_log.copy_(torch.arange(1.0, self.d_state + 1).log())

@@ -51,15 +51,13 @@ def folder_list(folders, key="folder"):
     return list(unique.values())
 
 
-def one_folder(folder, key="folder"):
+def one_folder(folder):
     """A folder where a list of them has no meaning.
 
     Arguments
     ---------
     folder : str or Path
         As users give it.
-    key : str
-        What is set, for the message.
 
     Returns
     -------
@@ -78,9 +76,9 @@ def one_folder(folder, key="folder"):
         ...
     ValueError: folder is ['a', 'b']; give one folder
     """
-    some = folder_list(folder, key)
+    some = folder_list(folder)
     if len(some) != 1:
-        raise ValueError(f"{key} is {folder!r}; give one folder")
+        raise ValueError(f"folder is {folder!r}; give one folder")
     return some[0].absolute()
 
 
