@@ -1,12 +1,17 @@
 """A mistake is one line with a way on; a fault is all that is known of it."""
 
+import ast
 import errno
 import os
+from pathlib import Path
 
 import pytest
 import torch
 
+from speechbrain_spmamba import errors
 from speechbrain_spmamba.errors import explain, one_line_errors
+
+PACKAGE = Path(errors.__file__).parent
 
 WORKER = "DataLoader worker (pid 7) is killed by signal: Killed. "
 GPU = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ..."
@@ -90,3 +95,20 @@ def test_an_exit_status_stays_what_it_is(code):
 )
 def test_a_fault_is_not_taken_for_a_mistake(error):
     assert explain(error) is None
+
+
+def test_messages_begin_small_and_end_without_a_stop():
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Raise) or not node.exc:
+                continue
+            text = getattr(node.exc, "args", [None])[:1] or [None]
+            parts = getattr(text[0], "values", text)  # of an f-string
+            words = [getattr(part, "value", "") for part in parts]
+            first, last = words[0], words[-1]
+            capital = isinstance(first, str) and first[:1].isupper()
+            stop = isinstance(last, str) and last[-1:] == "." != last[-2:-1]
+            if stop or (capital and first[1:2].islower()):
+                found.append(f"{path.name}:{node.lineno}")
+    assert found == []

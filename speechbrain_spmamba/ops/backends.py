@@ -105,13 +105,13 @@ def choose_backend(backend, u, A):
     if backend not in BACKENDS:
         known = ", ".join(["auto", *BACKENDS])
         raise ValueError(
-            f"Unknown scan backend {backend!r}; expected one of: {known}."
+            f"unknown scan backend {backend!r}; expected one of: {known}"
         )
     reason = BACKENDS[backend].why_not(u, A)
     if reason:
         raise ValueError(
-            f"Scan backend {backend!r} cannot run: {reason}; use 'auto' or "
-            f"see available_backends()."
+            f"scan backend {backend!r} cannot run: {reason}; use 'auto' or "
+            "see available_backends()"
         )
     return backend
 

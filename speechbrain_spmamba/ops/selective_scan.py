@@ -112,14 +112,14 @@ def _check(u, delta, A, B, C, D, z, delta_bias):
     if u.dim() != 3:
         raise ValueError(
             f"u has shape {list(u.shape)}, expected [B, L, D]: batch, time, "
-            f"channels; transpose channels-first input."
+            "channels; transpose channels-first input"
         )
     _check_tensor("A", A, u)
     batch, length, channels = u.shape
     if A.dim() != 2 or A.shape[0] != channels:
         raise ValueError(
             f"A has shape {list(A.shape)}, expected [D, N] with D = {channels}"
-            f" as in u {list(u.shape)}; pass -exp(A_log)."
+            f" as in u {list(u.shape)}; pass -exp(A_log)"
         )
     states = A.shape[1]
     for name, tensor, axes, shape in (
@@ -137,7 +137,7 @@ def _check(u, delta, A, B, C, D, z, delta_bias):
             raise ValueError(
                 f"{name} has shape {list(tensor.shape)}, expected {axes} = "
                 f"{shape} from u {list(u.shape)} and A {list(A.shape)}; all "
-                f"sequences are channels-last."
+                "sequences are channels-last"
             )
 
 
@@ -145,15 +145,15 @@ def _check_tensor(name, tensor, u):
     """Raises ValueError unless ``tensor`` is a real tensor on u's device."""
     if not isinstance(tensor, torch.Tensor):
         raise ValueError(
-            f"{name} is {type(tensor).__name__}, expected a torch.Tensor."
+            f"{name} is {type(tensor).__name__}, expected a torch.Tensor"
         )
     if not tensor.is_floating_point():
         raise ValueError(
             f"{name} has dtype {tensor.dtype}, expected a real floating point "
-            f"dtype; convert it with .float()."
+            "dtype; convert it with .float()"
         )
     if tensor.device != u.device:
         raise ValueError(
             f"{name} is on {tensor.device}, expected {u.device} as u; move it "
-            f"with .to(u.device)."
+            "with .to(u.device)"
         )

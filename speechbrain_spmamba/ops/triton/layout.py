@@ -114,7 +114,7 @@ def refuse_float64(**tensors):
         if getattr(tensor, "dtype", None) == torch.float64:
             raise ValueError(
                 f"triton has no float64 kernel here and {name} is float64; "
-                f"use the backend 'torch'."
+                "use the backend 'torch'"
             )
 
 

@@ -54,7 +54,7 @@ def make_reader(seed, split, number, contrast=0.0):
 
     Returns
     -------
-    reader : Reader
+    Reader
 
     Example
     -------
@@ -75,7 +75,7 @@ def utterance_path(reader, number):
 
     Returns
     -------
-    path : pathlib.Path
+    Path
         Relative, with the suffix ``.flac``.
 
     Example

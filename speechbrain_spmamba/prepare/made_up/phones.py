@@ -141,7 +141,7 @@ def _draw_syllable(voice, rng):
 
 
 def write_script(voice, rng, seconds):
-    """Fill a time with phrases and pauses.
+    """Fills a time with phrases and pauses.
 
     Arguments
     ---------
@@ -152,7 +152,7 @@ def write_script(voice, rng, seconds):
 
     Returns
     -------
-    script : Script
+    Script
         A little longer than ``seconds``, with at least one word.
 
     Example

@@ -26,7 +26,7 @@ TALKERS = 6  # of a babble: enough that none stands out
 
 
 def _unit(wave):
-    """Scale to an RMS of one."""
+    """Scales to an RMS of one."""
     return wave / (np.sqrt(np.mean(wave**2)) + 1e-12)
 
 
@@ -113,11 +113,11 @@ class Place(NamedTuple):
 
 
 def draw_place(rng):
-    """Draw a place to record noise in.
+    """Draws a place to record noise in.
 
     Returns
     -------
-    place : Place
+    Place
 
     Example
     -------
@@ -136,7 +136,7 @@ def draw_place(rng):
 
 
 def ambience(place, rng, seconds):
-    """Record a place with two microphones.
+    """Records a place with two microphones.
 
     Arguments
     ---------
@@ -145,7 +145,7 @@ def ambience(place, rng, seconds):
 
     Returns
     -------
-    wave : numpy.ndarray
+    numpy.ndarray
         ``[T, 2]``; the channels are correlated and not equal.
 
     Example
@@ -175,7 +175,7 @@ def ambience(place, rng, seconds):
 
 
 def _fade(wave, sample_rate, seconds=0.005):
-    """Fade both ends in place, so that no clip begins with a click."""
+    """Fades both ends in place, so that no clip begins with a click."""
     length = min(round(seconds * sample_rate), len(wave) // 2)
     ramp = np.linspace(0.0, 1.0, length, endpoint=False)
     wave[:length] *= ramp

@@ -1,4 +1,4 @@
-"""Write small LibriSpeech-, WHAM!- and DnR-shaped corpora without a download.
+"""Writes small LibriSpeech-, WHAM!- and DnR-shaped corpora without a download.
 
 For a first run and for continuous integration: the folders, file formats,
 names and metadata are those of the real corpora, the sounds are made up (see
@@ -8,9 +8,9 @@ names and metadata are those of the real corpora, the sounds are made up (see
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from scipy.io import wavfile
 
+from speechbrain_spmamba.audio import write_audio
 from speechbrain_spmamba.files.text import read_json
 from speechbrain_spmamba.files.writing import (
     replacing,
@@ -30,7 +30,7 @@ from speechbrain_spmamba.prepare.made_up.items import (
 from speechbrain_spmamba.prepare.made_up.voices import SAMPLE_RATE, SHORTEST
 from speechbrain_spmamba.prepare.sets import mixtures
 
-STAMP = "synthetic.json"
+ARGUMENTS_FILE = "synthetic.json"
 FORMAT = 1  # raise it when the same arguments give other files
 CORPORA = ("LibriSpeech", "wham_noise", "dnr_v2")
 SPEAKERS_HEADER = """\
@@ -52,7 +52,7 @@ def make_corpora(
     dnr_seconds=(4.0, 6.0),
     contrast=0.0,
 ):
-    """Write the three corpora, or nothing if they are there already.
+    """Writes the three corpora, or nothing if they are there already.
 
     Makes ``LibriSpeech``, ``wham_noise`` and ``dnr_v2`` in the output folder.
     The same arguments give the same bytes. After an interruption the next
@@ -85,7 +85,7 @@ def make_corpora(
 
     Returns
     -------
-    counts : dict
+    dict
         ``readers``, ``utterances``, ``noise_files`` and ``dnr_items``,
         summed over the splits.
 
@@ -112,16 +112,16 @@ def make_corpora(
         "contrast": float(contrast),
     }
     if not 0 <= contrast <= 1:
-        raise ValueError(f"contrast is {contrast}; give a number from 0 to 1.")
+        raise ValueError(f"contrast is {contrast}; give a number from 0 to 1")
     if not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed is {seed!r}; give a whole number, 0 or more.")
+        raise ValueError(f"seed is {seed!r}; give a whole number, 0 or more")
     folder = Path(output_folder)
     if not _is_finished(folder, arguments):
-        _write_stamp(folder, arguments, finished=False)
+        _keep_arguments(folder, arguments, finished=False)
         _write_librispeech(folder / CORPORA[0], arguments)
         _write_wham(folder / CORPORA[1], arguments)
         _write_dnr(folder / CORPORA[2], arguments)
-        _write_stamp(folder, arguments, finished=True)
+        _keep_arguments(folder, arguments, finished=True)
     readers, each = arguments["readers"], arguments["utterances_per_reader"]
     return {
         "readers": sum(readers),
@@ -145,7 +145,7 @@ def prepare(corpora_folder, corpora, **settings):
 
     Returns
     -------
-    manifests : dict
+    dict
         Split name -> path of its manifest.
     """
     make_corpora(corpora_folder, **corpora)
@@ -163,7 +163,7 @@ def _counts(name, values):
     if len(values) != 3 or any(not isinstance(n, int) or n < 0 for n in values):
         raise ValueError(
             f"{name} is {values}; give three whole numbers, none negative: "
-            "for train, valid and test."
+            "for train, valid and test"
         )
     return values
 
@@ -174,20 +174,20 @@ def _bounds(name, values):
     if len(values) != 2 or not SHORTEST <= values[0] <= values[1] < np.inf:
         raise ValueError(
             f"{name} is {values}; give the shortest and the longest length in "
-            f"seconds, {SHORTEST} or more."
+            f"seconds, {SHORTEST} or more"
         )
     return values
 
 
 def _is_finished(folder, arguments):
     """Whether these corpora are complete; raises if they are others."""
-    path = folder / STAMP
+    path = folder / ARGUMENTS_FILE
     if not path.exists():
         for name in CORPORA:
             if (folder / name).exists():
                 raise ValueError(
                     f"{folder / name} exists and {path} does not, so it was "
-                    "not made here: give another output folder."
+                    "not made here; give another output folder"
                 )
         return False
     asked = {"format": FORMAT, **arguments}
@@ -196,8 +196,8 @@ def _is_finished(folder, arguments):
         finished = found.pop("finished")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"{path} is not a stamp of made-up corpora ({error}): delete the "
-            "folder or give another one."
+            f"{path} does not tell what these corpora were made with "
+            f"({error}); delete the folder or give another one"
         ) from error
     if found != asked:
         names = [n for n in asked if found.get(n) != asked[n]] or list(found)
@@ -206,27 +206,18 @@ def _is_finished(folder, arguments):
             + ", ".join(f"{n}={found.get(n)}" for n in names)
             + " and is asked for with "
             + ", ".join(f"{n}={asked.get(n)}" for n in names)
-            + ": delete the folder or give another one."
+            + ": delete the folder or give another one"
         )
     return finished
 
 
-def _write_stamp(folder, arguments, finished):
-    stamp = {"format": FORMAT, **arguments, "finished": finished}
-    write_json(folder / STAMP, stamp)
-
-
-def _write_audio(path, wave, sample_rate):
-    """Write 16 bits, as FLAC or WAV by the suffix; clips beyond one."""
-    format = path.suffix[1:].upper()
-    with replacing(path) as temporary:
-        soundfile.write(
-            temporary, wave, sample_rate, subtype="PCM_16", format=format
-        )
+def _keep_arguments(folder, arguments, finished):
+    content = {"format": FORMAT, **arguments, "finished": finished}
+    write_json(folder / ARGUMENTS_FILE, content)
 
 
 def _write_float(path, wave, sample_rate):
-    """Write float32 WAV.
+    """Writes float32 WAV.
 
     libsndfile would note the time of writing in the file (its PEAK chunk),
     and the same arguments would not give the same bytes.
@@ -250,12 +241,12 @@ def _write_librispeech(folder, arguments):
 
 
 def _write_reader(folder, seed, reader, count, arguments):
-    """Write one reader's chapters; returns their length in minutes."""
+    """Writes one reader's chapters; returns their length in minutes."""
     seconds, samples, chapters = arguments["utterance_seconds"], 0, {}
     for number in range(count):
         wave, words = make_utterance(seed, reader, number, seconds)
         path = folder / utterance_path(reader, number)
-        _write_audio(path, wave, SAMPLE_RATE)
+        write_audio(path, wave, SAMPLE_RATE, "PCM_16")
         line = f"{path.stem} {' '.join(words)}\n"
         chapters.setdefault(path.parent, []).append(line)
         samples += len(wave)
@@ -273,7 +264,7 @@ def _write_wham(folder, arguments):
                 arguments["seed"], split, number, arguments["noise_seconds"]
             )
             path = folder / SPLITS[split] / row["utterance_id"]
-            _write_audio(path, wave, SAMPLE_RATE)
+            write_audio(path, wave, SAMPLE_RATE, "PCM_16")
             rows.append(row)
         name = f"noise_meta_{SPLITS[split]}.csv"
         write_csv(folder / "metadata" / name, rows, WHAM_COLUMNS)

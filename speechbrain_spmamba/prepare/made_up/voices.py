@@ -89,7 +89,7 @@ class Voice:
 
 
 def draw_voice(rng, sex=None, contrast=0.0):
-    """Draw the constants of one talker.
+    """Draws the constants of one talker.
 
     Arguments
     ---------
@@ -101,7 +101,7 @@ def draw_voice(rng, sex=None, contrast=0.0):
 
     Returns
     -------
-    voice : Voice
+    Voice
 
     Example
     -------
@@ -112,7 +112,7 @@ def draw_voice(rng, sex=None, contrast=0.0):
     if sex is None:
         sex = "FM"[rng.integers(2)]
     if sex not in ("F", "M"):
-        raise ValueError(f'sex is {sex!r}; give "F", "M" or None.')
+        raise ValueError(f'sex is {sex!r}; give "F", "M" or None')
     plain, extreme = RANGES[sex]
     pitch, tract, source = np.add(
         np.multiply(1 - contrast, plain), np.multiply(contrast, extreme)
@@ -158,7 +158,7 @@ def _melody(voice, rng, script, times):
 
 
 def _smooth(track, seconds):
-    """Average ``[T]`` or ``[T, N]`` over a Hann window, ends held."""
+    """Averages ``[T]`` or ``[T, N]`` over a Hann window, ends held."""
     half = max(int(seconds * TRACK_RATE / 2), 1)
     window = np.hanning(2 * half + 3)[1:-1]
     window /= window.sum()
@@ -249,7 +249,7 @@ def _overlap_add(spectra):
 
 
 def speak(voice, rng, seconds):
-    """Say something.
+    """Says something.
 
     Arguments
     ---------
@@ -269,7 +269,7 @@ def speak(voice, rng, seconds):
     Raises
     ------
     ValueError
-        If less than 1 s is asked for.
+        Less than 1 s is asked for.
 
     Example
     -------
@@ -280,8 +280,8 @@ def speak(voice, rng, seconds):
     """
     if seconds < SHORTEST:
         raise ValueError(
-            f"An utterance of {seconds} s is too short: ask for at least "
-            f"{SHORTEST} s."
+            f"an utterance of {seconds} s is too short; ask for at least "
+            f"{SHORTEST} s"
         )
     samples = round(seconds * SAMPLE_RATE)
     script = write_script(voice, rng, seconds)

@@ -103,7 +103,7 @@ def prepare(
     unknown = [x for x in sum(splits.values(), []) if x not in list(SUBSETS)]
     if unknown:
         raise ValueError(
-            f"LibriMix has no split {unknown[0]}; it has {', '.join(SUBSETS)}"
+            f"in LibriMix is no split {unknown[0]}; it has {', '.join(SUBSETS)}"
         )
     parts = name_parts(
         f"mix_{mixture}",

@@ -14,7 +14,10 @@ from speechbrain_spmamba.prepare.made_up.items import (
     make_reader,
     make_utterance,
 )
-from speechbrain_spmamba.prepare.made_up.synthetic import STAMP, make_corpora
+from speechbrain_spmamba.prepare.made_up.synthetic import (
+    ARGUMENTS_FILE,
+    make_corpora,
+)
 
 TINY = {
     "readers": (2, 1, 1),
@@ -268,7 +271,7 @@ def test_interruption_leaves_no_half_file(corpora, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         make_corpora(folder, **TINY)
     whole, left = contents(corpora), contents(folder)
-    assert not json.loads(left.pop(STAMP))["finished"]
+    assert not json.loads(left.pop(ARGUMENTS_FILE))["finished"]
     assert len(left) >= 5
     assert left.items() <= whole.items()
 
@@ -297,9 +300,9 @@ def test_corpora_from_elsewhere_are_not_touched(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null"])
-def test_a_broken_stamp_is_named(tmp_path, text):
-    (tmp_path / STAMP).write_text(text)
-    with pytest.raises(ValueError, match=STAMP):
+def test_a_broken_file_of_arguments_is_named(tmp_path, text):
+    (tmp_path / ARGUMENTS_FILE).write_text(text)
+    with pytest.raises(ValueError, match=ARGUMENTS_FILE):
         make_corpora(tmp_path, **TINY)
 
 
