@@ -3,6 +3,7 @@
 A system has one colour and one marker in all figures, see ``models.systems``.
 """
 
+from speechbrain_spmamba.files.figures import new_figure
 from speechbrain_spmamba.models.systems import SYSTEMS
 
 GREY = "#555555"
@@ -64,7 +65,7 @@ def draw_curves(histories):
     matplotlib.figure.Figure
         The figure.
     """
-    figure = _new_figure((9.6, 4.2))
+    figure = new_figure((9.6, 4.2))
     panels = (("train_snr", "training SNR, dB"),
               ("valid_si_snri", "validation SI-SNRi, dB"))  # fmt: skip
     axes = figure.subplots(1, 2)
@@ -110,7 +111,7 @@ def draw_costs(systems):
     }
     if not systems:
         return None
-    figure = _new_figure((9.6, 4.6))
+    figure = new_figure((9.6, 4.6))
     axes = figure.subplots(1, 2, sharey=True)
     for axis, (key, label, unit) in zip(axes, panels, strict=True):
         axis.set_xscale("log")
@@ -135,17 +136,6 @@ def draw_costs(systems):
         _number_decades(axis.xaxis, max(costs) / min(costs))
         axis.margins(x=0.1, y=0.08)
     _name_systems(figure, axes[0])
-    return figure
-
-
-def _new_figure(size):
-    """A figure without a window."""
-    # Not at import: figures need a second that most uses do not have.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
     return figure
 
 

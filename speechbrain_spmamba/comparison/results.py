@@ -19,9 +19,9 @@ from pathlib import Path
 from speechbrain_spmamba.comparison.figures import draw_costs, draw_curves
 from speechbrain_spmamba.comparison.one_system import read_noted
 from speechbrain_spmamba.comparison.results_page import results_page
+from speechbrain_spmamba.files.figures import write_figure
 from speechbrain_spmamba.files.text import read_csv
 from speechbrain_spmamba.files.writing import (
-    replacing,
     write_csv,
     write_json,
     write_text,
@@ -81,8 +81,7 @@ def write_report(folder):
         if not figure:
             (folder / name).unlink(missing_ok=True)
             continue
-        with replacing(folder / name) as temporary:
-            figure.savefig(temporary, format="png", dpi=130)
+        write_figure(folder / name, figure, dpi=130)
     drawn = [name for name, figure in figures.items() if figure]
     write_text(folder / "report.md", results_page(report, drawn))
     return report

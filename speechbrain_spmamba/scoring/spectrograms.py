@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from speechbrain_spmamba.audio import decibels
-from speechbrain_spmamba.files.writing import replacing
+from speechbrain_spmamba.files.figures import new_figure, write_figure
 
 FRAME = 0.05  # seconds, about; the next power of two in samples
 COLUMNS = 1200  # at most
@@ -105,13 +105,9 @@ def draw_powers(path, powers, seconds, sample_rate, band=None, speaking=None):
         Title -> bool array ``[n]``, evenly over the length: a bar under the
         spectrogram is dark where it is true.
     """
-    # Not at import: figures need a second that most uses do not have.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(9, 1.7 * len(powers)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((9, 1.7 * len(powers)))
     axes = figure.subplots(len(powers), 1, sharex=True, squeeze=False)[:, 0]
     top = max(float(power.max()) for power in powers.values()) or 1.0
     band = (band or sample_rate / 2) / 1000
@@ -133,8 +129,7 @@ def draw_powers(path, powers, seconds, sample_rate, band=None, speaking=None):
         axis.set_yticks([tick for tick in ticks if tick <= band])
         axis.set_title(title, loc="left", fontsize=9)
     axes[-1].set_xlabel("seconds")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
+    write_figure(path, figure, dpi=110)
 
 
 def _draw_bar(axis, speaking, extent):

@@ -51,9 +51,8 @@ def load_settings(argv):
         not there, or objects that cannot be built.
     """
     # Said once at import, of figures that nothing here draws with it.
-    logging.getLogger("speechbrain.utils.train_logger").addFilter(
-        lambda record: "torchvision" not in record.getMessage()
-    )
+    logger = logging.getLogger("speechbrain.utils.train_logger")
+    logger.addFilter(_is_worth_saying)
     hparams_file, run_opts, overrides = read_command_line(argv)
     path = Path(hparams_file)
     text = read_experiment(path)
@@ -85,3 +84,7 @@ def load_settings(argv):
             f"{WEIGHTS_FILE}; make one with `spmamba export RESULTS OUT`"
         )
     return hparams_file, hparams, run_opts, overrides
+
+
+def _is_worth_saying(record):
+    return "torchvision" not in record.getMessage()

@@ -28,9 +28,9 @@ from speechbrain_spmamba.weights.published.checkpoint import (
 from speechbrain_spmamba.weights.published.network import (
     convertible,
     find_arguments,
+    find_choices,
     find_layout,
     find_network,
-    find_words,
 )
 from speechbrain_spmamba.weights.published.renaming import PublishedWeights
 from speechbrain_spmamba.weights.state_dict import (
@@ -196,7 +196,7 @@ def _arguments(system, weights, settings, options):
     given, notes = {}, []
     for tree in settings:
         given.update(find_arguments(tree, names))
-        given.update(find_words(tree, getattr(layout, "WORDS", {})))
+        given.update(find_choices(tree, getattr(layout, "CHOICES", {})))
     given.update(options)
     for key in [key for key in given if key in known]:
         try:

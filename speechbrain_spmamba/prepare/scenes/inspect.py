@@ -7,13 +7,11 @@ import json
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from scipy.stats import kstest
 
 from speechbrain_spmamba.audio import read_audio
+from speechbrain_spmamba.files.figures import new_figure, write_figure
 from speechbrain_spmamba.files.text import read_text
-from speechbrain_spmamba.files.writing import replacing
 from speechbrain_spmamba.prepare.provenance import read_provenance
 from speechbrain_spmamba.prepare.scenes.acoustics import measure_rt60
 from speechbrain_spmamba.prepare.scenes.loudness import loudness
@@ -81,9 +79,7 @@ def inspect(folder, output=None, heard=8):
     for split, values in found.items():
         _print(split, values)
     output = Path(output or folder / "inspect.png")
-    figure = _draw(folder, plans, settings)
-    with replacing(output) as temporary:
-        figure.savefig(temporary, format=output.suffix[1:] or "png", dpi=110)
+    write_figure(output, _draw(folder, plans, settings), dpi=110)
     print(f"figure: {output}")
     return found
 
@@ -219,8 +215,7 @@ def _draw(folder, plans, settings):
     """Timeline and spectrogram of one mixture; histograms of all."""
     split = next(iter(plans))
     plan = plans[split][0]
-    figure = Figure(figsize=(11, 9), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((11, 9))
     rows = figure.subfigures(2, 1, height_ratios=(3, 2))
     timeline, picture = rows[0].subplots(2, 1, sharex=True)
     _draw_timeline(timeline, plan)

@@ -8,7 +8,7 @@ SIGNATURE       how the name of some weight begins in every such file, and in
                 files of no other layout
 NAMES           arguments that the published code calls otherwise, and others
                 that measure asks for
-WORDS           settings that are no numbers, where there are such: what they
+CHOICES         settings that are no numbers, where there are such: what they
                 may be, and what that is among our arguments
 OTHER_NETWORKS  classes of other networks with the same names, if there are
 

@@ -13,7 +13,7 @@ NAMES = {
     "in_chan": "in_chan",
     "out_chan": "out_chan",
 }
-WORDS = {
+CHOICES = {
     "fb_name": {"FreeFB": {}, "free": {}},
     "encoder_activation": {"None": {}, "linear": {}},
     "norm_type": {"gLN": {}},

@@ -18,7 +18,7 @@ NAMES = {
     "n_blocks": "n_layers",
     "n_repeats": "n_stacks",
 }
-WORDS = {**asteroid.WORDS, "causal": {"False": {}}}
+CHOICES = {**asteroid.CHOICES, "causal": {"False": {}}}
 # Published name, ours, and what their tensors are called.
 BLOCK = [
     ("shared_block.0", "expand", SAME),

@@ -12,7 +12,7 @@ NAMES = {
     "X": "n_layers",
     "R": "n_stacks",
 }
-WORDS = {
+CHOICES = {
     "activate": {
         "relu": {"mask_act": "relu"},
         "sigmoid": {"mask_act": "sigmoid"},

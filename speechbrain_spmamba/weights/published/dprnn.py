@@ -14,7 +14,7 @@ NAMES = {
     "num_layers": "num_blocks",
     "K": "chunk_size",
 }
-WORDS = {"rnn_type": {"LSTM": {}}}
+CHOICES = {"rnn_type": {"LSTM": {}}}
 BACKWARD = f"{SIGNATURE}weight_hh_l0_reverse"
 
 

@@ -15,8 +15,8 @@ NAMES = {
     "n_repeats": "num_blocks",
     "hop_size": "hop_size",
 }
-WORDS = {
-    **asteroid.WORDS,
+CHOICES = {
+    **asteroid.CHOICES,
     "rnn_type": {"LSTM": {}},
     "use_mulcat": {"False": {}},
 }

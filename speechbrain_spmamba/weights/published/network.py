@@ -167,14 +167,14 @@ def find_arguments(settings, names):
     return found
 
 
-def find_words(settings, words):
+def find_choices(settings, choices):
     """What settings that are no numbers make of our arguments.
 
     Arguments
     ---------
     settings : dict
         As for ``find_arguments``.
-    words : dict
+    choices : dict
         Published name -> what it may be, as text -> our arguments then.
 
     Returns
@@ -189,13 +189,13 @@ def find_words(settings, words):
 
     Example
     -------
-    >>> words = {"norm_type": {"gLN": {}}, "act": {"relu": {"mask": "relu"}}}
-    >>> find_words({"masknet": {"norm_type": "gLN", "act": "relu"}}, words)
+    >>> choices = {"norm_type": {"gLN": {}}, "act": {"relu": {"mask": "relu"}}}
+    >>> find_choices({"masknet": {"norm_type": "gLN", "act": "relu"}}, choices)
     {'mask': 'relu'}
     """
     values = dict(_flatten(settings))
     found = {}
-    for published, known in words.items():
+    for published, known in choices.items():
         key = _find_key(values, published, OF_NETWORKS)
         if key is None:
             continue

@@ -12,7 +12,7 @@ from speechbrain_spmamba.weights.published.renaming import GAMMA_BETA, WEIGHT
 
 SIGNATURE = "sm.0.proj_1x1."
 NAMES = {"num_sources": "num_spks"}
-WORDS = {"whole_module": {"True": {"whole_module": True}}}
+CHOICES = {"whole_module": {"True": {"whole_module": True}}}
 
 
 def convert(weights):

@@ -24,8 +24,8 @@ NAMES = {
     "kernel_size": "enc_kernel_size",
 }
 # Each class has its own; ``measure`` looks whether they are.
-WORDS = {
-    **asteroid.WORDS,
+CHOICES = {
+    **asteroid.CHOICES,
     "mask_act": {word: {"mask_act": word} for word in ("relu", "softmax")},
     "encoder_activation": {
         "None": {"encoder_activation": "linear"},

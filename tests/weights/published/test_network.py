@@ -12,14 +12,14 @@ from speechbrain_spmamba.models.systems import SYSTEMS
 from speechbrain_spmamba.weights.published.network import (
     convertible,
     find_arguments,
+    find_choices,
     find_layout,
     find_network,
-    find_words,
     layouts,
 )
 
 NAMES = {"stride": "hop_length", "sample_rate": "sample_rate", "eps": "eps"}
-WORDS = {"mask_act": {"relu": {"mask_act": "relu"}}, "causal": {"False": {}}}
+CHOICES = {"mask_act": {"relu": {"mask_act": "relu"}}, "causal": {"False": {}}}
 LAYOUTS = [(name, x) for name in convertible() for x in layouts(name)]
 
 
@@ -109,12 +109,12 @@ def test_numbers_of_any_kind_are_plain_numbers(rate):
     ],
 )
 def test_words_that_are_known_become_arguments(settings):
-    assert find_words(settings, WORDS) == {"mask_act": "relu"}
-    assert find_words({}, WORDS) == {}
+    assert find_choices(settings, CHOICES) == {"mask_act": "relu"}
+    assert find_choices({}, CHOICES) == {}
 
 
 @pytest.mark.parametrize("value", ["tanh", None, 3, torch.zeros(2)])
 def test_words_of_another_network_are_refused(value):
     with pytest.raises(ValueError, match="mask_act is .*; known is relu$") as e:
-        find_words({"mask_act": value}, WORDS)
+        find_choices({"mask_act": value}, CHOICES)
     assert "\n" not in str(e.value)
