@@ -1,5 +1,6 @@
 """Pages name commands, options and files that exist."""
 
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -12,6 +13,8 @@ from speechbrain_spmamba.commands.app import understand
 from speechbrain_spmamba.settings.requirements import check_keys
 from tests import ROOT
 
+ENDINGS = {"c", "csv", "h", "json", "py", "yaml"}
+PACKAGE = ROOT / "speechbrain_spmamba"
 PAGES = sorted(
     [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("recipes/**/*.md")]
 )
@@ -96,3 +99,39 @@ def test_the_ways_through_the_package_name_its_files():
         way = page.partition(f"## The way of a {title}")[2].partition("## ")[0]
         files = re.findall(r"^ {4}(\S+\.(?:py|c)) ", way, re.MULTILINE)
         assert (files[0], files[-1]) == (first, last) and len(files) > 9
+
+
+def _names_in(path):
+    """What a module defines or imports."""
+    found = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        found |= {getattr(node, "name", None)}
+        targets = getattr(node, "targets", [getattr(node, "target", None)])
+        found |= {getattr(target, "id", None) for target in targets}
+        if isinstance(node, (ast.ImportFrom, ast.Import)):
+            found |= {name.asname or name.name for name in node.names}
+    return found
+
+
+def test_docstrings_name_what_is_there():
+    """``scoring.loss.pit``: as one would import it from the package."""
+    modules = {
+        path.relative_to(PACKAGE).with_suffix("").as_posix(): path
+        for path in PACKAGE.rglob("*.py")
+    }
+    told = 0
+    for module, path in modules.items():
+        for name in re.findall(r"`([a-z_]+(?:\.\w+)+)`", path.read_text()):
+            parts = name.split(".")
+            if not (PACKAGE / parts[0]).is_dir() or parts[-1] in ENDINGS:
+                continue  # of another library, a variable
+            for place in range(len(parts), 0, -1):
+                home = "/".join(parts[:place])
+                home = home if home in modules else f"{home}/__init__"
+                if home in modules:
+                    break
+            rest = parts[place:]
+            known = _names_in(modules[home]) if rest else ()
+            assert not rest or rest[0] in known, (module, name)
+            told += 1
+    assert told > 30
