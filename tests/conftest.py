@@ -17,7 +17,13 @@ from tests import ROOT
 
 # The longest first, so that the rest runs beside it; then what forks from a
 # server that imports everything, so that one worker starts it and not each.
-FIRST = ("first_run", "resume", "distributed", "schedule")
+FIRST = [
+    "tests/test_first_run.py",
+    "tests/test_resume.py",
+    "tests/test_distributed.py",
+    "tests/training/test_schedule.py",
+    "tests/test_kept.py",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -73,11 +79,11 @@ def train(monkeypatch):
 
 def pytest_collection_modifyitems(items):
     """Moves the tests of those files to the front."""
-    names = [f"tests/test_{name}.py" for name in FIRST]
+    assert all((ROOT / file).is_file() for file in FIRST)
 
     def place(item):
         file = item.nodeid.split("::")[0]
-        return names.index(file) if file in names else len(names)
+        return FIRST.index(file) if file in FIRST else len(FIRST)
 
     items.sort(key=place)
 

@@ -1,14 +1,11 @@
 """The command line as such: names, versions, one line for what is wrong."""
 
 import ast
-from pathlib import Path
 
 import pytest
 
-import speechbrain_spmamba
-from speechbrain_spmamba import cli
-
-PACKAGE = Path(speechbrain_spmamba.__file__).parent
+from speechbrain_spmamba import __version__, cli
+from tests import package_calls
 
 
 def _run(capsys, *words):
@@ -19,7 +16,7 @@ def _run(capsys, *words):
 
 def test_the_version_is_said(capsys):
     status, out, _ = _run(capsys, "--version")
-    assert (status, out) == (0, f"spmamba {speechbrain_spmamba.__version__}\n")
+    assert (status, out) == (0, f"spmamba {__version__}\n")
 
 
 @pytest.mark.parametrize(
@@ -50,11 +47,7 @@ def test_a_shell_can_complete_the_options_of_each_command():
 
 def test_progress_bars_stay_out_of_redirected_logs():
     calls = [
-        (path.name, call)
-        for path in PACKAGE.rglob("*.py")
-        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(call, ast.Call)
-        and getattr(call.func, "id", None) == "tqdm"
+        (file, call) for file, name, call in package_calls() if name == "tqdm"
     ]
     assert len(calls) > 5
     told = [

@@ -4,18 +4,6 @@ import contextlib
 import io
 
 from speechbrain_spmamba.files.yaml_text import load, plain
-from speechbrain_spmamba.upstream.private import StrictRunOptions
-
-
-class _RunOptions(StrictRunOptions):
-    """The toolkit's, whose keys of the file are read as all options are."""
-
-    @staticmethod
-    def keys_text(argv):
-        """YAML text of ``--key value``."""
-        return "\n".join(
-            f"{key}: {value}" for key, value, _ in split_options(argv)
-        )
 
 
 def read_command_line(argv):
@@ -45,6 +33,19 @@ def read_command_line(argv):
     >>> read_command_line(["a.yaml", "--optimizer", "{lr: 1}"])[2]
     'optimizer: {lr: 1}'
     """
+    # The toolkit, and torch, which commands with options may do without
+    from speechbrain_spmamba.upstream.private import StrictRunOptions
+
+    class RunOptions(StrictRunOptions):
+        """The toolkit's, whose keys of the file are read as all options are."""
+
+        @staticmethod
+        def keys_text(words):
+            """YAML text of ``--key value``."""
+            return "\n".join(
+                f"{key}: {value}" for key, value, _ in split_options(words)
+            )
+
     given = [word.partition("=")[0] for word in argv if word.startswith("--")]
     for option in given:
         if given.count(option) > 1:
@@ -52,7 +53,7 @@ def read_command_line(argv):
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return _RunOptions.from_command_line_args(argv)
+            return RunOptions.from_command_line_args(argv)
     except SystemExit as stop:
         if not stop.code:
             raise

@@ -1,5 +1,6 @@
 """`spmamba prepare` passes on what each set takes, and names mistakes."""
 
+import ast
 import inspect
 import re
 import subprocess
@@ -12,7 +13,7 @@ from speechbrain_spmamba import cli
 from speechbrain_spmamba.commands.prepare import prepare
 from speechbrain_spmamba.manifest import read_manifest
 from speechbrain_spmamba.prepare.sets import SETS, DataSet
-from tests import ROOT
+from tests import ROOT, package_trees
 from tests.prepare.trees import write_noise, write_parts
 
 RECIPES = ROOT / "recipes"
@@ -179,8 +180,9 @@ def test_a_recipe_runs(tmp_path):
     write_parts(tmp_path / "data" / "tt", ["mix", "s1"], ["x"])
     done = subprocess.run(
         [
-            sys.executable, RECIPES / "Custom" / "prepare.py", "out",
-            "--folder", "data", "--splits", "{test: tt}",
+            sys.executable, "-X", "importtime",
+            RECIPES / "Custom" / "prepare.py", "out", "--folder", "data",
+            "--splits", "{test: tt}",
         ],
         cwd=tmp_path,
         capture_output=True,
@@ -189,3 +191,22 @@ def test_a_recipe_runs(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "test: out/test.csv" in done.stdout
+    # Neither is of use here, and each takes seconds to import.
+    assert not {"torch", "scipy.signal"} & set(done.stderr.split())
+
+
+def test_what_takes_seconds_to_import_is_imported_where_it_is_used():
+    slow = {"torch", "scipy.signal", "scipy.stats", "pyloudnorm"}
+    found = {
+        (file, name)
+        for file, tree in package_trees().items()
+        for node in tree.body
+        if file.startswith("prepare/")
+        and isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in [
+            getattr(node, "module", None),
+            *(x.name for x in node.names),
+        ]
+        if name in slow
+    }
+    assert not found

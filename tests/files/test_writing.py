@@ -16,9 +16,7 @@ from speechbrain_spmamba.files.writing import (
     write_json,
     write_text,
 )
-from tests import ROOT
-
-PACKAGE = ROOT / "speechbrain_spmamba"
+from tests import package_calls
 
 
 def test_the_bytes_are_the_same_on_every_system(tmp_path):
@@ -94,9 +92,8 @@ WRITERS = {
 }  # fmt: skip
 
 
-def _writes(call):
+def _writes(name, call):
     """Whether a call writes a whole file, or parses or forms one, by itself."""
-    name = ast.unparse(call.func)
     if name in WRITERS or name.endswith(
         (".write_text", ".write_bytes", ".savefig")
     ):
@@ -107,9 +104,7 @@ def _writes(call):
 
 
 def test_no_module_but_three_writes_files_or_forms_tables_by_itself():
-    found = set()
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and _writes(node):
-                found.add(path.relative_to(PACKAGE).as_posix())
+    found = {
+        file for file, name, call in package_calls() if _writes(name, call)
+    }
     assert found == {*OWN, *OTHERS}

@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 
 from speechbrain_spmamba.prepare.seeded import generator
-from tests import ROOT
+from tests import package_calls
 
 
 def test_the_numbers_of_a_purpose_stay_those_of_data_that_are_there():
@@ -16,14 +16,10 @@ def test_the_numbers_of_a_purpose_stay_those_of_data_that_are_there():
 
 
 def test_no_other_module_makes_a_seed_of_several_parts():
-    found = set()
-    package = ROOT / "speechbrain_spmamba"
-    for path in package.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if (
-                isinstance(node, ast.Call)
-                and ast.unparse(node.func).endswith("default_rng")
-                and any(isinstance(word, ast.List) for word in node.args)
-            ):
-                found.add(path.relative_to(package).as_posix())
+    found = {
+        file
+        for file, name, call in package_calls()
+        if name.endswith("default_rng")
+        and any(isinstance(word, ast.List) for word in call.args)
+    }
     assert found == {"prepare/seeded.py"}

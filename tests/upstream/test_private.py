@@ -2,7 +2,6 @@
 
 import argparse
 import ast
-from pathlib import Path
 
 import pytest
 import speechbrain as sb
@@ -11,8 +10,8 @@ from speechbrain.utils.checkpoints import Checkpointer
 from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_spmamba.upstream import private
+from tests import package_trees
 
-PACKAGE = Path(private.__file__).parents[1]
 HOME = "upstream/private.py"
 
 # The reasons stand in that file.
@@ -66,7 +65,7 @@ def definitions(tree):
 
 def foreign_names(tree, ours=()):
     """Private names of other packages that a file imports, reads, overrides."""
-    own = set(ours) - TAKEN | set(definitions(tree))
+    own = set(ours) - TAKEN | set(definitions(tree)) | PUBLIC
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             parts = [
@@ -80,7 +79,7 @@ def foreign_names(tree, ours=()):
             ]
             yield from filter(is_private, parts)
         elif isinstance(node, ast.Attribute):
-            if is_private(node.attr) and node.attr not in own | PUBLIC:
+            if is_private(node.attr) and node.attr not in own:
                 yield node.attr
         elif isinstance(node, ast.ClassDef) and node.bases:
             methods = [m.name for m in node.body if hasattr(m, "name")]
@@ -89,10 +88,7 @@ def foreign_names(tree, ours=()):
 
 def found():
     """File -> private names of others in it."""
-    trees = {
-        path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text())
-        for path in sorted(PACKAGE.rglob("*.py"))
-    }
+    trees = package_trees()
     ours = {
         name
         for file, tree in trees.items()

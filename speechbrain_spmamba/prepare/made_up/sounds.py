@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
-from scipy.signal import fftconvolve
 
 from speechbrain_spmamba.prepare.made_up.voices import (
     SAMPLE_RATE,
@@ -76,6 +75,8 @@ def babble(rng, seconds):
     >>> babble(np.random.default_rng(0), 1.0).shape
     (16000,)
     """
+    from scipy.signal import fftconvolve
+
     voices = [draw_voice(rng) for _ in range(TALKERS)]
     dry = sum(_unit(speak(voice, rng, seconds)[0]) for voice in voices)
     # An exponentially dying noise is the simplest large room.

@@ -13,7 +13,6 @@ All randomness comes from the generator ``rng``.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import get_window, lfilter
 
 from speechbrain_spmamba.prepare.made_up.phones import write_script
 
@@ -278,6 +277,8 @@ def speak(voice, rng, seconds):
     >>> wave.shape
     (24000,)
     """
+    from scipy.signal import get_window, lfilter
+
     if seconds < SHORTEST:
         raise ValueError(
             f"an utterance of {seconds} s is too short; ask for at least "

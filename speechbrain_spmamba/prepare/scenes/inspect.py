@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import kstest
 
 from speechbrain_spmamba.audio import read_audio
 from speechbrain_spmamba.files.figures import new_figure, write_figure
@@ -110,6 +109,8 @@ def speech_activity(plan):
 
 def _describe(folder, plans, settings, heard):
     """The numbers of one split."""
+    from scipy.stats import kstest
+
     made = [p for p in plans if part_paths(folder, p)["mix"].is_file()]
     activity = [speech_activity(plan) for plan in plans]
     anyone = np.concatenate([a.any(0) for a in activity])

@@ -9,8 +9,6 @@ import math
 from functools import lru_cache
 
 import numpy as np
-import pyloudnorm
-from scipy.signal import sosfilt
 
 BLOCK = 4  # hops of 0.1 s in a block
 SILENT = -70.0  # LUFS: blocks below count as silence
@@ -44,6 +42,8 @@ def loudness(wave, sample_rate):
     """
     if not len(wave):
         return -math.inf
+    from scipy.signal import sosfilt
+
     weighted = sosfilt(_weighting(sample_rate), wave)
     hop = 0.1 * sample_rate
     count = round(len(wave) / hop) - BLOCK + 1
@@ -67,6 +67,8 @@ def loudness(wave, sample_rate):
 @lru_cache
 def _weighting(sample_rate):
     """The two filters of K-weighting as second-order sections."""
+    import pyloudnorm
+
     # as pyloudnorm.Meter has them
     filters = (
         pyloudnorm.IIRfilter(

@@ -15,7 +15,6 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.signal import oaconvolve
 
 from speechbrain_spmamba.audio import read_audio, resample, rms_level
 from speechbrain_spmamba.prepare.scenes.acoustics import (
@@ -168,6 +167,8 @@ def _reference_response(response, room, sample_rate, source, reference):
 
 def _place_events(track, filters, shape, start, sample_rate, problems):
     """The track through each filter, ``[filters, mics, T]``, from ``start``."""
+    from scipy.signal import oaconvolve
+
     sound = np.zeros(shape)
     for event in track.events:
         try:

@@ -15,7 +15,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from speechbrain_spmamba.audio import read_audio, resample
 from speechbrain_spmamba.files.text import read_csv
@@ -149,6 +148,8 @@ def mix_row(row, settings):
         Talkers, noise unless the mixture is clean, and last their sum;
         float32, shape ``[T]``.
     """
+    from scipy.signal import resample_poly
+
     signals = []
     for path, gain in row["sources"]:
         wave = read_audio(_find(settings["speech_folder"], path), SAMPLE_RATE)[
