@@ -3,15 +3,12 @@
 import ast
 import errno
 import os
-from pathlib import Path
 
 import pytest
 import torch
 
-from speechbrain_spmamba import errors
 from speechbrain_spmamba.errors import explain, one_line_errors
-
-PACKAGE = Path(errors.__file__).parent
+from tests import package_trees
 
 WORKER = "DataLoader worker (pid 7) is killed by signal: Killed. "
 GPU = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ..."
@@ -99,8 +96,8 @@ def test_a_fault_is_not_taken_for_a_mistake(error):
 
 def test_messages_begin_small_and_end_without_a_stop():
     found = []
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for file, tree in package_trees().items():
+        for node in ast.walk(tree):
             if not isinstance(node, ast.Raise) or not node.exc:
                 continue
             text = getattr(node.exc, "args", [None])[:1] or [None]
@@ -110,5 +107,5 @@ def test_messages_begin_small_and_end_without_a_stop():
             capital = isinstance(first, str) and first[:1].isupper()
             stop = isinstance(last, str) and last[-1:] == "." != last[-2:-1]
             if stop or (capital and first[1:2].islower()):
-                found.append(f"{path.name}:{node.lineno}")
+                found.append(f"{file}:{node.lineno}")
     assert found == []

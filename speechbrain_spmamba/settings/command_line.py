@@ -40,10 +40,10 @@ def read_command_line(argv):
         """The toolkit's, whose keys of the file are read as all options are."""
 
         @staticmethod
-        def keys_text(words):
+        def keys_text(argv):
             """YAML text of ``--key value``."""
             return "\n".join(
-                f"{key}: {value}" for key, value, _ in split_options(words)
+                f"{key}: {value}" for key, value, _ in split_options(argv)
             )
 
     given = [word.partition("=")[0] for word in argv if word.startswith("--")]
