@@ -11,10 +11,9 @@ import speechbrain as sb
 from speechbrain_spmamba.cli import make_app
 from speechbrain_spmamba.commands.app import understand
 from speechbrain_spmamba.settings.requirements import check_keys
-from tests import ROOT
+from tests import PACKAGE, ROOT, package_trees
 
 ENDINGS = {"c", "csv", "h", "json", "py", "yaml"}
-PACKAGE = ROOT / "speechbrain_spmamba"
 PAGES = sorted(
     [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("recipes/**/*.md")]
 )
@@ -101,10 +100,10 @@ def test_the_ways_through_the_package_name_its_files():
         assert (files[0], files[-1]) == (first, last) and len(files) > 9
 
 
-def _names_in(path):
+def _names_in(tree):
     """What a module defines or imports."""
     found = set()
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in tree.body:
         found |= {getattr(node, "name", None)}
         targets = getattr(node, "targets", [getattr(node, "target", None)])
         found |= {getattr(target, "id", None) for target in targets}
@@ -116,12 +115,12 @@ def _names_in(path):
 def test_docstrings_name_what_is_there():
     """``scoring.loss.pit``: as one would import it from the package."""
     modules = {
-        path.relative_to(PACKAGE).with_suffix("").as_posix(): path
-        for path in PACKAGE.rglob("*.py")
+        name.removesuffix(".py"): tree for name, tree in package_trees().items()
     }
     told = 0
-    for module, path in modules.items():
-        for name in re.findall(r"`([a-z_]+(?:\.\w+)+)`", path.read_text()):
+    for module in modules:
+        text = (PACKAGE / f"{module}.py").read_text()
+        for name in re.findall(r"`([a-z_]+(?:\.\w+)+)`", text):
             parts = name.split(".")
             if not (PACKAGE / parts[0]).is_dir() or parts[-1] in ENDINGS:
                 continue  # of another library, a variable
