@@ -132,9 +132,12 @@ def draw_costs(systems):
             )
         axis.set_xlabel(label)
         _clean(axis, "SI-SNRi, dB" if axis is axes[0] else "")
-        costs = [found[key] for found in systems.values()]
-        _number_decades(axis.xaxis, max(costs) / min(costs))
+        costs = [found[key] / unit for found in systems.values()]
+        low, high = min(costs), max(costs)
+        _number_decades(axis.xaxis, high / low)
         axis.margins(x=0.1, y=0.08)
+        if low == high:  # one system, to which no axis can be fitted
+            axis.set_xlim(low / 2, high * 2)
     _name_systems(figure, axes[0])
     return figure
 

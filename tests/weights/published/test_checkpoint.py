@@ -149,6 +149,7 @@ def test_a_file_without_weights_is_refused(content):
         find_weights(content)
 
 
+@pytest.mark.filterwarnings("ignore")  # of torch, for torn files
 def test_no_damage_to_a_file_ends_in_anything_but_a_line(tmp_path):
     """Of an archive and of the format before it."""
     path = tmp_path / "net.pth"
