@@ -137,6 +137,7 @@ def draw_costs(systems):
         _number_decades(axis.xaxis, high / low)
         axis.margins(x=0.1, y=0.08)
         if low == high:  # one system, to which no axis can be fitted
+            axis.autoscale(False, axis="x")
             axis.set_xlim(low / 2, high * 2)
     _name_systems(figure, axes[0])
     return figure

@@ -93,6 +93,7 @@ def test_an_added_system_is_counted(toy, capsys):
     assert f"{macs / 1e9:.3f}" in line and " - | - |" in line
 
 
+@pytest.mark.filterwarnings("error::UserWarning")  # of a figure of one
 def test_an_added_system_is_compared(toy, tmp_path, train, monkeypatch):
     # In this process, whose table has the row.
     monkeypatch.setattr(
