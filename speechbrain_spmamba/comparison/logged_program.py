@@ -9,7 +9,7 @@ from speechbrain_spmamba.files.lock import this_process
 
 
 @contextlib.contextmanager
-def locked(folder):
+def locked_with_children(folder):
     """Keeps a folder to this process and the programs that it starts.
 
     The lock lives as long as any of them. So a program that outlives a killed
@@ -60,7 +60,7 @@ def run_logged(command, log, lock=None):
     log : str or Path
         Gets what the program prints, behind what is there.
     lock : file, optional
-        From ``locked``.
+        From ``locked_with_children``.
 
     Raises
     ------

@@ -10,7 +10,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from speechbrain_spmamba.comparison.logged_program import locked, run_logged
+from speechbrain_spmamba.comparison.logged_program import (
+    locked_with_children,
+    run_logged,
+)
 from speechbrain_spmamba.comparison.versions import versions
 from speechbrain_spmamba.cost import complexity
 from speechbrain_spmamba.files.checksums import file_sum
@@ -105,7 +108,7 @@ def run_system(entry, options):
     ValueError
         A program failed, or another comparison is at it.
     """
-    with locked(entry.folder) as lock:
+    with locked_with_children(entry.folder) as lock:
         if not entry.finished:
             write_text(entry.experiment, entry.text)
             commands = _commands(entry, options)

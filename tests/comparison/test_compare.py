@@ -13,7 +13,10 @@ from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_spmamba.comparison import one_system
 from speechbrain_spmamba.comparison.compare import compare, plan
-from speechbrain_spmamba.comparison.logged_program import locked, run_logged
+from speechbrain_spmamba.comparison.logged_program import (
+    locked_with_children,
+    run_logged,
+)
 from speechbrain_spmamba.comparison.model_block import model_block
 from speechbrain_spmamba.files.yaml_text import load, plain
 from speechbrain_spmamba.manifest import write_manifest
@@ -242,22 +245,22 @@ def test_a_missing_train_program_is_named(world):
 
 
 def test_a_program_that_outlives_its_comparison_is_not_joined(tmp_path):
-    with locked(tmp_path) as lock:
+    with locked_with_children(tmp_path) as lock:
         command = ["sh", "-c", "sleep 60 & echo $!"]
         run_logged(command, tmp_path / "log.txt", lock)
         with pytest.raises(
             ValueError, match=f"in use by process {os.getpid()} "
         ):
-            with locked(tmp_path):
+            with locked_with_children(tmp_path):
                 pass
     with pytest.raises(ValueError, match=f"in use by process {os.getpid()} "):
-        with locked(tmp_path):
+        with locked_with_children(tmp_path):
             pass
     pid = (tmp_path / "log.txt").read_text().strip()
     subprocess.run(["kill", pid], check=True)
     for _ in range(100):
         try:
-            with locked(tmp_path):
+            with locked_with_children(tmp_path):
                 return
         except ValueError:
             time.sleep(0.05)
