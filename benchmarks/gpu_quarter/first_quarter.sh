@@ -12,7 +12,8 @@ HERE=$(cd "$(dirname "$0")" && pwd); ROOT=$(pwd); STAGE=${1:-all}
 OUT=${OUT:-$ROOT/.gpu/out}; mkdir -p "$OUT"
 PY=${PYTHON:-python3}; DEV=cuda; [ -n "$DRY" ] && DEV=cpu
 LOG=$OUT/log.txt; T0=$(date +%s)
-SITE=${SITE:-/tmp/site}; WORK=${WORK:-/tmp/work}; mkdir -p "$WORK"
+TEMP=$(dirname "$(mktemp -u)") # outlives a call, unlike what travels
+SITE=${SITE:-$TEMP/site}; WORK=${WORK:-$TEMP/work}; mkdir -p "$WORK"
 export PYTHONUNBUFFERED=1 PYTHONPATH=$SITE:$ROOT OMP_NUM_THREADS=4
 export TRITON_CACHE_DIR=${TRITON_CACHE_DIR:-$WORK/triton} OUT DEV DRY
 say() { echo "[$(($(date +%s) - T0)) s] $*" | tee -a "$LOG"; }
@@ -34,7 +35,7 @@ PYEOF
 build() { # (d) mamba-ssm's scan, real bf16 only, sm_90; in the background
     local d=$WORK/mamba; rm -rf "$d"; mkdir -p "$d"
     tar xzf "$ROOT/.gpu/mamba_ssm.tar.gz" -C "$d" --strip-components=1 || return 1
-    $PY "$HERE/probe.py" build "$d" >"$WORK/build.log" 2>&1
+    $PY "$HERE/build_mamba_ssm.py" "$d" >"$WORK/build.log" 2>&1
     echo "build: exit $?" >>"$WORK/build.log"; tail -3 "$WORK/build.log" >>"$LOG"
 }
 prepare() { # mixtures for (e); in the background

@@ -75,13 +75,9 @@ def complexity(
             source: functools.partial(load, source, num_spks, trust)
             for source in sources
         }
-        for kind, seconds in measured.items():
+        for kind, tried in measured.items():
             found = measure_models(
-                builders,
-                seconds,
-                device,
-                kind == "step",
-                repeats,
+                builders, tried, device, kind == "step", repeats
             )
             for source in sources:
                 report["models"][source][kind] = found[source]
