@@ -12,8 +12,8 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError, CompileError, ExecError
 
 FOLDER = "speechbrain_spmamba/ops/cpu"
-SOURCES = ["scan_forward.c", "scan_backward.c", "conv.c"]
-HEADERS = ["lanes.h", "sequence.h", "scan.h", "conv.h"]
+SOURCES = ["scan_forward.c", "scan_backward.c", "conv.c", "path_forward.c"]
+HEADERS = ["lanes.h", "sequence.h", "scan.h", "scan_steps.h", "conv.h", "product.h", "path.h"]
 
 # Contraction gives fused multiply-adds. Nothing may reorder sums, so that
 # results do not depend on the compiler's mood: no -ffast-math.

@@ -85,10 +85,34 @@ class ForwardPass:
     def run(self, training=False):
         """The output, and for each block what the backward pass needs."""
         out, kept = torch.empty_like(self.x), []
+        if self.runs_whole(training):
+            return out, self.run_whole(out, training)
         with torch.autocast(self.x.device.type, enabled=False):
             for rows in self.blocks():
                 kept.append(self.forward_block(rows, out, training))
         return out, kept
+
+    def runs_whole(self, training):
+        """Whether the backend has a kernel for all of a path as it is here."""
+        serves = getattr(self.kernels, "serves", None)
+        if serves is None or (training and self.config.memory == "speed"):
+            return False
+        return serves(self.x, self.config, self.weights)
+
+    def run_whole(self, out, training):
+        """The forward pass in one call; returns what ``run`` keeps."""
+        whole = []
+        if training and self.config.memory == "balanced":
+            for direction in self.directions:
+                u = self.x.new_empty(len(self.x), self.length, len(direction.D))
+                mixed = u.new_empty(*u.shape[:2], len(direction.x_proj))
+                shape = self.kernels.checkpoint_shape(u, direction.A)
+                whole.append((mixed, u.new_empty(shape)))
+        self.kernels.path_forward(
+            self.x, self.valid, self.config, self.weights, out, whole or None
+        )
+        tensors = [tensor for pair in whole for tensor in pair]
+        return [[t[rows] for t in tensors] for rows in self.blocks()]
 
     def blocks(self):
         """Slices of the rows."""

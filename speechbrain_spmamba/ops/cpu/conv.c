@@ -3,125 +3,131 @@
     pre[t] = bias + sum_k weight[k] x[t - (K - 1) + k],   out = pre sigmoid(pre)
 
 in the order of reading: a reversed sequence is convolved from its end. A task
-is one sequence of the batch and LANES of its channels. */
+is one sequence of the batch and SLAB of its channels, tile after tile and in
+each tile group after group: a row of memory is read as a few lines in a row,
+while its page is at hand. */
 
 #include "conv.h"
 
+#define SLAB (8 * LANES)
+
 /* `x` and `pre` hold a tile; K - 1 steps of context lie before x[0] (the past)
-and behind grad[TILE - 1] (the gradients of what the tile is the past of). */
+and behind grad[TILE - 1] (the gradients of what the tile is the past of, which
+`future` keeps for every group of the slab). */
 typedef struct {
   lanes pre[TILE];
-  lanes *x, *grad, *sums, *memory;
+  lanes *x, *grad, *future, *sums, *memory;
 } workspace;
 
 static int open_workspace(workspace *w, int64_t taps) {
-  int64_t span = TILE + taps - 1;
-  w->memory = aligned_alloc(64, (2 * span + taps + 1) * sizeof(lanes));
+  int64_t past = taps - 1, span = TILE + past, groups = SLAB / LANES;
+  int64_t room = 2 * span + groups * (past + taps + 1);
+  w->memory = aligned_alloc(64, room * sizeof(lanes));
   if (!w->memory) return 1;
-  w->x = w->memory + taps - 1;
+  w->x = w->memory + past;
   w->grad = w->memory + span;
-  w->sums = w->grad + span;
+  w->future = w->grad + span;
+  w->sums = w->future + groups * past;
   return 0;
 }
 
-INLINE void load_context(workspace *w, const conv_args *c, const place *at) {
+/* A tile of x with its context. */
+INLINE void load_x(workspace *w, const conv_args *c, const place *at) {
   int64_t past = c->taps - 1, missing = past - at->first;
-  place before = *at;
+  place whole = *at;
   if (missing < 0) missing = 0;
-  before.first = at->first - past + missing;
-  before.count = past - missing;
+  whole.first -= past - missing;
+  whole.count += past - missing;
   memset(w->memory, 0, missing * sizeof(lanes));
-  load_tile(w->memory + missing, &c->x, &before);
+  load_tile(w->memory + missing, &c->x, &whole);
 }
 
-INLINE void convolve(
-    workspace *w, const conv_args *c, const place *at, int taps) {
-  int64_t width = (c->channels + LANES - 1) / LANES * LANES;
-  for (int64_t i = 0; i < at->count; i++) {
-    const float *weight = c->weight + at->channel;
-    lanes total;
-    EACH_LANE(j) total[j] = c->bias[at->channel + j];
-    for (int k = 0; k < taps; k++, weight += width) {
-      const float *x = w->x[i - (taps - 1) + k];
-      EACH_LANE(j) total[j] += weight[j] * x[j];
-    }
-    EACH_LANE(j) w->pre[i][j] = total[j];
-  }
-}
-
-INLINE void forward_task(workspace *w, const conv_args *c, place at, int taps) {
+INLINE void forward_task(workspace *w, const conv_args *c, place at) {
+  int64_t start = at.channel, end = start + SLAB;
+  if (end > c->channels) end = c->channels;
   for (; at.first < c->length; at.first += TILE) {
     int64_t rest = c->length - at.first;
     at.count = rest < TILE ? rest : TILE;
-    load_context(w, c, &at);
-    load_tile(w->x, &c->x, &at);
-    convolve(w, c, &at, taps);
-    for (int64_t i = 0; i < at.count; i++)
-      EACH_LANE(j) w->pre[i][j] *= sigmoid_lane(w->pre[i][j]);
-    store_tile(w->pre, &c->out, &at);
+    for (at.channel = start; at.channel < end; at.channel += LANES) {
+      load_x(w, c, &at);
+      convolve(w->x, w->pre, at.count, c, at.channel);
+      store_tile(w->pre, &c->out, &at);
+    }
   }
 }
 
-/* From the last tile to the first. The gradient of x[t] needs those of pre at
-t ... t + K - 1: the first K - 1 of a tile are kept for the tile before. */
-INLINE void backward_task(
-    workspace *w, const conv_args *c, place at, int taps) {
-  int64_t width = (c->channels + LANES - 1) / LANES * LANES;
-  memset(w->grad, 0, (TILE + taps - 1) * sizeof(lanes));
-  memset(w->sums, 0, (taps + 1) * sizeof(lanes));
+/* Gradients of a tile. That of x[t] needs those of pre at t ... t + K - 1: the
+first K - 1 of a tile are kept for the tile before. */
+INLINE void backward_tile(workspace *w, const conv_args *c, const place *at,
+                          lanes *future, lanes *sums, int taps) {
+  int64_t width = padded(c->channels), count = at->count;
+  load_x(w, c, at);
+  load_tile(w->grad, &c->grad_out, at);
+  memcpy(w->grad + count, future, (taps - 1) * sizeof(lanes));
+  EACH_VEC(v) {
+    vec total = sums[taps][v];
+    for (int64_t i = 0; i < count; i++) {
+      vec pre = sum_taps(w->x + i, c, at->channel, v, taps);
+      vec gate = sigmoid(pre);
+      vec grad = w->grad[i][v] * gate * (1.0f + pre * (1.0f - gate));
+      w->grad[i][v] = grad;
+      total += grad;
+      for (int k = 0; k < taps; k++)
+        sums[k][v] += grad * w->x[i - (taps - 1) + k][v];
+    }
+    sums[taps][v] = total;
+    /* pre is done with: it takes the gradient of x */
+    for (int64_t i = 0; i < count; i++) {
+      const float *weight = c->weight + at->channel + v * WIDTH;
+      vec grad_x = {0};
+      for (int k = 0; k < taps; k++, weight += width)
+        grad_x += load(weight) * w->grad[i + (taps - 1) - k][v];
+      w->pre[i][v] = grad_x;
+    }
+  }
+  memcpy(future, w->grad, (taps - 1) * sizeof(lanes));
+  store_tile(w->pre, &c->grad_x, at);
+}
+
+/* From the last tile to the first. */
+INLINE void backward_task(workspace *w, const conv_args *c, place at, int taps) {
+  int64_t width = padded(c->channels), past = taps - 1, start = at.channel;
+  int64_t end = start + SLAB < c->channels ? start + SLAB : c->channels;
+  memset(w->future, 0, SLAB / LANES * past * sizeof(lanes));
+  memset(w->sums, 0, SLAB / LANES * (taps + 1) * sizeof(lanes));
   at.first = (c->length - 1) / TILE * TILE;
   for (; at.first >= 0; at.first -= TILE) {
-    int64_t rest = c->length - at.first;
+    int64_t rest = c->length - at.first, group = 0;
     at.count = rest < TILE ? rest : TILE;
-    load_context(w, c, &at);
-    load_tile(w->x, &c->x, &at);
-    convolve(w, c, &at, taps);
-    if (at.first + TILE < c->length)
-      memmove(w->grad + TILE, w->grad, (taps - 1) * sizeof(lanes));
-    load_tile(w->grad, &c->grad_out, &at);
-    for (int64_t i = 0; i < at.count; i++) {
-      EACH_LANE(j) {
-        float pre = w->pre[i][j], gate = sigmoid_lane(pre);
-        w->grad[i][j] *= gate * (1.0f + pre * (1.0f - gate));
-        w->sums[taps][j] += w->grad[i][j];
-      }
-      for (int k = 0; k < taps; k++)
-        EACH_LANE(j) {
-          w->sums[k][j] += w->grad[i][j] * w->x[i - (taps - 1) + k][j];
-        }
-    }
-    /* pre is done with: it takes the gradient of x */
-    for (int64_t i = 0; i < at.count; i++) {
-      const float *weight = c->weight + at.channel;
-      lanes total = {0};
-      for (int k = 0; k < taps; k++, weight += width)
-        EACH_LANE(j) total[j] += weight[j] * w->grad[i + (taps - 1) - k][j];
-      EACH_LANE(j) w->pre[i][j] = total[j];
-    }
-    store_tile(w->pre, &c->grad_x, &at);
+    for (at.channel = start; at.channel < end; at.channel += LANES, group++)
+      backward_tile(w, c, &at, w->future + group * past,
+                    w->sums + group * (taps + 1), taps);
   }
-  float *sums = c->sums + at.item * (taps + 1) * width + at.channel;
-  for (int k = 0; k <= taps; k++, sums += width)
-    EACH_LANE(j) sums[j] = w->sums[k][j];
+  lanes *from = w->sums;
+  for (int64_t channel = start; channel < end; channel += LANES)
+    for (int k = 0; k <= taps; k++, from++) {
+      float *to = c->sums + (at.item * (taps + 1) + k) * width + channel;
+      EACH_VEC(v) store(to + v * WIDTH, (*from)[v]);
+    }
 }
 
 static int64_t run(const conv_args *c, int backward) {
-  int64_t groups = (c->channels + LANES - 1) / LANES, failed = 0;
+  int64_t slabs = (c->channels + SLAB - 1) / SLAB, failed = 0;
 #pragma omp parallel num_threads((int)c->threads) reduction(| : failed)
   {
     workspace w;
     failed = open_workspace(&w, c->taps);
 #pragma omp for schedule(static)
-    for (int64_t task = 0; task < c->items * groups; task++) {
+    for (int64_t task = 0; task < c->items * slabs; task++) {
       if (failed) continue;
-      place at = {task / groups, 0, 0, c->length, task % groups * LANES,
+      place at = {task / slabs, 0, 0, c->length, task % slabs * SLAB,
                   c->channels, (int)c->reverse};
-      if (backward)
-        backward_task(&w, c, at, (int)c->taps);
+      if (!backward)
+        forward_task(&w, c, at);
       else if (c->taps == 4)
-        forward_task(&w, c, at, 4);
+        backward_task(&w, c, at, 4);
       else
-        forward_task(&w, c, at, (int)c->taps);
+        backward_task(&w, c, at, (int)c->taps);
     }
     if (!failed) free(w.memory);
   }

@@ -1,9 +1,9 @@
 /* Sixteen channels at a time, and the functions of a Mamba on them.
 
-A `lanes` array is one AVX-512 register, two of AVX2 or four of SSE or NEON: the
-inner loops below have a fixed length and no calls, and every compiler turns
-them into vector instructions. One source serves all instruction sets; the
-build compiles it once for each and Python loads the best one.
+`vec` is one vector register of the instruction set that this build is for, and
+`lanes` the one, two or four of them that hold LANES channels. The compiler's
+vector types serve all instruction sets by one source; the build compiles it
+once for each and Python loads the best one.
 
 Functions take and give float32; their relative error is 3e-7, and for exp of a
 large x that of rounding x log2(e), 6e-8 |x|. A result below 2^-125 may be zero.
@@ -16,63 +16,119 @@ that overflows comes out infinite or NaN. */
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__AVX512F__)
+#define WIDTH 16
+#elif defined(__AVX__)
+#define WIDTH 8
+#else
+#define WIDTH 4
+#endif
+
 #define LANES 16
-/* The pragma says what the compiler cannot see: lanes do not overlap. */
-#define EACH_LANE(j) _Pragma("omp simd") for (int j = 0; j < LANES; j++)
+#define VECS (LANES / WIDTH)
+#define EACH_VEC(v) _Pragma("GCC unroll 4") for (int v = 0; v < VECS; v++)
 #define INLINE static inline __attribute__((always_inline))
 
-typedef float lanes[LANES] __attribute__((aligned(64)));
+#define VECTOR __attribute__((vector_size(4 * WIDTH), may_alias))
+typedef float vec VECTOR;
+typedef int32_t ivec VECTOR;
+typedef uint32_t uvec VECTOR;
+typedef vec lanes[VECS] __attribute__((aligned(64)));
 
-/* 2^x = 2^(n-1) 2^(1+f) with n the nearest integer and |f| <= 1/2.
+INLINE vec splat(float x) { return x - (vec){0}; }
 
-Adding 1.5 * 2^23 + 126 rounds x to n and leaves n + 126, the exponent of
-2^(n-1) with its bias, in the low bits of the sum: a shift makes it a float. No
-conversion and no rounding call is needed. Exponents above 254 become that of
-infinity. For those below 1 the result is zero, whatever f is: of a huge x it is
-a rounding error or NaN, and what is computed from it must not count. This is
-the comparison of the sums, which lets a NaN pass; it is cheaper than to clamp
-x, which would have to be rounded first. The polynomial is twice the minimax fit
-of 2^f with p(0) = 1, which makes 2^n exact; its relative error is 9.2e-8. */
-INLINE float exp2_lane(float x) {
-  const float magic = 12583038.0f;
-  float shifted = x + magic, f = x - (shifted - magic), power;
-  float p = 2 * 1.3264727e-03f;
-  p = p * f + 2 * 9.6715128e-03f;
-  p = p * f + 2 * 5.5507337e-02f;
-  p = p * f + 2 * 2.4022242e-01f;
-  p = p * f + 2 * 6.9314698e-01f;
-  p = p * f + 2.0f;
-  int32_t n;
-  memcpy(&n, &shifted, 4);
-  n = n > 0x4b4000ff ? 0x4b4000ff : n;
-  n = (int32_t)((uint32_t)n << 23);
-  memcpy(&power, &n, 4);
-  return shifted < 12582913.0f ? 0.0f : p * power;
+INLINE vec load(const float *from) {
+  vec x;
+  memcpy(&x, from, sizeof x);
+  return x;
 }
 
-INLINE float exp_lane(float x) { return exp2_lane(x * 1.44269504f); }
+INLINE void store(float *to, vec x) { memcpy(to, &x, sizeof x); }
+
+/* A mask is all ones or all zeros in every lane. */
+INLINE vec choose(ivec mask, vec yes, vec no) {
+  return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
+}
+
+INLINE vec minus_size(vec x) { return (vec)((ivec)x | INT32_MIN); }
+
+INLINE ivec is_negative(vec x) { return (ivec)x < 0; }
+
+/* `scale` 2^f for |f| <= 1/2: the minimax fit with p(0) = 1, which makes 2^n
+exact; its relative error is 9.2e-8. */
+INLINE vec exp2_fraction(vec f, float scale) {
+  vec p = splat(scale * 1.3264727e-03f);
+  p = p * f + scale * 9.6715128e-03f;
+  p = p * f + scale * 5.5507337e-02f;
+  p = p * f + scale * 2.4022242e-01f;
+  p = p * f + scale * 6.9314698e-01f;
+  return p * f + scale;
+}
+
+/* 2^(a b) = 2^n 2^f with n the nearest integer, where |a b| <= EXP2_BOUND.
+
+Adding 1.5 * 2^23 rounds to n and leaves n in the low bits of the sum, and a
+shift brings them to the exponent: no conversion and no rounding call is needed.
+The product itself is never rounded where the processor multiplies and adds in
+one. */
+#define EXP2_BOUND 125.0f
+
+INLINE vec exp2_bounded(vec a, vec b) {
+  const float magic = 12582912.0f;
+  vec shifted = a * b + magic, f = a * b - (shifted - magic);
+  return (vec)((uvec)exp2_fraction(f, 1.0f) + ((uvec)shifted << 23));
+}
+
+/* 2^(a b) for any a and b that are not both positive or both negative.
+
+n comes out as n + 126, the exponent of 2^(n-1) with its bias. Where that is
+below 1 the result is zero, whatever f is: of a huge product it is a rounding
+error or NaN, and what is computed from it must not count. This is the
+comparison of the sums, which lets a NaN pass. */
+INLINE vec exp2_falling(vec a, vec b) {
+  const float magic = 12583038.0f;
+  vec shifted = a * b + magic, f = a * b - (shifted - magic);
+  vec power = exp2_fraction(f, 2.0f) * (vec)((uvec)shifted << 23);
+  return (vec)((ivec)power & ~(shifted < 12582913.0f));
+}
+
+/* And for those as well: exponents above 254 become that of infinity. Compared
+as integers, so that a positive NaN counts as too large and stays NaN. */
+INLINE vec exp2_any(vec a, vec b) {
+  ivec large = (ivec)(a * b + 12583038.0f) > 0x4b4000fe;
+  return (vec)((ivec)exp2_falling(a, b) | (large & 0x7f800000));
+}
+
+/* The larger of `size` >= 0 and |x|; NaN counts as the largest. */
+INLINE vec larger(vec size, vec x) {
+  ivec bits = (ivec)x & INT32_MAX;
+  return choose(bits > (ivec)size, (vec)bits, size);
+}
+
+/* exp(-|x|) */
+INLINE vec exp_falling(vec x) {
+  return exp2_falling(minus_size(x), splat(1.44269504f));
+}
 
 /* max(x, 0) + log(1 + e), e = exp(-|x|), where log(1 + e) = 2 atanh(s) with
 s = e / (2 + e) <= 1/3: seven terms of the series leave 1e-8, and nothing is
 lost where e is tiny. */
-INLINE float softplus_lane(float x) {
-  float e = exp_lane(x < 0.0f ? x : -x);
-  float s = e / (e + 2.0f), q = s * s;
-  float p = 2.0f / 13;
+INLINE vec softplus(vec x) {
+  vec e = exp_falling(x), s = e / (e + 2.0f), q = s * s;
+  vec p = splat(2.0f / 13);
   p = p * q + 2.0f / 11;
   p = p * q + 2.0f / 9;
   p = p * q + 2.0f / 7;
   p = p * q + 2.0f / 5;
   p = p * q + 2.0f / 3;
   p = p * q + 2.0f;
-  return p * s + (x < 0.0f ? 0.0f : x);
+  return p * s + (vec)((ivec)x & ~is_negative(x));
 }
 
 /* Through exp(-|x|), which cannot overflow. */
-INLINE float sigmoid_lane(float x) {
-  float e = exp_lane(x < 0.0f ? x : -x);
-  float r = 1.0f / (1.0f + e);
-  return x < 0.0f ? e * r : r;
+INLINE vec sigmoid(vec x) {
+  vec e = exp_falling(x);
+  return choose(is_negative(x), e, splat(1.0f)) / (1.0f + e);
 }
 
 #endif

@@ -19,7 +19,7 @@ import torch
 _BUILDS = {"AVX512": "avx512", "AVX2": "avx2", "DEFAULT": "base"}
 
 # Must equal the number in scan_forward.c.
-_INTERFACE = 1
+_INTERFACE = 2
 
 TYPES = {torch.float32: 0, torch.bfloat16: 1}
 
@@ -60,6 +60,32 @@ class ConvArguments(ctypes.Structure):
         *((name, c_int64) for name in "threads reverse".split()),
         *((name, Sequence) for name in "x out grad_out grad_x".split()),
         *((name, POINTER(c_float)) for name in "weight bias sums".split()),
+    ]
+
+
+class DirectionArguments(ctypes.Structure):
+    """``direction`` in path.h."""
+
+    _fields_ = [
+        ("conv", ConvArguments),
+        ("scan", ScanArguments),
+        ("x_proj", POINTER(c_float)),
+        ("mixed", POINTER(c_float)),
+    ]
+
+
+class PathArguments(ctypes.Structure):
+    """``path_args`` in path.h."""
+
+    _fields_ = [
+        *((name, c_int64) for name in "items positions channels".split()),
+        *((name, c_int64) for name in "size hop length inner threads".split()),
+        *((name, Sequence) for name in "x out".split()),
+        *((name, c_float) for name in "norm_eps rms_eps".split()),
+        *((n, POINTER(c_float)) for n in "norm_weight norm_bias bias".split()),
+        *((n, POINTER(c_float)) for n in "in_proj out_proj residual".split()),
+        ("valid", c_void_p),
+        ("directions", DirectionArguments * 2),
     ]
 
 
@@ -107,6 +133,7 @@ def open_library(path):
         ("scan_backward", ScanArguments),
         ("conv_forward", ConvArguments),
         ("conv_backward", ConvArguments),
+        ("path_forward", PathArguments),
     ):
         function = getattr(library, f"spmamba_{name}")
         function.argtypes = [POINTER(arguments)]

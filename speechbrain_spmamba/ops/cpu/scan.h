@@ -26,35 +26,59 @@ typedef struct {
   float *state_sums;  /* [B, N + 2, P]: of A, D and bias */
 } scan_args;
 
+/* A tile of a group of channels: `raw` and `step` before and after the
+softplus. z is NULL where nothing gates. */
 typedef struct {
-  lanes u[TILE], raw[TILE], step[TILE], z[TILE], y[TILE];
-} tiles;
+  int64_t channel, count;
+  lanes *u, *raw, *step, *z, *y;
+  rows B, C, low_rank;
+} tile;
 
-INLINE int64_t padded(int64_t channels) {
-  return (channels + LANES - 1) / LANES * LANES;
+/* raw as the product of a row of low rank with its matrix. */
+INLINE void expand_steps(const tile *t, const scan_args *s, int rank) {
+  int64_t width = padded(s->channels);
+  const float *low_rank = t->low_rank.data;
+  for (int64_t i = 0; i < t->count; i++, low_rank += t->low_rank.stride) {
+    const float *weight = s->delta_weight + t->channel;
+    lanes sum = {0};
+    for (int r = 0; r < rank; r++, weight += width)
+      EACH_VEC(v) sum[v] += low_rank[r] * load(weight + v * WIDTH);
+    EACH_VEC(v) t->raw[i][v] = sum[v];
+  }
 }
 
-/* The step sizes of a tile, before (raw) and after the softplus. */
-INLINE void load_steps(tiles *t, const scan_args *s, const place *at) {
-  int64_t width = padded(s->channels);
+/* The step sizes of a tile, from raw, which the product fills if there is one. */
+INLINE void make_steps(const tile *t, const scan_args *s) {
+  lanes bias = {0};
+  if (s->bias) EACH_VEC(v) bias[v] = load(s->bias + t->channel + v * WIDTH);
   if (s->delta_weight) {
-    const float *weight = s->delta_weight + at->channel;
-    for (int64_t i = 0; i < at->count; i++) {
-      const float *low_rank = weights_at(&s->delta, at, i);
-      EACH_LANE(j) t->raw[i][j] = 0.0f;
-      for (int64_t r = 0; r < s->rank; r++)
-        EACH_LANE(j) t->raw[i][j] += low_rank[r] * weight[r * width + j];
-    }
-  } else {
-    load_tile(t->raw, &s->delta, at);
-  }
-  for (int64_t i = 0; i < at->count; i++) {
-    if (s->bias) EACH_LANE(j) t->raw[i][j] += s->bias[at->channel + j];
-    if (s->softplus)
-      EACH_LANE(j) t->step[i][j] = softplus_lane(t->raw[i][j]);
+    if (s->rank == 8)
+      expand_steps(t, s, 8);
     else
-      EACH_LANE(j) t->step[i][j] = t->raw[i][j];
+      expand_steps(t, s, (int)s->rank);
   }
+  for (int64_t i = 0; i < t->count; i++)
+    EACH_VEC(v) {
+      vec raw = t->raw[i][v] + bias[v];
+      t->raw[i][v] = raw;
+      t->step[i][v] = s->softplus ? softplus(raw) : raw;
+    }
+}
+
+/* Whether exp2_bounded serves every decay of the tile; with a NaN it does not. */
+INLINE int is_bounded(const tile *t, const scan_args *s, int states) {
+  int64_t width = padded(s->channels);
+  ivec outside = {0};
+  EACH_VEC(v) {
+    const float *A2 = s->A2 + t->channel + v * WIDTH;
+    vec rate = {0}, step = {0};
+    for (int n = 0; n < states; n++) rate = larger(rate, load(A2 + n * width));
+    for (int64_t i = 0; i < t->count; i++) step = larger(step, t->step[i][v]);
+    outside |= ~(rate * step <= EXP2_BOUND);
+  }
+  int bounded = 1;
+  for (int j = 0; j < WIDTH; j++) bounded &= !outside[j];
+  return bounded;
 }
 
 /* Each returns 0, or 1 when memory ran out. */

@@ -30,6 +30,16 @@ typedef struct {
   int reverse;
 } place;
 
+/* A row of float32 for every step of a tile, which all channels share. */
+typedef struct {
+  const float *data;
+  int64_t stride;
+} rows;
+
+INLINE int64_t padded(int64_t channels) {
+  return (channels + LANES - 1) / LANES * LANES;
+}
+
 INLINE int64_t tile_width(const place *at) {
   int64_t rest = at->channels - at->channel;
   return rest < LANES ? rest : LANES;
@@ -39,6 +49,13 @@ INLINE int64_t tile_offset(const sequence *s, const place *at, int64_t i) {
   int64_t step = at->first + i;
   int64_t time = at->reverse ? at->length - 1 - step : step;
   return at->item * s->batch_stride + time * s->time_stride + at->channel;
+}
+
+INLINE rows rows_at(const sequence *s, const place *at) {
+  place row = *at;
+  row.channel = 0;
+  return (rows){(const float *)s->data + tile_offset(s, &row, 0),
+                at->reverse ? -s->time_stride : s->time_stride};
 }
 
 INLINE float from_bfloat16(uint16_t half) {
@@ -61,20 +78,22 @@ INLINE void load_tile(lanes *tile, const sequence *s, const place *at) {
   int64_t width = tile_width(at);
   for (int64_t i = 0; i < at->count; i++) {
     int64_t offset = tile_offset(s, at, i);
+    float row[LANES] = {0};
     if (s->type == BFLOAT16) {
       const uint16_t *from = (const uint16_t *)s->data + offset;
       if (width == LANES)
-        EACH_LANE(j) tile[i][j] = from_bfloat16(from[j]);
+        for (int j = 0; j < LANES; j++) row[j] = from_bfloat16(from[j]);
       else
-        EACH_LANE(j) tile[i][j] = j < width ? from_bfloat16(from[j]) : 0.0f;
+        for (int j = 0; j < width; j++) row[j] = from_bfloat16(from[j]);
     } else {
       const float *from = (const float *)s->data + offset;
-      if (width == LANES)
-        EACH_LANE(j) tile[i][j] = from[j];
-      else
-        for (int64_t j = 0; j < LANES; j++)
-          tile[i][j] = j < width ? from[j] : 0.0f;
+      if (width == LANES) {
+        EACH_VEC(v) tile[i][v] = load(from + v * WIDTH);
+        continue;
+      }
+      for (int j = 0; j < width; j++) row[j] = from[j];
     }
+    EACH_VEC(v) tile[i][v] = load(row + v * WIDTH);
   }
 }
 
@@ -83,27 +102,21 @@ INLINE void store_tile(lanes *tile, const sequence *s, const place *at) {
   int64_t width = tile_width(at);
   for (int64_t i = 0; i < at->count; i++) {
     int64_t offset = tile_offset(s, at, i);
+    const float *row = (const float *)tile[i];
     if (s->type == BFLOAT16) {
       uint16_t *to = (uint16_t *)s->data + offset;
       if (width == LANES)
-        EACH_LANE(j) to[j] = to_bfloat16(tile[i][j]);
+        for (int j = 0; j < LANES; j++) to[j] = to_bfloat16(row[j]);
       else
-        for (int64_t j = 0; j < width; j++) to[j] = to_bfloat16(tile[i][j]);
+        for (int j = 0; j < width; j++) to[j] = to_bfloat16(row[j]);
     } else {
       float *to = (float *)s->data + offset;
       if (width == LANES)
-        EACH_LANE(j) to[j] = tile[i][j];
+        EACH_VEC(v) store(to + v * WIDTH, tile[i][v]);
       else
-        for (int64_t j = 0; j < width; j++) to[j] = tile[i][j];
+        memcpy(to, row, width * sizeof(float));
     }
   }
-}
-
-/* The weights of all N states at one step, which all channels share. */
-INLINE const float *weights_at(const sequence *s, const place *at, int64_t i) {
-  place row = *at;
-  row.channel = 0;
-  return (const float *)s->data + tile_offset(s, &row, i);
 }
 
 #endif
