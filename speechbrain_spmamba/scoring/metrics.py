@@ -75,7 +75,7 @@ def sdr(est, src):
 
 
 def _si_snr_of_all(estimates, src):
-    """SI-SNR of several estimates ``[T, S]`` of the same sources, ``[E, S]``."""
+    """SI-SNR of several estimates of the same sources, as below."""
     return torch.stack([si_snr(est, src) for est in estimates])
 
 
