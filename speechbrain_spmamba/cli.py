@@ -1,5 +1,7 @@
 """The program ``spmamba``: its commands stand in ``commands/``."""
 
+import atexit
+import gc
 import importlib
 import logging
 import sys
@@ -58,6 +60,7 @@ def main(argv=None):
     argv : list of str, optional
         Arguments; by default those of the process.
     """
+    _collect_less_garbage()
     argv = sys.argv[1:] if argv is None else argv
     if not argv:
         raise ValueError(
@@ -66,6 +69,16 @@ def main(argv=None):
         )
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     sys.exit(run(make_app(), argv) or 0)
+
+
+def _collect_less_garbage():
+    """Spares a short command a tenth of its time or more.
+
+    What it imports stays to its end. By default all of that is searched for
+    garbage again and again while it is imported, and once more at the end.
+    """
+    gc.set_threshold(10_000)
+    atexit.register(gc.freeze)
 
 
 if __name__ == "__main__":

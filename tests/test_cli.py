@@ -1,6 +1,7 @@
 """The command line as such: names, versions, one line for what is wrong."""
 
 import ast
+import gc
 
 import pytest
 
@@ -17,6 +18,19 @@ def _run(capsys, *words):
 def test_the_version_is_said(capsys):
     status, out, _ = _run(capsys, "--version")
     assert (status, out) == (0, f"spmamba {__version__}\n")
+
+
+def test_what_was_imported_is_not_searched_for_garbage(capsys, monkeypatch):
+    at_the_end = []
+    monkeypatch.setattr(cli.atexit, "register", at_the_end.append)
+    before = gc.get_threshold()
+    try:
+        gc.set_threshold(700)
+        _run(capsys, "--version")
+        assert gc.get_threshold()[0] > 5_000 and gc.isenabled()
+    finally:
+        gc.set_threshold(*before)
+    assert at_the_end == [gc.freeze]
 
 
 @pytest.mark.parametrize(

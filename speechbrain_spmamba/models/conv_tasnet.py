@@ -140,8 +140,7 @@ class ConvTasNet(FilterbankSeparator):
             sample_rate=sample_rate,
         )
         if variant == "asteroid":
-            nn.init.xavier_normal_(self.encoder.weight)
-            nn.init.xavier_normal_(self.decoder.weight)
+            self.draw_filters()
         self.mask_act = mask_activation(mask_act)
         eps = 1e-5 if plain else 1e-8
         skip = None if plain else skip_channels or bottleneck

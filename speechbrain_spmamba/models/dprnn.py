@@ -133,8 +133,7 @@ class DPRNN(FilterbankSeparator):
         chunks, eps = VARIANTS[variant]
         asteroid = variant == "asteroid"
         if asteroid:
-            nn.init.xavier_normal_(self.encoder.weight)
-            nn.init.xavier_normal_(self.decoder.weight)
+            self.draw_filters()
         self.rectify = not asteroid
         self.chunk_size = chunk_size
         self.chunks = chunks(chunk_size)

@@ -90,6 +90,11 @@ class Mamba(nn.Module):
         section 3.6). The marks tell optimisers and initialisers to leave
         these parameters alone, as the official code does.
         """
+        self.dt_proj.bias._no_reinit = True
+        for parameter in (self.A_log, self.D, self.dt_proj.bias):
+            parameter._no_weight_decay = True
+        if self.A_log.is_meta:
+            return  # no values; to compute some torch imports its compiler
         bound = self.dt_rank**-0.5
         nn.init.uniform_(self.dt_proj.weight, -bound, bound)
         low, high = math.log(DT_MIN), math.log(DT_MAX)
@@ -99,9 +104,6 @@ class Mamba(nn.Module):
         self.dt_proj.bias.copy_(dt + torch.log(-torch.expm1(-dt)))
         self.A_log.copy_(torch.arange(1.0, self.d_state + 1).log())
         self.D.fill_(1.0)
-        self.dt_proj.bias._no_reinit = True
-        for parameter in (self.A_log, self.D, self.dt_proj.bias):
-            parameter._no_weight_decay = True
 
     def forward(self, x, valid=None):
         """Runs the layer.

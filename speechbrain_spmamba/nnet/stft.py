@@ -49,9 +49,7 @@ class STFT(nn.Module):
             )
         self.n_fft = n_fft
         self.hop_length = hop_length
-        self.register_buffer(
-            "window", torch.hann_window(n_fft), persistent=False
-        )
+        self.register_buffer("window", _hann(n_fft), persistent=False)
 
     def num_frames(self, num_samples):
         """Frames of waves of so many samples, a tensor."""
@@ -129,6 +127,13 @@ class STFT(nn.Module):
         # Inside an item the envelope is well above zero; the bound only
         # keeps 0 / 0 out of the meaningless rest.
         return wave / envelope.clamp_min(1e-11)
+
+
+def _hann(size):
+    """Periodic Hann window."""
+    window = torch.empty(size)
+    # On the meta device torch imports its compiler to compute no values.
+    return window if window.is_meta else torch.hann_window(size)
 
 
 def _reflect_each(wave, num_samples, edge):

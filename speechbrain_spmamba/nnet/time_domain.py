@@ -139,6 +139,13 @@ class FilterbankSeparator(nn.Module):
             bias=bias,
         )
 
+    def draw_filters(self):
+        """Draws the filters anew, by Xavier's normal distribution."""
+        for filters in (self.encoder.weight, self.decoder.weight):
+            # On the meta device torch imports its compiler to draw nothing.
+            if not filters.is_meta:
+                nn.init.xavier_normal_(filters)
+
     def fitted_samples(self, samples):
         """To how many samples a recording is padded at its end.
 

@@ -1,8 +1,8 @@
 """Scores of separated speech, in dB: SI-SNR and SDR, and their improvements.
 
 SI-SNR: Luo & Mesgarani, arXiv 1809.07454. SDR: BSS-eval (Vincent et al.,
-2006) with a distortion filter of 512 taps, in float64, by torchmetrics; it
-agrees with mir_eval.
+2006) with a distortion filter of 512 taps (``distortion``); it agrees with
+mir_eval.
 
 Both lie between -100 and 100 dB. Beyond that lies nothing that a 16-bit file
 could hold, only the rounding of the arithmetic (mir_eval gives a perfect
@@ -14,8 +14,8 @@ to improve. For silent sources ``below_mixture`` says what can be said.
 """
 
 import torch
-from torchmetrics.functional.audio import signal_distortion_ratio
 
+from speechbrain_spmamba.scoring.distortion import explained_share
 from speechbrain_spmamba.scoring.loss import pairwise_neg_si_snr, silent_sources
 
 SDR_TAPS = 512
@@ -71,28 +71,41 @@ def sdr(est, src):
     >>> sdr(3 * src, src)
     tensor([100., 100.], dtype=torch.float64)
     """
-    est, src = _at_full_scale(est), _at_full_scale(src)
-    silent = silent_sources(src.unsqueeze(0))[0]
-    scores = src.new_full((src.shape[1],), float("nan"))
+    return _sdr_of_all([est], src)[0]
+
+
+def _si_snr_of_all(estimates, src):
+    """SI-SNR of several estimates of the same sources, as below."""
+    return torch.stack([si_snr(est, src) for est in estimates])
+
+
+def _sdr_of_all(estimates, src):
+    """SDR of several estimates ``[T, S]`` of the same sources, ``[E, S]``."""
+    signals = torch.stack([src, *estimates]).permute(2, 0, 1).contiguous()
+    signals = _at_full_scale(signals, dim=2)
+    silent = silent_sources(signals[:, 0].t().unsqueeze(0))[0]
+    scores = signals.new_full((len(estimates), len(signals)), float("nan"))
     for index in torch.nonzero(~silent).flatten().tolist():
-        scores[index] = _sdr(est[:, index], src[:, index])
+        scores[:, index] = _sdr(signals[index])
     return scores.clamp(FLOOR, CEILING)
 
 
-def _sdr(estimate, source):
-    """SDR of an estimate and a source that is not silent."""
-    if not estimate.any():
-        return FLOOR
-    taps = min(SDR_TAPS, len(source))
-    score = signal_distortion_ratio(estimate, source, filter_length=taps)
-    if score.isnan():
+def _sdr(signals):
+    """SDR of the estimates ``[E]`` of a source: ``[1 + E, T]``, it first."""
+    taps = min(SDR_TAPS, signals.shape[1])
+    scores = _in_db(explained_share(signals, taps))
+    lost = scores.isnan()
+    if lost.any():
         # Rounding has left (0, 1), where the share of the estimate lies that
         # the source explains. Some white noise 120 dB below the source brings
         # it back, and leaves perfect estimates above the ceiling.
-        score = signal_distortion_ratio(
-            estimate, source, filter_length=taps, load_diag=1e-12
-        )
-    return score
+        signals = torch.cat([signals[:1], signals[1:][lost]])
+        scores[lost] = _in_db(explained_share(signals, taps, loading=1e-12))
+    return scores
+
+
+def _in_db(share):
+    return 10 * torch.log10(share / (1 - share))
 
 
 def below_mixture(mix, est, src):
@@ -149,9 +162,9 @@ def score(mix, est, src, metrics=("si_snr", "sdr")):
     (['si_snr', 'si_snri', 'sdr', 'sdri'], True)
     """
     mixes = mix.unsqueeze(-1).expand_as(src)
-    known = {"si_snr": si_snr, "sdr": sdr}
-    of_mix = torch.stack([known[name](mixes, src) for name in metrics])
-    of_est = torch.stack([known[name](est, src) for name in metrics])
+    known = {"si_snr": _si_snr_of_all, "sdr": _sdr_of_all}
+    values = [known[name]([mixes, est], src) for name in metrics]
+    of_mix, of_est = torch.stack(values, dim=1)
     gain = of_est - of_mix
     gain[:, (of_mix >= ALONE).any(0)] = float("nan")
     scores = {}
@@ -161,11 +174,11 @@ def score(mix, est, src, metrics=("si_snr", "sdr")):
     return scores
 
 
-def _at_full_scale(signals):
+def _at_full_scale(signals, dim=0):
     """float64, at a level at which no square vanishes; silence stays.
 
     A constant becomes 1, of which exactly nothing is left without its mean.
     """
     signals = signals.double()
-    peak = signals.abs().amax(0)
+    peak = signals.abs().amax(dim, keepdim=True)
     return signals / torch.where(peak > 0, peak, 1.0)

@@ -11,7 +11,6 @@ from pathlib import Path
 from speechbrain.utils.fetching import FetchConfig, LocalStrategy, fetch
 
 from speechbrain_spmamba.files.checksums import SUMS_FILE, check_sums
-from speechbrain_spmamba.weights.hub import fetch_files
 
 HPARAMS_FILE = "hyperparams.yaml"
 WEIGHTS_FILE = "separator.ckpt"
@@ -51,6 +50,9 @@ def collect(
     config = fetch_config or FetchConfig()
     # Only what cannot be meant as a folder is looked for on the Hub.
     if HUB_NAME.fullmatch(str(source)) and not folder.parent.is_dir():
+        # The Hub's client is imported for a model of the Hub.
+        from speechbrain_spmamba.weights.hub import fetch_files
+
         paths = fetch_files(str(source), names, SUMS_FILE, config, **options)
     else:
         check_folder(folder, names)
