@@ -36,7 +36,7 @@ def machine(device):
     return f"{name} ({capability}), {torch.get_num_threads()} threads"
 
 
-def in_turns(calls, runs, device="cpu", warm_up=1):
+def in_turns(calls, runs, device="cpu", warm_up=1, clock=time.perf_counter):
     """Runs every call once a round.
 
     Arguments
@@ -49,6 +49,8 @@ def in_turns(calls, runs, device="cpu", warm_up=1):
         "cpu" or "cuda".
     warm_up : int
         Rounds that do not count.
+    clock : callable
+        What tells the seconds, e.g. ``time.process_time``.
 
     Returns
     -------
@@ -66,11 +68,11 @@ def in_turns(calls, runs, device="cpu", warm_up=1):
                 continue
             if turn == first:
                 before = _reset_peak(device)
-            start = time.perf_counter()
+            start = clock()
             call()
             if device == "cuda":
                 torch.cuda.synchronize()
-            seconds = time.perf_counter() - start
+            seconds = clock() - start
             if turn == first:
                 peak = (_peak(device) - before) / 2**20
                 found[name]["megabytes"] = peak

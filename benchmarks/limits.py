@@ -1,0 +1,352 @@
+"""How near to the limit of one core: kernels, products, SPMamba, a small step.
+
+    python benchmarks/limits.py [--runs 15] [--model-runs 5] [--only kernels]
+
+One thread, CPU seconds. What should hold, on AVX2 as on AVX-512:
+
+    short convolution, forward     1.8 ns a position and channel, or less
+    scan, forward                  0.45 ns an element-state, or less
+    scan, backward                 1.7 ns an element-state, or less
+    products of a block, together  70 % of the best square product, or more
+    SPMamba, 1 s of 16 kHz         9 CPU s, or less
+    spmamba_small, training        8 s of audio a CPU second, or more
+
+Kernels and products have the shapes and strides of a block of SPMamba's rows in
+``nnet/folded_forward.py``: `strided` reads columns of a larger matrix, as
+there; `contiguous` has matrices of its own, and the steps of the scan in full
+instead of in their low-rank form. The step is that of training on one batch of
+``hparams/spmamba_small.yaml``: forward, loss, backward, optimiser.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from hyperpyyaml import load_hyperpyyaml
+from measure import Table, in_turns
+from speechbrain.dataio.batch import PaddedBatch
+from torch.profiler import ProfilerActivity, profile, record_function
+
+from speechbrain_spmamba.models import build_model
+from speechbrain_spmamba.ops.backends import KERNELS, replaced_kernels
+from speechbrain_spmamba.ops.kernel_interface import ScanInputs
+from speechbrain_spmamba.training.brain import SeparationBrain
+
+ROOT = Path(__file__).parents[1]
+
+# A block of SPMamba: rows, windows of a row, width of a window, channels,
+# states, taps and rank of the steps of a Mamba.
+ROWS, LENGTH, WIDTH, CHANNELS, STATES, TAPS, RANK = 8, 250, 128, 512, 16, 4, 8
+SQUARES = (1024, 2048, 3072)
+
+# Parts of a profile by the operators of torch. A kernel of ours is a part by its
+# own name; what lies between all these is Python's and autograd's.
+PARTS = {
+    "products": "mm addmm addmm_ bmm baddbmm",
+    "copies": "copy_ cat index",
+    "norms": "native_layer_norm native_layer_norm_backward",
+    "convolutions": "_convolution mkldnn_convolution convolution_backward",
+    "prelu": "_prelu_kernel _prelu_kernel_backward",
+}
+_PART_OF = {
+    name: part for part, names in PARTS.items() for name in names.split()
+}
+
+
+class Limits(Table):
+    """Figures in units of their own; best is the lowest, or highest, found."""
+
+    columns = (
+        "case variant unit median best runs machine torch version date command"
+    ).split()
+
+    def add(self, case, variant, unit, values, best=min):
+        """Adds one figure from all that were measured."""
+        median = statistics.median(values)
+        self.rows.append(
+            {
+                "case": case,
+                "variant": variant,
+                "unit": unit,
+                "median": f"{median:.4g}",
+                "best": f"{best(values):.4g}",
+                "runs": len(values),
+                **self.shared,
+            }
+        )
+        print(
+            f"{case:28} {variant:28} {median:9.4g} {best(values):9.4g} {unit}",
+            flush=True,
+        )
+
+
+def cpu_seconds(calls, runs):
+    """Name -> CPU seconds of each run; the calls take turns."""
+    found = in_turns(calls, runs, clock=time.process_time)
+    return {name: values["seconds"] for name, values in found.items()}
+
+
+# ---- Kernels ----
+
+
+def kernel_calls(contiguous):
+    """Name -> call of a kernel on one direction of a block."""
+    kernels, shape = KERNELS["cpu"], (ROWS, LENGTH, CHANNELS)
+    torch.manual_seed(0)
+
+    def columns(count):
+        """Matrices side by side, or each by itself."""
+        if contiguous:
+            return [torch.randn(shape) for _ in range(count)]
+        return torch.randn(*shape[:2], count * CHANNELS).chunk(count, -1)
+
+    conv_in, z, *_ = columns(4)
+    grad_conv_in, grad_z, *_ = columns(4)
+    y, grad_y = columns(2)[0], columns(2)[0]
+    conv_out, u, grad_u, grad_delta = (torch.randn(shape) for _ in range(4))
+    sizes = [RANK, STATES, STATES]
+    dt, B, C = torch.randn(*shape[:2], sum(sizes)).split(sizes, -1)
+    grad_B, grad_C = torch.empty(2, *shape[:2], STATES)
+    delta, delta_weight = 0.3 * dt, torch.randn(CHANNELS, RANK)
+    if contiguous:
+        delta, delta_weight = delta @ delta_weight.t(), None
+    conv_weight = torch.randn(CHANNELS, TAPS)
+    inputs = ScanInputs(
+        u=u,
+        delta=delta,
+        A=-torch.arange(1.0, STATES + 1).repeat(CHANNELS, 1),
+        B=B,
+        C=C,
+        D=torch.ones(CHANNELS),
+        z=z,
+        delta_bias=torch.full((CHANNELS,), -3.0),
+        delta_weight=delta_weight,
+        delta_softplus=True,
+    )
+    states = torch.empty(kernels.checkpoint_shape(u, inputs.A))
+    kernels.scan_forward(inputs, y, states)
+    grads = {
+        "u": grad_u,
+        "delta": grad_delta,
+        "A": torch.zeros_like(inputs.A),
+        "B": grad_B,
+        "C": grad_C,
+        "D": torch.zeros(CHANNELS),
+        "z": grad_z,
+        "delta_bias": torch.zeros(CHANNELS),
+    }
+    conv = conv_in, conv_weight, torch.randn(CHANNELS), False
+    conv_grads = {
+        "x": grad_conv_in,
+        "weight": torch.zeros_like(conv_weight),
+        "bias": torch.zeros(CHANNELS),
+    }
+    return {
+        "conv forward": lambda: kernels.conv_forward(*conv, conv_out),
+        "conv backward": lambda: kernels.conv_backward(
+            *conv, grad_u, conv_grads
+        ),
+        "scan forward": lambda: kernels.scan_forward(inputs, y),
+        "scan forward, checkpoints": lambda: kernels.scan_forward(
+            inputs, y, states
+        ),
+        "scan backward": lambda: kernels.scan_backward(
+            inputs, states, grad_y, grads, y
+        ),
+    }
+
+
+def measure_kernels(table, runs):
+    """ns a position and channel, and for the scan a state."""
+    calls = {
+        (name, layout): call
+        for layout in ("strided", "contiguous")
+        for name, call in kernel_calls(layout == "contiguous").items()
+    }
+    for (name, layout), seconds in cpu_seconds(calls, runs).items():
+        count = ROWS * LENGTH * CHANNELS
+        unit = "ns a position and channel"
+        if name.startswith("scan"):
+            count, unit = count * STATES, "ns an element-state"
+        table.add(name, layout, unit, [s * 1e9 / count for s in seconds])
+
+
+# ---- Products ----
+
+
+def multiply(left, right, out, add=False):
+    """A product as ``nnet/folded_forward.py`` computes it."""
+    if add:
+        out.addmm_(left, right)
+    else:
+        torch.matmul(left, right, out=out)
+
+
+def product_calls():
+    """Name -> floating-point operations and call of a block's products."""
+    windows = ROWS * LENGTH
+    x_proj = CHANNELS, RANK + 2 * STATES
+    products = {
+        "in_proj": (WIDTH, 4 * CHANNELS, False),
+        "x_proj, forward": (*x_proj, False),
+        "x_proj, backward": (*x_proj, False),
+        "residual": (WIDTH, WIDTH, False),
+        "out_proj": (2 * CHANNELS, WIDTH, True),
+    }
+    calls = {}
+    for name, (inner, columns, add) in products.items():
+        left, out = torch.randn(windows, inner), torch.randn(windows, columns)
+        # Weights are [to, from], but for what folding has multiplied.
+        right = torch.randn(columns, inner).t()
+        if name in ("residual", "out_proj"):
+            right = right.contiguous()
+        calls[name] = (
+            2 * windows * inner * columns,
+            lambda given=(left, right, out, add): multiply(*given),
+        )
+    return calls
+
+
+def measure_products(table, runs):
+    """GFLOP/s, and as a share of the best square product."""
+    counted = product_calls()
+    for size in SQUARES:
+        left, right, out = torch.randn(3, size, size)
+        counted[f"square, {size}"] = (
+            2 * size**3,
+            lambda given=(left, right, out): multiply(*given),
+        )
+    found = cpu_seconds({n: call for n, (_, call) in counted.items()}, runs)
+    speeds = {
+        name: [counted[name][0] / s / 1e9 for s in seconds]
+        for name, seconds in found.items()
+    }
+    block = [name for name in counted if not name.startswith("square")]
+    count = sum(counted[name][0] for name in block)
+    turns = zip(*(found[name] for name in block), strict=True)
+    speeds["block, together"] = [count / sum(turn) / 1e9 for turn in turns]
+    best = max(statistics.median(speeds[f"square, {size}"]) for size in SQUARES)
+    for name, values in speeds.items():
+        table.add("product", name, "GFLOP/s", values, max)
+        if not name.startswith("square"):
+            shares = [100 * value / best for value in values]
+            table.add("product", name, "% of best square", shares, max)
+
+
+# ---- Models ----
+
+
+class _Recorded:
+    """The cpu kernels, each call a part of the profile."""
+
+    def __init__(self):
+        self._kernels = KERNELS["cpu"]
+
+    def __getattr__(self, name):
+        function = getattr(self._kernels, name)
+        if name == "checkpoint_shape":
+            return function
+
+        def call(*args):
+            with record_function(f"kernel::{name}"):
+                return function(*args)
+
+        return call
+
+
+def shares_of_parts(call):
+    """Part -> % of the time of a call."""
+    with (
+        replaced_kernels(_Recorded()),
+        profile(activities=[ProfilerActivity.CPU], acc_events=True) as found,
+        record_function("whole"),
+    ):
+        call()
+    parts = {}
+    for event in found.key_averages():
+        origin, _, name = event.key.partition("::")
+        if origin == "aten":
+            name = _PART_OF.get(name, "elementwise and other")
+        elif origin != "kernel":
+            name = "Python and autograd"
+        parts[name] = parts.get(name, 0) + event.self_cpu_time_total
+    total = sum(parts.values())
+    parts = {name: 100 * time / total for name, time in parts.items()}
+    return dict(sorted(parts.items(), key=lambda part: -part[1]))
+
+
+def measure_spmamba(table, runs):
+    """Inference on a second."""
+    torch.manual_seed(0)
+    model = build_model("spmamba").eval()
+    mix = torch.randn(1, 16000)
+
+    @torch.no_grad()
+    def infer():
+        model(mix)
+
+    seconds = cpu_seconds({"all": infer}, runs)["all"]
+    table.add("SPMamba, 1 s", "all", "CPU s", seconds)
+    for part, share in shares_of_parts(infer).items():
+        table.add("SPMamba, 1 s", part, "% of all", [share])
+
+
+def measure_step(table, runs):
+    """A training step of spmamba_small."""
+    text = (ROOT / "hparams" / "spmamba_small.yaml").read_text()
+    with tempfile.TemporaryDirectory() as folder:
+        overrides = {"data_folder": folder, "output_folder": folder}
+        hparams = load_hyperpyyaml(text, overrides)
+    brain = SeparationBrain(
+        modules=hparams["modules"],
+        opt_class=hparams["optimizer"],
+        hparams=hparams,
+        run_opts={"device": "cpu"},
+    )
+    brain.modules.train()
+    brain.init_optimizers()
+    items, length = hparams["batch_size"], hparams["segment"]
+    samples = int(length * hparams["sample_rate"])
+    sources = torch.randn(items, samples, hparams["num_spks"])
+    batch = PaddedBatch(
+        [{"mix_sig": one.sum(-1), "src_sig": one} for one in sources]
+    )
+
+    def step():
+        brain.fit_batch(batch)
+
+    seconds = cpu_seconds({"all": step}, runs)["all"]
+    speeds = [items * length / s for s in seconds]
+    case, unit = "spmamba_small, step", "s of audio a CPU s"
+    table.add(case, "all", unit, speeds, max)
+    for part, share in shares_of_parts(step).items():
+        table.add(case, part, "% of all", [share])
+
+
+def main():
+    """Measures all and writes the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--model-runs", type=int, default=5)
+    measures = {
+        "kernels": (measure_kernels, "runs"),
+        "products": (measure_products, "runs"),
+        "spmamba": (measure_spmamba, "model_runs"),
+        "step": (measure_step, "model_runs"),
+    }
+    parser.add_argument("--only", choices=measures, help="writes nothing")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    table = Limits("limits", "cpu")
+    for name in [options.only] if options.only else measures:
+        measure, runs = measures[name]
+        measure(table, getattr(options, runs))
+    if not options.only:
+        table.write()
+
+
+if __name__ == "__main__":
+    main()
