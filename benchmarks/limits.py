@@ -1,6 +1,6 @@
 """How near to the limit of one core: kernels, products, SPMamba, a small step.
 
-    python benchmarks/limits.py [--runs 15] [--model-runs 5] [--only kernels]
+    python benchmarks/limits.py [--isa avx2] [--only kernels]
 
 One thread, CPU seconds. What should hold, on AVX2 as on AVX-512:
 
@@ -24,14 +24,15 @@ import tempfile
 import time
 from pathlib import Path
 
+import isa
 import torch
 from hyperpyyaml import load_hyperpyyaml
 from measure import Table, in_turns
+from parts import shares
 from speechbrain.dataio.batch import PaddedBatch
-from torch.profiler import ProfilerActivity, profile, record_function
 
 from speechbrain_spmamba.models import build_model
-from speechbrain_spmamba.ops.backends import KERNELS, replaced_kernels
+from speechbrain_spmamba.ops.backends import KERNELS
 from speechbrain_spmamba.ops.kernel_interface import ScanInputs
 from speechbrain_spmamba.training.brain import SeparationBrain
 
@@ -42,25 +43,13 @@ ROOT = Path(__file__).parents[1]
 ROWS, LENGTH, WIDTH, CHANNELS, STATES, TAPS, RANK = 8, 250, 128, 512, 16, 4, 8
 SQUARES = (1024, 2048, 3072)
 
-# Parts of a profile by the operators of torch. A kernel of ours is a part by its
-# own name; what lies between all these is Python's and autograd's.
-PARTS = {
-    "products": "mm addmm addmm_ bmm baddbmm",
-    "copies": "copy_ cat index",
-    "norms": "native_layer_norm native_layer_norm_backward",
-    "convolutions": "_convolution mkldnn_convolution convolution_backward",
-    "prelu": "_prelu_kernel _prelu_kernel_backward",
-}
-_PART_OF = {
-    name: part for part, names in PARTS.items() for name in names.split()
-}
-
 
 class Limits(Table):
     """Figures in units of their own; best is the lowest, or highest, found."""
 
     columns = (
-        "case variant unit median best runs machine torch version date command"
+        "case variant unit median best runs machine isa torch version date "
+        "command"
     ).split()
 
     def add(self, case, variant, unit, values, best=min):
@@ -232,50 +221,11 @@ def measure_products(table, runs):
     for name, values in speeds.items():
         table.add("product", name, "GFLOP/s", values, max)
         if not name.startswith("square"):
-            shares = [100 * value / best for value in values]
-            table.add("product", name, "% of best square", shares, max)
+            percent = [100 * value / best for value in values]
+            table.add("product", name, "% of best square", percent, max)
 
 
 # ---- Models ----
-
-
-class _Recorded:
-    """The cpu kernels, each call a part of the profile."""
-
-    def __init__(self):
-        self._kernels = KERNELS["cpu"]
-
-    def __getattr__(self, name):
-        function = getattr(self._kernels, name)
-        if name == "checkpoint_shape":
-            return function
-
-        def call(*args):
-            with record_function(f"kernel::{name}"):
-                return function(*args)
-
-        return call
-
-
-def shares_of_parts(call):
-    """Part -> % of the time of a call."""
-    with (
-        replaced_kernels(_Recorded()),
-        profile(activities=[ProfilerActivity.CPU], acc_events=True) as found,
-        record_function("whole"),
-    ):
-        call()
-    parts = {}
-    for event in found.key_averages():
-        origin, _, name = event.key.partition("::")
-        if origin == "aten":
-            name = _PART_OF.get(name, "elementwise and other")
-        elif origin != "kernel":
-            name = "Python and autograd"
-        parts[name] = parts.get(name, 0) + event.self_cpu_time_total
-    total = sum(parts.values())
-    parts = {name: 100 * time / total for name, time in parts.items()}
-    return dict(sorted(parts.items(), key=lambda part: -part[1]))
 
 
 def measure_spmamba(table, runs):
@@ -290,7 +240,7 @@ def measure_spmamba(table, runs):
 
     seconds = cpu_seconds({"all": infer}, runs)["all"]
     table.add("SPMamba, 1 s", "all", "CPU s", seconds)
-    for part, share in shares_of_parts(infer).items():
+    for part, share in shares(infer).items():
         table.add("SPMamba, 1 s", part, "% of all", [share])
 
 
@@ -322,7 +272,7 @@ def measure_step(table, runs):
     speeds = [items * length / s for s in seconds]
     case, unit = "spmamba_small, step", "s of audio a CPU s"
     table.add(case, "all", unit, speeds, max)
-    for part, share in shares_of_parts(step).items():
+    for part, share in shares(step).items():
         table.add(case, part, "% of all", [share])
 
 
@@ -338,9 +288,10 @@ def main():
         "step": (measure_step, "model_runs"),
     }
     parser.add_argument("--only", choices=measures, help="writes nothing")
+    isa.add_argument(parser)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    table = Limits("limits", "cpu")
+    table = Limits("limits", "cpu", isa.RESTRICTED)
     for name in [options.only] if options.only else measures:
         measure, runs = measures[name]
         measure(table, getattr(options, runs))
