@@ -11,11 +11,12 @@ One thread, CPU seconds. What should hold, on AVX2 as on AVX-512:
     SPMamba, 1 s of 16 kHz         9 CPU s, or less
     spmamba_small, training        8 s of audio a CPU second, or more
 
-Kernels and products have the shapes and strides of a block of SPMamba's rows in
-``nnet/folded_forward.py``: `strided` reads columns of a larger matrix, as
-there; `contiguous` has matrices of its own, and the steps of the scan in full
-instead of in their low-rank form. The step is that of training on one batch of
-``hparams/spmamba_small.yaml``: forward, loss, backward, optimiser.
+Kernels and products, each by itself, have the shapes and strides of a block of
+SPMamba's rows in ``nnet/folded_forward.py``: `strided` reads columns of a
+larger matrix, as there; `contiguous` has matrices of its own, and the steps of
+the scan in full instead of in their low-rank form. The step is that of training
+on one batch of ``hparams/spmamba_small.yaml``: forward, loss, backward,
+optimiser.
 """
 
 import argparse
@@ -32,15 +33,17 @@ from parts import shares
 from speechbrain.dataio.batch import PaddedBatch
 
 from speechbrain_spmamba.models import build_model
+from speechbrain_spmamba.nnet.mamba_path import MambaPath
 from speechbrain_spmamba.ops.backends import KERNELS
 from speechbrain_spmamba.ops.kernel_interface import ScanInputs
 from speechbrain_spmamba.training.brain import SeparationBrain
 
 ROOT = Path(__file__).parents[1]
 
-# A block of SPMamba: rows, windows of a row, width of a window, channels,
-# states, taps and rank of the steps of a Mamba.
-ROWS, LENGTH, WIDTH, CHANNELS, STATES, TAPS, RANK = 8, 250, 128, 512, 16, 4, 8
+# A block of SPMamba: rows, windows of a row, places of the map in a window, its
+# width; channels, states, taps and rank of the steps of a Mamba.
+ROWS, LENGTH, PLACES, WIDTH = 8, 250, 8, 128
+CHANNELS, STATES, TAPS, RANK = 512, 16, 4, 8
 SQUARES = (1024, 2048, 3072)
 
 
@@ -167,7 +170,7 @@ def measure_kernels(table, runs):
 
 
 def multiply(left, right, out, add=False):
-    """A product as ``nnet/folded_forward.py`` computes it."""
+    """A product by torch, as ``nnet/folded_forward.py`` computes it."""
     if add:
         out.addmm_(left, right)
     else:
@@ -200,8 +203,17 @@ def product_calls():
 
 
 def measure_products(table, runs):
-    """GFLOP/s, and as a share of the best square product."""
+    """GFLOP/s, and as a share of the best square product.
+
+    `whole path` has the time of all that a path does in its forward pass, and
+    the operations of its products.
+    """
     counted = product_calls()
+    block = list(counted)
+    count = sum(operations for operations, _ in counted.values())
+    path = MambaPath(WIDTH // PLACES, PLACES, 1, expand=4)
+    x = torch.randn(1, ROWS, LENGTH - 1 + PLACES, WIDTH // PLACES)
+    counted["whole path"] = count, torch.no_grad()(lambda: path(x))
     for size in SQUARES:
         left, right, out = torch.randn(3, size, size)
         counted[f"square, {size}"] = (
@@ -213,8 +225,6 @@ def measure_products(table, runs):
         name: [counted[name][0] / s / 1e9 for s in seconds]
         for name, seconds in found.items()
     }
-    block = [name for name in counted if not name.startswith("square")]
-    count = sum(counted[name][0] for name in block)
     turns = zip(*(found[name] for name in block), strict=True)
     speeds["block, together"] = [count / sum(turn) / 1e9 for turn in turns]
     best = max(statistics.median(speeds[f"square, {size}"]) for size in SQUARES)
