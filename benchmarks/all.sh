@@ -6,6 +6,18 @@ device=${1:?cpu or cuda}
 python=${PYTHON:-python}
 cd "$(dirname "$0")/.."
 
+# What depends on the vector instructions of a processor.
+kernels() {
+    "$python" benchmarks/scan.py --runs 5 "$@"
+    "$python" benchmarks/scan.py --runs 3 --backward --shapes 1 "$@"
+    "$python" benchmarks/block.py --runs 3 "$@"
+    for part in inference step; do
+        "$python" benchmarks/model.py --only $part --runs 3 \
+            --published-runs 1 "$@"
+    done
+    OMP_NUM_THREADS=1 "$python" benchmarks/limits.py "$@"
+}
+
 if [ "$device" = cuda ]; then
     "$python" -m pytest -m gpu -q
     "$python" benchmarks/scan.py --device cuda --runs 20
@@ -13,11 +25,11 @@ if [ "$device" = cuda ]; then
     "$python" benchmarks/block.py --device cuda --seconds 4 --runs 10
     "$python" benchmarks/model.py --device cuda --runs 10
 else
-    "$python" benchmarks/scan.py --runs 5
-    "$python" benchmarks/scan.py --runs 3 --backward --shapes 1
-    "$python" benchmarks/block.py --runs 3
-    "$python" benchmarks/model.py --only inference --runs 3 --published-runs 1
-    "$python" benchmarks/model.py --only step --runs 3 --published-runs 1
+    kernels
+    # Most processors have no AVX-512.
+    if grep -qs avx512bw /proc/cpuinfo; then
+        kernels --isa avx2
+    fi
     OMP_NUM_THREADS=1 "$python" benchmarks/prepare.py
     OMP_NUM_THREADS=1 "$python" benchmarks/long.py
     OMP_NUM_THREADS=1 "$python" benchmarks/resampling.py

@@ -1,6 +1,6 @@
 """One path of a grid block: the folded form against the published one.
 
-    python benchmarks/block.py [--device cuda] [--seconds 1] [--runs 5]
+    python benchmarks/block.py [--device cuda] [--isa avx2] [--seconds 1]
 
 The intra-frame path of SPMamba at its published size, forward and with its
 backward pass, for every choice of memory.
@@ -8,6 +8,7 @@ backward pass, for every choice of memory.
 
 import argparse
 
+import isa
 import torch
 from measure import Table, in_turns, relative_error
 from published import grid_path
@@ -36,8 +37,9 @@ def main():
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--seconds", type=float, default=1)
     parser.add_argument("--runs", type=int, default=5)
+    isa.add_argument(parser)
     options = parser.parse_args()
-    table = Table("block", options.device)
+    table = Table("block", options.device, isa.RESTRICTED)
     frames = int(options.seconds * 16000) // 128 + 1
     x = torch.randn(1, frames, 257, 16, device=options.device)
     paths = make_paths(options.device)

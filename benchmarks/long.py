@@ -11,7 +11,6 @@ itself, which the model hears twice, counts as the model's.
 """
 
 import argparse
-import csv
 import datetime
 import json
 import subprocess
@@ -23,10 +22,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
-from measure import RESULTS, _command, _peak, machine
+from measure import RESULTS, _command, _peak, machine, write_rows
 
 import speechbrain_spmamba
-from speechbrain_spmamba.files.writing import replacing
 from speechbrain_spmamba.inference import WaveformSeparation
 from speechbrain_spmamba.models import build_model
 from speechbrain_spmamba.prepare.made_up.voices import draw_voice, speak
@@ -175,12 +173,8 @@ def write(rows):
         "command": " ".join(["python", *_command()]),
     }
     path = RESULTS / "long_cpu.csv"
-    with replacing(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, [*rows[-1], *shared])
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({**shown(row), **shared})
-    print(f"# written: {path.relative_to(RESULTS.parents[1])}")
+    columns = [*rows[-1], *shared]
+    write_rows(path, columns, [{**shown(row), **shared} for row in rows])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ within one process, and medians and their ratio are quoted.
 import csv
 import ctypes
 import datetime
-import os
 import pathlib
 import platform
 import statistics
@@ -17,6 +16,7 @@ import time
 import torch
 
 import speechbrain_spmamba
+from speechbrain_spmamba.files.writing import replacing
 
 RESULTS = pathlib.Path(__file__).parent / "results"
 
@@ -36,7 +36,7 @@ def machine(device):
     return f"{name} ({capability}), {torch.get_num_threads()} threads"
 
 
-def in_turns(calls, runs, device="cpu", warm_up=1):
+def in_turns(calls, runs, device="cpu", warm_up=1, clock=time.perf_counter):
     """Runs every call once a round.
 
     Arguments
@@ -49,6 +49,8 @@ def in_turns(calls, runs, device="cpu", warm_up=1):
         "cpu" or "cuda".
     warm_up : int
         Rounds that do not count.
+    clock : callable
+        What tells the seconds, e.g. ``time.process_time``.
 
     Returns
     -------
@@ -66,11 +68,11 @@ def in_turns(calls, runs, device="cpu", warm_up=1):
                 continue
             if turn == first:
                 before = _reset_peak(device)
-            start = time.perf_counter()
+            start = clock()
             call()
             if device == "cuda":
                 torch.cuda.synchronize()
-            seconds = time.perf_counter() - start
+            seconds = clock() - start
             if turn == first:
                 peak = (_peak(device) - before) / 2**20
                 found[name]["megabytes"] = peak
@@ -120,17 +122,23 @@ class Table:
         Of the benchmark; the file is ``results/<name>_<device>.csv``.
     device : str
         "cpu" or "cuda".
+    restricted : str
+        The instructions that a processor was restricted to, if it was: part of
+        the file's name.
     """
 
     columns = (
         "case variant seconds_median seconds_min runs megabytes error "
-        "times_faster machine torch version date command"
+        "times_faster machine isa torch version date command"
     ).split()
 
-    def __init__(self, name, device):
-        self.path = RESULTS / f"{name}_{device}.csv"
+    def __init__(self, name, device, restricted=""):
+        suffix = f"_{restricted}" if restricted else ""
+        self.path = RESULTS / f"{name}_{device}{suffix}.csv"
+        capability = torch.backends.cpu.get_cpu_capability().lower()
         self.shared = {
             "machine": machine(device),
+            "isa": capability if device == "cpu" else "",
             "torch": torch.__version__,
             "version": speechbrain_spmamba.__version__,
             "date": datetime.date.today().isoformat(),
@@ -164,15 +172,37 @@ class Table:
             )
 
     def write(self):
-        """Writes the CSV: a temporary name first, then renamed."""
-        self.path.parent.mkdir(exist_ok=True)
-        partial = self.path.with_suffix(".partial")
-        with open(partial, "w", newline="") as file:
-            writer = csv.DictWriter(file, self.columns)
-            writer.writeheader()
-            writer.writerows(self.rows)
-        os.replace(partial, self.path)
-        print(f"# written: {self.path.relative_to(RESULTS.parents[1])}")
+        """Keeps the rows; see ``write_rows``."""
+        write_rows(self.path, self.columns, self.rows)
+
+
+def write_rows(path, columns, rows):
+    """Keeps the rows of a machine in a CSV, beside those of other machines.
+
+    What the file has of the same machine (and threads, and instructions) makes
+    way, the rest stays.
+
+    Arguments
+    ---------
+    path : Path
+        The CSV, which need not be there.
+    columns : list of str
+        Those of the rows; one of them is "machine".
+    rows : list of dict
+        All of one machine.
+    """
+    old = []
+    if path.exists():
+        with open(path, newline="") as file:
+            old = list(csv.DictReader(file))
+    ours = {row["machine"] for row in rows}
+    others = [row for row in old if row["machine"] not in ours]
+    columns = dict.fromkeys([*columns, *(name for row in old for name in row)])
+    with replacing(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows([*others, *rows])
+    print(f"# written: {path.name}")
 
 
 def _command():

@@ -1,6 +1,6 @@
 """The whole of SPMamba: inference and training step against the published form.
 
-    python benchmarks/model.py [--device cuda] [--runs 5]
+    python benchmarks/model.py [--device cuda] [--isa avx2] [--runs 5]
 
 Inference gives the real-time factor (seconds of computing for one of audio).
 The step is forward, SI-SNR loss and backward, without the optimiser. On a CPU
@@ -11,6 +11,7 @@ fits. On CUDA everything runs under bfloat16 autocast.
 
 import argparse
 
+import isa
 import torch
 from measure import Table, in_turns, relative_error
 from published import attention, grid_path, separate
@@ -87,13 +88,14 @@ def main():
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--step-seconds", type=float)
     parser.add_argument("--only", choices=["inference", "step"])
+    isa.add_argument(parser)
     options = parser.parse_args()
     device, cuda = options.device, options.device == "cuda"
     runs = options.published_runs or options.runs
     torch.manual_seed(0)
     model = build_model("spmamba").to(device)
     name = f"model_{options.only}" if options.only else "model"
-    table = Table(name, device)
+    table = Table(name, device, isa.RESTRICTED)
 
     if options.only != "step":
         mix = torch.randn(1, int(options.seconds * 16000), device=device)

@@ -12,7 +12,6 @@ two jobs over that of one, in turns.
 """
 
 import argparse
-import csv
 import datetime
 import json
 import multiprocessing
@@ -22,10 +21,9 @@ import tempfile
 import time
 from functools import partial
 
-from measure import RESULTS, in_turns, machine
+from measure import RESULTS, in_turns, machine, write_rows
 
 import speechbrain_spmamba
-from speechbrain_spmamba.files.writing import replacing
 from speechbrain_spmamba.prepare import workers
 from speechbrain_spmamba.prepare.made_up.synthetic import make_corpora
 from speechbrain_spmamba.prepare.scenes.plans import plan_mixture, write_mixture
@@ -161,16 +159,14 @@ def write(rows, name, arguments):
         "date": datetime.date.today().isoformat(),
     }
     path = RESULTS / "prepare_cpu.csv"
-    with replacing(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        for values in rows:
-            values = {
-                key: f"{value:.4g}" if isinstance(value, float) else value
-                for key, value in values.items()
-            }
-            writer.writerow({**values, **shared})
-    print(f"# written: {path.relative_to(RESULTS.parents[1])}")
+    shown = [
+        {
+            key: f"{value:.4g}" if isinstance(value, float) else value
+            for key, value in values.items()
+        }
+        for values in rows
+    ]
+    write_rows(path, columns, [{**values, **shared} for values in shown])
 
 
 if __name__ == "__main__":

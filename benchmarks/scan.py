@@ -1,6 +1,6 @@
 """The selective scan alone, all backends that run here.
 
-    python benchmarks/scan.py [--device cuda] [--runs 5] [--backward]
+    python benchmarks/scan.py [--device cuda] [--isa avx2] [--backward]
 
 Shapes are those of SPMamba: intra-frame of 1 s and of 4 s, inter-frame of 4 s.
 `published` is the arithmetic of mamba_ssm's Python reference on a CPU, and its
@@ -9,6 +9,7 @@ kernel on CUDA. The error is that of the first four sequences, against float64.
 
 import argparse
 
+import isa
 import torch
 from measure import Table, in_turns, relative_error
 from published import scan as published_scan
@@ -83,10 +84,11 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--backward", action="store_true")
     parser.add_argument("--shapes", type=int, default=len(SHAPES))
+    isa.add_argument(parser)
     options = parser.parse_args()
     dtype = torch.bfloat16 if options.device == "cuda" else torch.float32
     name = "scan_backward" if options.backward else "scan"
-    table = Table(name, options.device)
+    table = Table(name, options.device, isa.RESTRICTED)
     usable = [n for n, why in available_backends().items() if not why]
     usable = [n for n in usable if n not in ("mamba_ssm", "reference")]
     for shape in SHAPES[: options.shapes]:
