@@ -12,8 +12,11 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError, CompileError, ExecError
 
 FOLDER = "speechbrain_spmamba/ops/cpu"
-SOURCES = ["scan_forward.c", "scan_backward.c", "conv.c", "path_forward.c"]
-HEADERS = ["lanes.h", "sequence.h", "scan.h", "scan_steps.h", "conv.h", "product.h", "path.h"]
+SOURCES = ["path_forward.c", "conv.c", "scan_forward.c", "scan_backward.c"]
+HEADERS = [
+    f"{name}.h"
+    for name in "lanes sequence product conv scan scan_steps path".split()
+]
 
 # Contraction gives fused multiply-adds. Nothing may reorder sums, so that
 # results do not depend on the compiler's mood: no -ffast-math.

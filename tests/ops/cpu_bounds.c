@@ -1,8 +1,7 @@
 /* Runs every C kernel on memory of exactly the size that it may touch. Built
 with -fsanitize=address,undefined it fails at the first step outside. */
 
-#include "conv.h"
-#include "scan.h"
+#include "path.h"
 
 static float *room(int64_t size) {
   float *memory = malloc(size * sizeof(float));
@@ -11,7 +10,7 @@ static float *room(int64_t size) {
 }
 
 /* The last row of a matrix with `stride` columns ends with its last channel. */
-static sequence rows(int64_t B, int64_t L, int64_t D, int64_t stride,
+static sequence batch(int64_t B, int64_t L, int64_t D, int64_t stride,
                      int64_t type) {
   int64_t size = (B * L - 1) * stride + D;
   float *memory = room(type == BFLOAT16 ? (size + 1) / 2 : size);
@@ -23,16 +22,16 @@ static void scan(int64_t B, int64_t L, int64_t D, int64_t N, int64_t R,
   int64_t P = padded(D), count = (L + TILE - 1) / TILE, slab = 32;
   int64_t slabs = (D + slab - 1) / slab;
   scan_args s = {B, L, D, N, R, 2, reverse, 1, slab};
-  s.u = rows(B, L, D, D + 3, type);
-  s.delta = R ? rows(B, L, R, R, FLOAT32) : rows(B, L, D, D, type);
-  s.z = rows(B, L, D, 2 * D, type);
-  s.y = rows(B, L, D, D, type);
-  s.B = rows(B, L, N, 2 * N, FLOAT32);
-  s.C = rows(B, L, N, N, FLOAT32);
-  s.grad_y = rows(B, L, D, D, type);
-  s.grad_u = rows(B, L, D, D, type);
-  s.grad_delta = rows(B, L, D, D, type);
-  s.grad_z = rows(B, L, D, D, type);
+  s.u = batch(B, L, D, D + 3, type);
+  s.delta = R ? batch(B, L, R, R, FLOAT32) : batch(B, L, D, D, type);
+  s.z = batch(B, L, D, 2 * D, type);
+  s.y = batch(B, L, D, D, type);
+  s.B = batch(B, L, N, 2 * N, FLOAT32);
+  s.C = batch(B, L, N, N, FLOAT32);
+  s.grad_y = batch(B, L, D, D, type);
+  s.grad_u = batch(B, L, D, D, type);
+  s.grad_delta = batch(B, L, D, D, type);
+  s.grad_z = batch(B, L, D, D, type);
   float *A2 = room(N * P), *D_ = room(P), *bias = room(P);
   float *weight = R ? room(R * P) : NULL;
   s.A2 = A2, s.D = D_, s.bias = bias, s.delta_weight = weight;
@@ -49,12 +48,12 @@ static void scan(int64_t B, int64_t L, int64_t D, int64_t N, int64_t R,
 
 static void conv(int64_t B, int64_t L, int64_t D, int64_t K, int64_t type,
                  int64_t reverse) {
-  int64_t P = (D + LANES - 1) / LANES * LANES;
+  int64_t P = padded(D);
   conv_args c = {B, L, D, K, 2, reverse};
-  c.x = rows(B, L, D, 2 * D, type);
-  c.out = rows(B, L, D, D, type);
-  c.grad_out = rows(B, L, D, D, type);
-  c.grad_x = rows(B, L, D, D + 1, type);
+  c.x = batch(B, L, D, 2 * D, type);
+  c.out = batch(B, L, D, D, type);
+  c.grad_out = batch(B, L, D, D, type);
+  c.grad_x = batch(B, L, D, D + 1, type);
   float *weight = room(K * P), *bias = room(P);
   c.weight = weight, c.bias = bias, c.sums = room(B * (K + 1) * P);
   if (spmamba_conv_forward(&c) || spmamba_conv_backward(&c)) exit(2);
@@ -63,7 +62,43 @@ static void conv(int64_t B, int64_t L, int64_t D, int64_t K, int64_t type,
   for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) free(all[i]);
 }
 
+static void path(int64_t rows, int64_t L, int64_t C, int64_t K, int64_t hop,
+                 int64_t D, int64_t N, int64_t taps) {
+  int64_t P = padded(D), R = 3, W = K * C, Q = (L - 1) * hop + K, used = 0;
+  void *all[40];
+#define ROOM(size) (all[used++] = room(size))
+  path_args p = {rows, Q, C, K, hop, L, D, 2};
+  p.x = batch(rows, Q, C, C + 1, FLOAT32);
+  p.out = batch(rows, Q, C, C + 2, FLOAT32);
+  p.norm_eps = p.rms_eps = 1e-5f;
+  p.norm_weight = ROOM(C), p.norm_bias = ROOM(C), p.bias = ROOM(C);
+  p.in_proj = ROOM(4 * D * W), p.out_proj = ROOM(2 * D * W);
+  p.residual = ROOM(W * W);
+  uint8_t *valid = malloc(rows * L);
+  for (int64_t i = 0; i < rows * L; i++) valid[i] = i % 3 > 0;
+  p.valid = rows > 1 ? valid : NULL;
+  for (int i = 0; i < 2; i++) {
+    direction *d = p.directions + i;
+    conv_args conv = {0, L, D, taps, 0, i};
+    scan_args scan = {0, L, D, N, R, 0, i, 1};
+    conv.weight = ROOM(taps * P), conv.bias = ROOM(P);
+    scan.A2 = ROOM(N * P), scan.D = ROOM(P), scan.bias = ROOM(P);
+    scan.delta_weight = ROOM(R * P);
+    scan.checkpoints = ROOM(rows * ((L + TILE - 1) / TILE) * N * P);
+    d->x_proj = ROOM((R + 2 * N) * D);
+    d->mixed = ROOM(rows * L * (R + 2 * N));
+    d->conv = conv, d->scan = scan;
+  }
+  if (spmamba_path_forward(&p)) exit(2);
+  while (used) free(all[--used]);
+  free(p.x.data), free(p.out.data), free(valid);
+}
+
 int main(void) {
+  for (int64_t length = 1; length < 60; length += 19) {
+    path(1, length, 3, 4, 1, 12, 5, 4);
+    path(3, length, 16, 8, 3, 48, 16, 15);
+  }
   int64_t channels[] = {1, 16, 21, 80}, lengths[] = {1, 32, 45};
   for (int d = 0; d < 4; d++)
     for (int l = 0; l < 3; l++)

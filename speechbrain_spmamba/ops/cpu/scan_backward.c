@@ -1,57 +1,30 @@
 /* The selective scan, backward. A task is one sequence of the batch and a slab
-of its channels, group after group and tile after tile from the end. The states
-of a tile are computed again from its checkpoint, one vector of channels at a
-time, and then once more for a segment of it, so that all states of the segment
-stay in the first cache: running twice costs less than to wait for the second. */
+of its channels, group after group and tile after tile from the end: the states
+of a tile are computed again from its checkpoint and stay in the cache. */
 
 #include "scan.h"
 
-#ifndef SEGMENT
-#define SEGMENT 8
-#endif
-
 /* What the backward pass of a tile works on. `states` and `decays` hold every
-step of a segment for one vector of channels: states[i] before its step i,
-states[i + 1] after it; `starts` the state before every segment. The sums of B
-and C stay apart by lane until all groups of the slab have added theirs. */
+step of the tile for one vector of channels: states[i] before step i,
+states[i + 1] after it. The sums of B and C stay apart by lane until all groups
+of the slab have added theirs. */
 typedef struct {
   lanes u[TILE], raw[TILE], step[TILE], z[TILE], y[TILE];
   lanes grad_y[TILE], grad_u[TILE], grad_step[TILE], grad_z[TILE];
-  vec *states, *decays, *starts, *sum_B, *sum_C;
+  vec *states, *decays, *sum_B, *sum_C;
   lanes *carry;         /* w of the step after, for each group: [G, N] */
   lanes *sum_A, *sum_D; /* [G, N] and [G, 2]: D, bias */
 } workspace;
 
-/* Runs vector v from its checkpoint to the last segment. */
-INLINE void find_starts(workspace *w, const tile *t, const scan_args *s,
-                        const float *kept, int v, int states, int bounded) {
+/* Runs vector v of a tile again from its checkpoint, keeping all states; y. */
+INLINE void recompute_steps(workspace *w, const tile *t, const scan_args *s,
+                            const float *kept, int v, int states, int bounded) {
   int64_t width = padded(s->channels);
-  const float *B = t->B.data, *rates = s->A2 + t->channel + v * WIDTH;
-  vec *before = w->starts, *state = before;
-  for (int n = 0; n < states; n++) state[n] = load(kept + n * width);
-  for (int64_t i = 0; i + SEGMENT < t->count; i++, B += t->B.stride) {
-    vec step = t->step[i][v], drive = step * t->u[i][v];
-    if (i % SEGMENT == 0) state += states;
-    for (int n = 0; n < states; n++) {
-      vec rate = load(rates + n * width);
-      vec decay = bounded ? exp2_bounded(step, rate) : exp2_any(step, rate);
-      state[n] = decay * before[n] + drive * B[n];
-    }
-    before = state;
-  }
-}
-
-/* Runs vector v of a segment again, keeping all states; y. */
-INLINE void recompute_steps(
-    workspace *w, const tile *t, const scan_args *s, int64_t first,
-    int64_t last, int v, int states, int bounded) {
-  int64_t width = padded(s->channels);
-  const float *B = t->B.data + first * t->B.stride;
-  const float *C = t->C.data + first * t->C.stride;
+  const float *B = t->B.data, *C = t->C.data;
   const float *rates = s->A2 + t->channel + v * WIDTH;
   vec *before = w->states, *decay = w->decays;
-  memcpy(before, w->starts + first / SEGMENT * states, states * sizeof(vec));
-  for (int64_t i = first; i < last; i++) {
+  for (int n = 0; n < states; n++) before[n] = load(kept + n * width);
+  for (int64_t i = 0; i < t->count; i++) {
     vec step = t->step[i][v], drive = step * t->u[i][v], y = {0};
     vec *after = before + states;
     for (int n = 0; n < states; n++) {
@@ -67,9 +40,9 @@ INLINE void recompute_steps(
 
 /* Turns grad_y into the gradient of the scan's own output; gives that of z
 and, in y, the output with skip and gate. */
-INLINE void gate_backward(workspace *w, const tile *t, const scan_args *s,
-                          int64_t first, int64_t last, int v) {
-  for (int64_t i = first; i < last; i++) {
+INLINE void gate_backward(
+    workspace *w, const tile *t, const scan_args *s, int v) {
+  for (int64_t i = 0; i < t->count; i++) {
     vec y = t->y[i][v];
     if (s->D) y += load(s->D + t->channel + v * WIDTH) * t->u[i][v];
     if (t->z) {
@@ -85,15 +58,14 @@ INLINE void gate_backward(workspace *w, const tile *t, const scan_args *s,
 
 /* The recurrence of w = decay * g, backwards, and all sums along its way. */
 INLINE void steps_backward(workspace *w, const tile *t, const scan_args *s,
-                           lanes *carry, lanes *sum_A, int64_t first,
-                           int64_t last, int v, int states) {
+                           lanes *carry, lanes *sum_A, int v, int states) {
   int64_t width = padded(s->channels);
   const float *rates = s->A2 + t->channel + v * WIDTH;
-  for (int64_t i = last - 1; i >= first; i--) {
+  for (int64_t i = t->count - 1; i >= 0; i--) {
     const float *B = t->B.data + i * t->B.stride;
     const float *C = t->C.data + i * t->C.stride;
-    const vec *before = w->states + (i - first) * states;
-    const vec *after = before + states, *decay = w->decays + (before - w->states);
+    const vec *before = w->states + i * states, *after = before + states;
+    const vec *decay = w->decays + i * states;
     vec *sum_B = w->sum_B + i * states, *sum_C = w->sum_C + i * states;
     vec step = t->step[i][v], u = t->u[i][v], drive = step * u;
     vec dy = w->grad_y[i][v], dx = {0}, rate = {0};
@@ -128,25 +100,12 @@ INLINE void finish_steps(
     }
 }
 
-/* Vector v of a tile, segment after segment from the end. */
-INLINE void backward_vector(workspace *w, const tile *t, const scan_args *s,
-                            const float *kept, int64_t group, int v, int states,
-                            int bounded) {
-  lanes *carry = w->carry + group * states, *sum_A = w->sum_A + group * states;
-  find_starts(w, t, s, kept + v * WIDTH, v, states, bounded);
-  int64_t first = (t->count - 1) / SEGMENT * SEGMENT, last = t->count;
-  for (; first >= 0; last = first, first -= SEGMENT) {
-    recompute_steps(w, t, s, first, last, v, states, bounded);
-    gate_backward(w, t, s, first, last, v);
-    steps_backward(w, t, s, carry, sum_A, first, last, v, states);
-  }
-}
-
 /* A tile of a group of channels: in, through, and out. */
 INLINE void backward_tile(workspace *w, const scan_args *s, const place *at,
                           int64_t group, int states) {
   int64_t width = padded(s->channels), tiles = (s->length + TILE - 1) / TILE;
   const float *kept = s->checkpoints + at->channel;
+  lanes *carry = w->carry + group * states, *sum_A = w->sum_A + group * states;
   tile t = {at->channel, at->count, w->u, w->raw, w->step, NULL, w->y,
             rows_at(&s->B, at), rows_at(&s->C, at)};
   kept += (at->item * tiles + at->first / TILE) * states * width;
@@ -159,11 +118,14 @@ INLINE void backward_tile(workspace *w, const scan_args *s, const place *at,
   load_tile(w->grad_y, &s->grad_y, at);
   make_steps(&t, s);
   int bounded = is_bounded(&t, s, states);
-  for (int v = 0; v < VECS; v++)
+  for (int v = 0; v < VECS; v++, kept += WIDTH) {
     if (bounded)
-      backward_vector(w, &t, s, kept, group, v, states, 1);
+      recompute_steps(w, &t, s, kept, v, states, 1);
     else
-      backward_vector(w, &t, s, kept, group, v, states, 0);
+      recompute_steps(w, &t, s, kept, v, states, 0);
+    gate_backward(w, &t, s, v);
+    steps_backward(w, &t, s, carry, sum_A, v, states);
+  }
   finish_steps(w, &t, s, w->sum_D + 2 * group);
   store_tile(w->grad_u, &s->grad_u, at);
   store_tile(w->grad_step, &s->grad_delta, at);
@@ -171,26 +133,30 @@ INLINE void backward_tile(workspace *w, const scan_args *s, const place *at,
   if (s->y.data) store_tile(t.y, &s->y, at);
 }
 
+/* Halves the lanes until one is left; they come in memory. */
+INLINE float sum_lanes(const vec *x) {
+  float lane[WIDTH];
+  memcpy(lane, x, sizeof lane);
+  for (int half = WIDTH / 2; half > 0; half /= 2)
+    for (int j = 0; j < half; j++) lane[j] += lane[j + half];
+  return lane[0];
+}
+
 /* Gradients of B and C of a tile and a slab. */
 INLINE void add_lanes(workspace *w, const scan_args *s, const place *at,
                       int64_t slab, int states) {
   int64_t slabs = (s->channels + s->slab - 1) / s->slab;
   int64_t size = s->items * s->length * states;
-  const float *from_B = (float *)w->sum_B, *from_C = (float *)w->sum_C;
+  const vec *sum_B = w->sum_B, *sum_C = w->sum_C;
   for (int64_t i = 0; i < at->count; i++) {
     int64_t step = at->first + i;
     int64_t time = at->reverse ? at->length - 1 - step : step;
     float *to_B = s->weight_sums + slab * size +
                   (at->item * s->length + time) * states;
     float *to_C = to_B + slabs * size;
-    for (int n = 0; n < states; n++, from_B += WIDTH, from_C += WIDTH) {
-      float total_B = 0.0f, total_C = 0.0f;
-      for (int j = 0; j < WIDTH; j++) {
-        total_B += from_B[j];
-        total_C += from_C[j];
-      }
-      to_B[n] = total_B;
-      to_C[n] = total_C;
+    for (int n = 0; n < states; n++) {
+      to_B[n] = sum_lanes(sum_B++);
+      to_C[n] = sum_lanes(sum_C++);
     }
   }
 }
@@ -230,8 +196,7 @@ INLINE void backward_task(
 int64_t spmamba_scan_backward(const scan_args *s) {
   int64_t slabs = (s->channels + s->slab - 1) / s->slab, failed = 0;
   int64_t groups = padded(s->slab) / LANES, N = s->states;
-  int64_t segments = (TILE + SEGMENT - 1) / SEGMENT;
-  int64_t vectors = (2 * SEGMENT + 1 + segments + 2 * TILE) * N;
+  int64_t vectors = (2 * TILE + 1) * N + 2 * TILE * N;
   int64_t room = (vectors + VECS - 1) / VECS + groups * (2 * N + 2);
 #pragma omp parallel num_threads((int)s->threads) reduction(| : failed)
   {
@@ -243,9 +208,8 @@ int64_t spmamba_scan_backward(const scan_args *s) {
       w->sum_A = w->carry + groups * N;
       w->sum_D = w->sum_A + groups * N;
       w->states = (vec *)(w->sum_D + groups * 2);
-      w->decays = w->states + (SEGMENT + 1) * N;
-      w->starts = w->decays + SEGMENT * N;
-      w->sum_B = w->starts + segments * N;
+      w->decays = w->states + (TILE + 1) * N;
+      w->sum_B = w->decays + TILE * N;
       w->sum_C = w->sum_B + TILE * N;
     }
 #pragma omp for schedule(static)

@@ -1,5 +1,6 @@
-/* The selective scan, forward. A task is one sequence of the batch and LANES of
-its channels: their states never leave the registers, or the first cache. */
+/* The selective scan, forward. A task is one sequence of the batch and SLAB of
+its channels, tile after tile and in each tile group after group, as in conv.c;
+a group's states stay in registers, or the first cache. */
 
 #include "scan_steps.h"
 
@@ -9,41 +10,54 @@ int64_t spmamba_interface(void) { return 2; }
 
 int64_t spmamba_tile(void) { return TILE; }
 
+#define SLAB (4 * LANES)
+
 typedef struct {
   lanes u[TILE], raw[TILE], step[TILE], z[TILE], y[TILE];
 } workspace;
 
+INLINE void forward_tile(workspace *w, lanes *state, const scan_args *s,
+                         const place *at, int states) {
+  tile t = {at->channel, at->count, w->u, w->raw, w->step, NULL, w->y,
+            rows_at(&s->B, at), rows_at(&s->C, at)};
+  keep_state(state, s, at->item, at->first / TILE, at->channel, states);
+  load_tile(t.u, &s->u, at);
+  if (s->delta_weight)
+    t.low_rank = rows_at(&s->delta, at);
+  else
+    load_tile(t.raw, &s->delta, at);
+  if (s->z.data) load_tile(t.z = w->z, &s->z, at);
+  scan_tile(&t, state, s, states);
+  if (s->y.data) store_tile(t.y, &s->y, at);
+}
+
 INLINE void forward_task(
     workspace *w, lanes *state, const scan_args *s, place at, int states) {
-  memset(state, 0, states * sizeof(lanes));
-  for (int64_t index = 0; at.first < s->length; at.first += TILE, index++) {
+  int64_t start = at.channel, end = start + SLAB;
+  if (end > s->channels) end = s->channels;
+  memset(state, 0, SLAB / LANES * states * sizeof(lanes));
+  for (; at.first < s->length; at.first += TILE) {
     int64_t rest = s->length - at.first;
+    lanes *group = state;
     at.count = rest < TILE ? rest : TILE;
-    tile t = {at.channel, at.count, w->u, w->raw, w->step, NULL, w->y,
-              rows_at(&s->B, &at), rows_at(&s->C, &at)};
-    keep_state(state, s, at.item, index, at.channel, states);
-    load_tile(t.u, &s->u, &at);
-    if (s->delta_weight)
-      t.low_rank = rows_at(&s->delta, &at);
-    else
-      load_tile(t.raw, &s->delta, &at);
-    if (s->z.data) load_tile(t.z = w->z, &s->z, &at);
-    scan_tile(&t, state, s, states);
-    if (s->y.data) store_tile(t.y, &s->y, &at);
+    for (at.channel = start; at.channel < end; at.channel += LANES) {
+      forward_tile(w, group, s, &at, states);
+      group += states;
+    }
   }
 }
 
 int64_t spmamba_scan_forward(const scan_args *s) {
-  int64_t groups = padded(s->channels) / LANES, failed = 0;
+  int64_t slabs = (s->channels + SLAB - 1) / SLAB, failed = 0;
 #pragma omp parallel num_threads((int)s->threads) reduction(| : failed)
   {
-    lanes *state = aligned_alloc(64, s->states * sizeof(lanes));
+    lanes *state = aligned_alloc(64, SLAB / LANES * s->states * sizeof(lanes));
     workspace *w = aligned_alloc(64, sizeof(workspace));
     failed = !state || !w;
 #pragma omp for schedule(static)
-    for (int64_t task = 0; task < s->items * groups; task++) {
+    for (int64_t task = 0; task < s->items * slabs; task++) {
       if (failed) continue;
-      place at = {task / groups, 0, 0, s->length, task % groups * LANES,
+      place at = {task / slabs, 0, 0, s->length, task % slabs * SLAB,
                   s->channels, (int)s->reverse};
       if (s->states == 16) /* a constant lets the loop over states unroll */
         forward_task(w, state, s, at, 16);

@@ -87,6 +87,7 @@ INLINE void load_tile(lanes *tile, const sequence *s, const place *at) {
         for (int j = 0; j < width; j++) row[j] = from_bfloat16(from[j]);
     } else {
       const float *from = (const float *)s->data + offset;
+      __builtin_prefetch(from + LANES);
       if (width == LANES) {
         EACH_VEC(v) tile[i][v] = load(from + v * WIDTH);
         continue;
@@ -111,6 +112,7 @@ INLINE void store_tile(lanes *tile, const sequence *s, const place *at) {
         for (int j = 0; j < width; j++) to[j] = to_bfloat16(row[j]);
     } else {
       float *to = (float *)s->data + offset;
+      __builtin_prefetch(to + LANES, 1);
       if (width == LANES)
         EACH_VEC(v) store(to + v * WIDTH, tile[i][v]);
       else
