@@ -33,6 +33,8 @@ else
     OMP_NUM_THREADS=1 "$python" benchmarks/prepare.py
     OMP_NUM_THREADS=1 "$python" benchmarks/long.py
     OMP_NUM_THREADS=1 "$python" benchmarks/resampling.py
+    OMP_NUM_THREADS=1 "$python" benchmarks/scoring.py
+    OMP_NUM_THREADS=1 "$python" benchmarks/startup.py
 fi
 "$python" benchmarks/memory.py
 "$python" -m speechbrain_spmamba.cli complexity --measure --device "$device" \

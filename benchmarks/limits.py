@@ -7,7 +7,8 @@ One thread, CPU seconds. What should hold, on AVX2 as on AVX-512:
     short convolution, forward     1.8 ns a position and channel, or less
     scan, forward                  0.45 ns an element-state, or less
     scan, backward                 1.7 ns an element-state, or less
-    products of a block, together  70 % of the best square product, or more
+    products of a block, together  70 % of the best square product, or more,
+        and so those of a path
     SPMamba, 1 s of 16 kHz         9 CPU s, or less
     spmamba_small, training        8 s of audio a CPU second, or more
 
@@ -205,15 +206,25 @@ def product_calls():
 def measure_products(table, runs):
     """GFLOP/s, and as a share of the best square product.
 
-    `whole path` has the time of all that a path does in its forward pass, and
-    the operations of its products.
+    `path` has the time of all that a path does in its forward pass and the
+    operations of its products alone: in the second case the Mambas have one
+    state and one tap, so that little else is left. The products of `block` are
+    those of a training step, by torch.
     """
     counted = product_calls()
     block = list(counted)
     count = sum(operations for operations, _ in counted.values())
-    path = MambaPath(WIDTH // PLACES, PLACES, 1, expand=4)
     x = torch.randn(1, ROWS, LENGTH - 1 + PLACES, WIDTH // PLACES)
-    counted["whole path"] = count, torch.no_grad()(lambda: path(x))
+    for name, mamba in (
+        ("path", {}),
+        ("path, one state, one tap", {"d_state": 1, "d_conv": 1}),
+    ):
+        path = MambaPath(WIDTH // PLACES, PLACES, 1, expand=4, **mamba)
+        less = STATES - mamba.get("d_state", STATES)
+        counted[name] = (
+            count - 2 * ROWS * LENGTH * 2 * CHANNELS * 2 * less,
+            torch.no_grad()(lambda path=path: path(x)),
+        )
     for size in SQUARES:
         left, right, out = torch.randn(3, size, size)
         counted[f"square, {size}"] = (

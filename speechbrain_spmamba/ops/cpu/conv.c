@@ -3,13 +3,9 @@
     pre[t] = bias + sum_k weight[k] x[t - (K - 1) + k],   out = pre sigmoid(pre)
 
 in the order of reading: a reversed sequence is convolved from its end. A task
-is one sequence of the batch and SLAB of its channels, tile after tile and in
-each tile group after group: a row of memory is read as a few lines in a row,
-while its page is at hand. */
+is one sequence of the batch and a slab of its channels. */
 
 #include "conv.h"
-
-#define SLAB (8 * LANES)
 
 /* `x` and `pre` hold a tile; K - 1 steps of context lie before x[0] (the past)
 and behind grad[TILE - 1] (the gradients of what the tile is the past of, which
@@ -20,7 +16,7 @@ typedef struct {
 } workspace;
 
 static int open_workspace(workspace *w, int64_t taps) {
-  int64_t past = taps - 1, span = TILE + past, groups = SLAB / LANES;
+  int64_t past = taps - 1, span = TILE + past, groups = MOST_GROUPS;
   int64_t room = 2 * span + groups * (past + taps + 1);
   w->memory = aligned_alloc(64, room * sizeof(lanes));
   if (!w->memory) return 1;
@@ -42,9 +38,9 @@ INLINE void load_x(workspace *w, const conv_args *c, const place *at) {
   load_tile(w->memory + missing, &c->x, &whole);
 }
 
-INLINE void forward_task(workspace *w, const conv_args *c, place at) {
-  int64_t start = at.channel, end = start + SLAB;
-  if (end > c->channels) end = c->channels;
+INLINE void forward_task(
+    workspace *w, const conv_args *c, place at, int64_t end) {
+  int64_t start = at.channel;
   for (; at.first < c->length; at.first += TILE) {
     int64_t rest = c->length - at.first;
     at.count = rest < TILE ? rest : TILE;
@@ -90,11 +86,11 @@ INLINE void backward_tile(workspace *w, const conv_args *c, const place *at,
 }
 
 /* From the last tile to the first. */
-INLINE void backward_task(workspace *w, const conv_args *c, place at, int taps) {
+INLINE void backward_task(
+    workspace *w, const conv_args *c, place at, int64_t end, int taps) {
   int64_t width = padded(c->channels), past = taps - 1, start = at.channel;
-  int64_t end = start + SLAB < c->channels ? start + SLAB : c->channels;
-  memset(w->future, 0, SLAB / LANES * past * sizeof(lanes));
-  memset(w->sums, 0, SLAB / LANES * (taps + 1) * sizeof(lanes));
+  memset(w->future, 0, MOST_GROUPS * past * sizeof(lanes));
+  memset(w->sums, 0, MOST_GROUPS * (taps + 1) * sizeof(lanes));
   at.first = (c->length - 1) / TILE * TILE;
   for (; at.first >= 0; at.first -= TILE) {
     int64_t rest = c->length - at.first, group = 0;
@@ -112,7 +108,8 @@ INLINE void backward_task(workspace *w, const conv_args *c, place at, int taps) 
 }
 
 static int64_t run(const conv_args *c, int backward) {
-  int64_t slabs = (c->channels + SLAB - 1) / SLAB, failed = 0;
+  int64_t slab = slab_of(c->items, c->channels, c->threads), failed = 0;
+  int64_t slabs = (c->channels + slab - 1) / slab;
 #pragma omp parallel num_threads((int)c->threads) reduction(| : failed)
   {
     workspace w;
@@ -120,14 +117,16 @@ static int64_t run(const conv_args *c, int backward) {
 #pragma omp for schedule(static)
     for (int64_t task = 0; task < c->items * slabs; task++) {
       if (failed) continue;
-      place at = {task / slabs, 0, 0, c->length, task % slabs * SLAB,
+      place at = {task / slabs, 0, 0, c->length, task % slabs * slab,
                   c->channels, (int)c->reverse};
+      int64_t end = at.channel + slab;
+      if (end > c->channels) end = c->channels;
       if (!backward)
-        forward_task(&w, c, at);
+        forward_task(&w, c, at, end);
       else if (c->taps == 4)
-        backward_task(&w, c, at, 4);
+        backward_task(&w, c, at, end, 4);
       else
-        backward_task(&w, c, at, (int)c->taps);
+        backward_task(&w, c, at, end, (int)c->taps);
     }
     if (!failed) free(w.memory);
   }

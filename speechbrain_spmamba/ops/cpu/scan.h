@@ -65,16 +65,19 @@ INLINE void make_steps(const tile *t, const scan_args *s) {
     }
 }
 
-/* Whether exp2_bounded serves every decay of the tile; with a NaN it does not. */
+/* Whether exp2_bounded serves every decay of the tile; with a NaN it does not.
+The bits of all steps together are those of a number that is no smaller than the
+largest, and less than twice as large. */
 INLINE int is_bounded(const tile *t, const scan_args *s, int states) {
   int64_t width = padded(s->channels);
   ivec outside = {0};
   EACH_VEC(v) {
     const float *A2 = s->A2 + t->channel + v * WIDTH;
-    vec rate = {0}, step = {0};
+    vec rate = {0};
+    ivec step = {0};
     for (int n = 0; n < states; n++) rate = larger(rate, load(A2 + n * width));
-    for (int64_t i = 0; i < t->count; i++) step = larger(step, t->step[i][v]);
-    outside |= ~(rate * step <= EXP2_BOUND);
+    for (int64_t i = 0; i < t->count; i++) step |= (ivec)t->step[i][v];
+    outside |= ~(rate * (vec)(step & INT32_MAX) <= EXP2_BOUND);
   }
   int bounded = 1;
   for (int j = 0; j < WIDTH; j++) bounded &= !outside[j];

@@ -1,6 +1,5 @@
-/* The selective scan, forward. A task is one sequence of the batch and SLAB of
-its channels, tile after tile and in each tile group after group, as in conv.c;
-a group's states stay in registers, or the first cache. */
+/* The selective scan, forward. A task is one sequence of the batch and a slab
+of its channels; the states of a group stay in registers, or the first cache. */
 
 #include "scan_steps.h"
 
@@ -9,8 +8,6 @@ refuses a library that was built from other sources. */
 int64_t spmamba_interface(void) { return 2; }
 
 int64_t spmamba_tile(void) { return TILE; }
-
-#define SLAB (4 * LANES)
 
 typedef struct {
   lanes u[TILE], raw[TILE], step[TILE], z[TILE], y[TILE];
@@ -32,10 +29,10 @@ INLINE void forward_tile(workspace *w, lanes *state, const scan_args *s,
 }
 
 INLINE void forward_task(
-    workspace *w, lanes *state, const scan_args *s, place at, int states) {
-  int64_t start = at.channel, end = start + SLAB;
-  if (end > s->channels) end = s->channels;
-  memset(state, 0, SLAB / LANES * states * sizeof(lanes));
+    workspace *w, lanes *state, const scan_args *s, place at, int64_t end,
+    int states) {
+  int64_t start = at.channel;
+  memset(state, 0, MOST_GROUPS * states * sizeof(lanes));
   for (; at.first < s->length; at.first += TILE) {
     int64_t rest = s->length - at.first;
     lanes *group = state;
@@ -48,21 +45,24 @@ INLINE void forward_task(
 }
 
 int64_t spmamba_scan_forward(const scan_args *s) {
-  int64_t slabs = (s->channels + SLAB - 1) / SLAB, failed = 0;
+  int64_t slab = slab_of(s->items, s->channels, s->threads), failed = 0;
+  int64_t slabs = (s->channels + slab - 1) / slab;
 #pragma omp parallel num_threads((int)s->threads) reduction(| : failed)
   {
-    lanes *state = aligned_alloc(64, SLAB / LANES * s->states * sizeof(lanes));
+    lanes *state = aligned_alloc(64, MOST_GROUPS * s->states * sizeof(lanes));
     workspace *w = aligned_alloc(64, sizeof(workspace));
     failed = !state || !w;
 #pragma omp for schedule(static)
     for (int64_t task = 0; task < s->items * slabs; task++) {
       if (failed) continue;
-      place at = {task / slabs, 0, 0, s->length, task % slabs * SLAB,
+      place at = {task / slabs, 0, 0, s->length, task % slabs * slab,
                   s->channels, (int)s->reverse};
+      int64_t end = at.channel + slab;
+      if (end > s->channels) end = s->channels;
       if (s->states == 16) /* a constant lets the loop over states unroll */
-        forward_task(w, state, s, at, 16);
+        forward_task(w, state, s, at, end, 16);
       else
-        forward_task(w, state, s, at, (int)s->states);
+        forward_task(w, state, s, at, end, (int)s->states);
     }
     free(w);
     free(state);

@@ -40,6 +40,17 @@ INLINE int64_t padded(int64_t channels) {
   return (channels + LANES - 1) / LANES * LANES;
 }
 
+/* Channels of a task that takes several groups, tile after tile and in each tile
+group after group: a row of memory is then read as a few lines in a row, while
+its page is at hand. Fewer where there would not be tasks for all threads. */
+#define MOST_GROUPS 16
+
+INLINE int64_t slab_of(int64_t items, int64_t channels, int64_t threads) {
+  int64_t groups = items * padded(channels) / LANES / (4 * threads);
+  if (groups > MOST_GROUPS) groups = MOST_GROUPS;
+  return (groups > 1 ? groups : 1) * LANES;
+}
+
 INLINE int64_t tile_width(const place *at) {
   int64_t rest = at->channels - at->channel;
   return rest < LANES ? rest : LANES;
