@@ -6,6 +6,7 @@ what does not compile is left out, and the scan runs on plain torch.
 """
 
 import platform
+from glob import glob
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -13,10 +14,6 @@ from setuptools.errors import CCompilerError, CompileError, ExecError
 
 FOLDER = "speechbrain_spmamba/ops/cpu"
 SOURCES = ["path_forward.c", "conv.c", "scan_forward.c", "scan_backward.c"]
-HEADERS = [
-    f"{name}.h"
-    for name in "lanes sequence product conv scan scan_steps path".split()
-]
 
 # Contraction gives fused multiply-adds. Nothing may reorder sums, so that
 # results do not depend on the compiler's mood: no -ffast-math.
@@ -33,23 +30,19 @@ if platform.machine().lower() in ("x86_64", "amd64"):
     BUILDS["avx2"] = ["-march=x86-64-v3"]
     BUILDS["avx512"] = ["-march=x86-64-v4", "-mprefer-vector-width=512"]
 
-# Tried in this order: with threads and lanes; lanes alone; neither.
-OPENMP = [["-fopenmp"], ["-fopenmp-simd"], []]
-
 
 class BuildKernels(build_ext):
-    """Compiles each library with as much of OpenMP as the compiler knows."""
+    """Compiles each library with OpenMP's threads, or else without."""
 
     def build_extension(self, ext):
         flags = ext.extra_compile_args
-        for openmp in OPENMP:
-            ext.extra_compile_args = flags + openmp
-            ext.extra_link_args = ["-fopenmp"] if "-fopenmp" in openmp else []
-            try:
-                return super().build_extension(ext)
-            except (CCompilerError, CompileError, ExecError):
-                if openmp == OPENMP[-1]:
-                    raise
+        ext.extra_compile_args = [*flags, "-fopenmp"]
+        ext.extra_link_args = ["-fopenmp"]
+        try:
+            super().build_extension(ext)
+        except (CCompilerError, CompileError, ExecError):
+            ext.extra_compile_args, ext.extra_link_args = flags, []
+            super().build_extension(ext)
 
 
 setup(
@@ -58,7 +51,7 @@ setup(
         Extension(
             f"speechbrain_spmamba.ops.cpu._kernels_{name}",
             sources=[f"{FOLDER}/{source}" for source in SOURCES],
-            depends=[f"{FOLDER}/{header}" for header in HEADERS],
+            depends=sorted(glob(f"{FOLDER}/*.h")),
             extra_compile_args=FLAGS + march,
             optional=True,
         )

@@ -1,7 +1,9 @@
 """Forward pass of a grid path in its folded form, a block of rows at a time.
 
-The windows, projections and states of a block stay in the cache of a CPU, or
-bound the memory on a GPU. See ``folding.py`` for the form and
+On a CPU, in float32, the C kernels do all of it in one call, row by row
+(``ops/cpu/path.py``). Elsewhere each step is a call of its own: the windows,
+projections and states of a block stay in the cache of a CPU, or bound the
+memory on a GPU. See ``folding.py`` for the form and
 ``folded_path.py`` for what is kept of a block.
 
 From `nnet.folded_path`; to the kernels of a backend of `ops`, and back.
@@ -15,6 +17,7 @@ from speechbrain_spmamba.nnet.folding import FoldedWeights
 from speechbrain_spmamba.nnet.windows import overlap_add
 from speechbrain_spmamba.ops.backends import KERNELS
 from speechbrain_spmamba.ops.buffers import Buffers
+from speechbrain_spmamba.ops.cpu import path
 from speechbrain_spmamba.ops.kernel_interface import ScanInputs, state_dtype
 
 # Windows of a block. A CPU's cache holds the 15 kB that each needs (at the
@@ -93,11 +96,12 @@ class ForwardPass:
         return out, kept
 
     def runs_whole(self, training):
-        """Whether the backend has a kernel for all of a path as it is here."""
-        serves = getattr(self.kernels, "serves", None)
-        if serves is None or (training and self.config.memory == "speed"):
-            return False
-        return serves(self.x, self.config, self.weights)
+        """Whether the C kernels compute all of the path in one call."""
+        if training and self.config.memory == "speed":
+            return False  # which keeps the in-projections
+        return self.config.backend == "cpu" and path.serves(
+            self.x, self.config, self.weights
+        )
 
     def run_whole(self, out, training):
         """The forward pass in one call; returns what ``run`` keeps."""
@@ -108,7 +112,7 @@ class ForwardPass:
                 mixed = u.new_empty(*u.shape[:2], len(direction.x_proj))
                 shape = self.kernels.checkpoint_shape(u, direction.A)
                 whole.append((mixed, u.new_empty(shape)))
-        self.kernels.path_forward(
+        path.path_forward(
             self.x, self.valid, self.config, self.weights, out, whole or None
         )
         tensors = [tensor for pair in whole for tensor in pair]

@@ -120,7 +120,7 @@ def test_no_kernel_touches_memory_that_is_not_its_own(tmp_path):
     command += ["-I", str(SOURCES), str(ROOT / "tests/ops/cpu_bounds.c")]
     command += [str(path) for path in sorted(SOURCES.glob("*.c"))]
     built = subprocess.run(
-        [*command, "-o", str(program)], capture_output=True, text=True
+        [*command, "-lm", "-o", str(program)], capture_output=True, text=True
     )
     if "sanitize" in built.stderr or "asan" in built.stderr:
         pytest.skip("this compiler has no address sanitizer")

@@ -15,7 +15,6 @@ import torch
 
 from speechbrain_spmamba.ops.cpu import library
 from speechbrain_spmamba.ops.cpu.call import LANES, Call
-from speechbrain_spmamba.ops.cpu.path import path_forward, serves  # noqa: F401
 
 _TILE = 32
 

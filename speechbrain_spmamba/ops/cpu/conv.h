@@ -29,8 +29,8 @@ INLINE vec sum_taps(
   return sum;
 }
 
-/* silu of it for `count` steps; from the last to the first, so that `out` may be
-x itself. */
+/* silu of it for `count` steps; from the last to the first, so that `out` may
+be x itself. */
 INLINE void convolve_steps(const lanes *x, lanes *out, int64_t count,
                            const conv_args *c, int64_t channel, int taps) {
   for (int64_t i = count - 1; i >= 0; i--)

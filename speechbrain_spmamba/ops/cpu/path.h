@@ -1,5 +1,6 @@
-/* What a whole path of the grid is given: see ../../nnet/folding.py for the form
-and its names, whose matrices come as they are, contiguous float32. */
+/* What a whole path of the grid is given. ../../nnet/folding.py derives the
+form and names its matrices, which come as they are there: contiguous,
+float32. */
 
 #ifndef SPMAMBA_PATH_H
 #define SPMAMBA_PATH_H

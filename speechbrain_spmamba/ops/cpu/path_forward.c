@@ -11,113 +11,10 @@ product's last step. */
 
 #include <math.h>
 
-#include "path.h"
-#include "product.h"
+#include "path_space.h"
 #include "scan_steps.h"
 
-#define GROUPS (COLUMNS / LANES) /* of one stretch of columns */
-#define DEPTH (4096 / COLUMNS)   /* of a product at once: 16 kB, packed */
-
-/* Sizes that follow from the arguments; what lies in lanes counts in them. */
-typedef struct {
-  int64_t window, hop; /* floats of a window, and from one to the next */
-  int64_t depth;       /* D as a multiple of COLUMNS */
-  int64_t blocks;      /* of ROWS windows, the last one may be incomplete */
-  int64_t before;      /* lanes before the first step of a group: an incomplete
-                          block reads past either end. Nothing writes there:
-                          they stay the zeros before a sequence */
-  int64_t panel;       /* lanes from a group to the next */
-  int64_t mixed, mixed_row; /* dt, B and C; as a multiple of COLUMNS */
-} sizes;
-
-static sizes measure(const path_args *p) {
-  const direction *d = p->directions;
-  sizes s = {p->size * p->channels, p->hop * p->channels};
-  s.depth = whole_columns(p->inner);
-  s.blocks = (p->length + ROWS - 1) / ROWS;
-  s.before = d->conv.taps > ROWS ? d->conv.taps : ROWS;
-  s.panel = s.before + s.blocks * ROWS;
-  s.mixed = d->scan.rank + 2 * d->scan.states;
-  s.mixed_row = whole_columns(s.mixed);
-  return s;
-}
-
-/* Memory for pieces that `take` cuts off it, each in whole cache lines. */
-static float *open_memory(int64_t floats, int pieces) {
-  size_t size = (size_t)(floats + 32 * pieces) / 16 * 64;
-  float *memory = aligned_alloc(64, size);
-  if (memory) memset(memory, 0, size);
-  return memory;
-}
-
-INLINE float *take(float **memory, int64_t floats) {
-  float *piece = *memory;
-  *memory += (floats + 15) / 16 * 16;
-  return piece;
-}
-
-/* Packed once for all rows. */
-typedef struct {
-  float *in_u[2], *in_z[2], *x_proj[2], *out[2], *residual, *memory;
-} weights;
-
-static int open_weights(weights *w, const path_args *p, const sizes *s) {
-  int64_t D = p->inner, window = s->window, columns = whole_columns(window);
-  int64_t room = s->depth * 2 * (2 * window + s->mixed_row + columns);
-  float *memory = open_memory(room + window * columns, 9);
-  w->memory = memory;
-  if (!memory) return 1;
-  for (int i = 0; i < 2; i++) {
-    const direction *d = p->directions + i;
-    const float *in = p->in_proj + 2 * i * D * window;
-    const float *out = p->out_proj + i * D * window;
-    w->in_u[i] = take(&memory, s->depth * window);
-    w->in_z[i] = take(&memory, s->depth * window);
-    w->x_proj[i] = take(&memory, s->depth * s->mixed_row);
-    w->out[i] = take(&memory, s->depth * columns);
-    pack(w->in_u[i], (matrix){in, window, D, 1, window}, window);
-    in += D * window;
-    pack(w->in_z[i], (matrix){in, window, D, 1, window}, window);
-    pack(w->x_proj[i], (matrix){d->x_proj, D, s->mixed, 1, D}, s->depth);
-    pack(w->out[i], (matrix){out, D, window, window, 1}, s->depth);
-  }
-  w->residual = take(&memory, window * columns);
-  pack(w->residual, (matrix){p->residual, window, window, window, 1}, window);
-  return 0;
-}
-
-/* What a thread needs for a row of the map. */
-typedef struct {
-  float *map, *added; /* the row normalised, and what is added to it */
-  float *energy, *scale; /* of positions; 1 / rms of windows, 0 without one */
-  float *mixed;
-  lanes *u, *z, *raw, *step, *state; /* u of all groups, z of GROUPS */
-  float *memory;
-} workspace;
-
-static int open_workspace(workspace *w, const path_args *p, const sizes *s) {
-  int64_t windows = s->blocks * ROWS;
-  int64_t map = (windows - 1) * s->hop + s->window;
-  int64_t positions = p->positions * p->channels, groups = s->depth / LANES;
-  int64_t states = p->directions[0].scan.states;
-  if (map < positions) map = positions;
-  int64_t room = 2 * map + COLUMNS + p->positions + windows * (1 + s->mixed_row);
-  room += LANES * ((groups + GROUPS) * s->panel + 2 * TILE + states);
-  float *memory = open_memory(room, 10);
-  w->memory = memory;
-  if (!memory) return 1;
-  w->map = take(&memory, map);
-  w->added = take(&memory, map + COLUMNS);
-  w->energy = take(&memory, p->positions);
-  w->scale = take(&memory, windows);
-  w->mixed = take(&memory, windows * s->mixed_row);
-  w->u = (lanes *)take(&memory, groups * s->panel * LANES) + s->before;
-  w->z = (lanes *)take(&memory, GROUPS * s->panel * LANES) + s->before;
-  w->raw = (lanes *)take(&memory, TILE * LANES);
-  w->step = (lanes *)take(&memory, TILE * LANES);
-  w->state = (lanes *)take(&memory, states * LANES);
-  return 0;
-}
+#define DEPTH (4096 / COLUMNS) /* of a product at once: 16 kB, packed */
 
 /* Layer norm of a row, and the scale of its windows. */
 static void normalise(workspace *w, const path_args *p, int64_t item) {
@@ -127,7 +24,8 @@ static void normalise(workspace *w, const path_args *p, int64_t item) {
                      q * p->x.time_stride;
     float *y = w->map + q * C, mean = 0.0f, variance = 0.0f, energy = 0.0f;
     for (int64_t c = 0; c < C; c++) mean += x[c] / C;
-    for (int64_t c = 0; c < C; c++) variance += (x[c] - mean) * (x[c] - mean) / C;
+    for (int64_t c = 0; c < C; c++)
+      variance += (x[c] - mean) * (x[c] - mean) / C;
     float scale = 1.0f / sqrtf(variance + p->norm_eps);
     for (int64_t c = 0; c < C; c++) {
       y[c] = (x[c] - mean) * scale * p->norm_weight[c] + p->norm_bias[c];
@@ -154,7 +52,8 @@ static void project(lanes *to, const workspace *w, const path_args *p,
                     const sizes *s, const float *matrix, int reverse) {
   for (int64_t l = 0; l < p->length; l += ROWS) {
     sums total = {0};
-    multiply(total, w->map + l * s->hop, s->hop, matrix, s->window, COLUMN_VECS);
+    multiply(total, w->map + l * s->hop, s->hop, matrix, s->window,
+             COLUMN_VECS);
     _Pragma("GCC unroll 12") for (int r = 0; r < ROWS; r++)
       if (l + r < p->length) {
         lanes *step = to + step_of(p, l + r, reverse);
@@ -223,7 +122,8 @@ INLINE void scan_group(workspace *w, const scan_args *a, const sizes *s,
                        lanes *u, lanes *z, int64_t item, int64_t channel,
                        int states) {
   memset(w->state, 0, states * sizeof(lanes));
-  for (int64_t first = 0, index = 0; first < a->length; first += TILE, index++) {
+  int64_t index = 0;
+  for (int64_t first = 0; first < a->length; first += TILE, index++) {
     int64_t rest = a->length - first, count = rest < TILE ? rest : TILE;
     const float *dt = w->mixed + first * s->mixed_row, *B = dt + a->rank;
     tile t = {channel, count, u + first, w->raw, w->step, z + first, u + first,
@@ -255,7 +155,8 @@ static void run_direction(workspace *w, const path_args *p, const sizes *s,
   for (int64_t channel = 0; channel < p->inner; channel += COLUMNS) {
     project(w->z, w, p, s, m->in_z[index] + channel * s->window, reverse);
     for (int g = 0; g < GROUPS && channel + g * LANES < p->inner; g++) {
-      lanes *u = w->u + (channel / LANES + g) * s->panel, *z = w->z + g * s->panel;
+      lanes *u = w->u + (channel / LANES + g) * s->panel;
+      lanes *z = w->z + g * s->panel;
       if (a->states == 16) /* a constant lets the loop over states unroll */
         scan_group(w, a, s, u, z, item, channel + g * LANES, 16);
       else
@@ -279,8 +180,8 @@ static void run_row(workspace *w, const path_args *p, const sizes *s,
   normalise(w, p, item);
   memset(w->added, 0, p->positions * C * sizeof(float));
   for (int64_t column = 0; column < s->window; column += COLUMNS)
-    add_windows(w, p, s, w->map, s->hop, LANES, m->residual + column * s->window,
-                s->window, w->added + column);
+    add_windows(w, p, s, w->map, s->hop, LANES,
+                m->residual + column * s->window, s->window, w->added + column);
   for (int i = 0; i < 2; i++) run_direction(w, p, s, m, i, item);
   for (int64_t q = 0; q < p->positions; q++) {
     const float *x = (const float *)p->x.data + item * p->x.batch_stride +

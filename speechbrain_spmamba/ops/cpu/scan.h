@@ -47,7 +47,7 @@ INLINE void expand_steps(const tile *t, const scan_args *s, int rank) {
   }
 }
 
-/* The step sizes of a tile, from raw, which the product fills if there is one. */
+/* The step sizes of a tile, from raw: the product fills it if there is one. */
 INLINE void make_steps(const tile *t, const scan_args *s) {
   lanes bias = {0};
   if (s->bias) EACH_VEC(v) bias[v] = load(s->bias + t->channel + v * WIDTH);

@@ -40,9 +40,9 @@ INLINE int64_t padded(int64_t channels) {
   return (channels + LANES - 1) / LANES * LANES;
 }
 
-/* Channels of a task that takes several groups, tile after tile and in each tile
-group after group: a row of memory is then read as a few lines in a row, while
-its page is at hand. Fewer where there would not be tasks for all threads. */
+/* Channels of a task that takes several groups, tile after tile and in each
+tile group after group: a row of memory is then read as a few lines in a row,
+while its page is at hand. Fewer where threads would be left without a task. */
 #define MOST_GROUPS 16
 
 INLINE int64_t slab_of(int64_t items, int64_t channels, int64_t threads) {
