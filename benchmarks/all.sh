@@ -11,10 +11,6 @@ kernels() {
     "$python" benchmarks/scan.py --runs 5 "$@"
     "$python" benchmarks/scan.py --runs 3 --backward --shapes 1 "$@"
     "$python" benchmarks/block.py --runs 3 "$@"
-    for part in inference step; do
-        "$python" benchmarks/model.py --only $part --runs 3 \
-            --published-runs 1 "$@"
-    done
     OMP_NUM_THREADS=1 "$python" benchmarks/limits.py "$@"
 }
 
@@ -26,6 +22,9 @@ if [ "$device" = cuda ]; then
     "$python" benchmarks/model.py --device cuda --runs 10
 else
     kernels
+    for part in inference step; do
+        "$python" benchmarks/model.py --only $part --runs 3 --published-runs 1
+    done
     # Most processors have no AVX-512.
     if grep -qs avx512bw /proc/cpuinfo; then
         kernels --isa avx2
