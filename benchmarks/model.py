@@ -25,7 +25,8 @@ def set_up(model, memory="balanced", backend="auto"):
     """Gives every path its choice of memory and backend; returns the model."""
     for block in model.blocks:
         for path in (block.intra, block.inter):
-            path.mixer.memory = memory
+            assert path.memory in MEMORY
+            path.memory = memory
             for branch in (
                 path.mixer.forward_branch,
                 path.mixer.backward_branch,
