@@ -1,6 +1,7 @@
 """A whole path in one call of the C kernels computes what its parts compute."""
 
 import copy
+import functools
 
 import pytest
 import torch
@@ -37,23 +38,23 @@ def make_map(positions, channels, rows=5):
     return torch.randn(1, positions, rows, channels).transpose(1, 2)
 
 
-@pytest.mark.parametrize("lengths", [False, True])
-@pytest.mark.parametrize("channels, size, hop, positions, mamba", SHAPES)
+@functools.cache
 @torch.no_grad()
-def test_every_build_matches_float64_for_any_size(
-    build,  # noqa: F811
-    channels,
-    size,
-    hop,
-    positions,
-    mamba,
-    lengths,
-):
+def in_float64(shape, lengths):
+    """A path, a map of two items, windows of each, and what comes out."""
+    channels, size, hop, positions, mamba = SHAPES[shape]
     path = make_path(channels, size, hop, mamba)
     x = torch.cat([make_map(positions, channels) for _ in range(2)])
     windows = (positions - size) // hop + 1
     count = torch.tensor([windows, windows // 2]) if lengths else None
-    expected = copy.deepcopy(path).double()(x.double(), count)
+    return path, x, count, copy.deepcopy(path).double()(x.double(), count)
+
+
+@pytest.mark.parametrize("lengths", [False, True])
+@pytest.mark.parametrize("shape", range(len(SHAPES)))
+@torch.no_grad()
+def test_every_build_matches_float64_for_any_size(build, shape, lengths):  # noqa: F811
+    path, x, count, expected = in_float64(shape, lengths)
     error = (path(x, count).double() - expected).abs().max()
     assert error <= 3e-6 * expected.abs().max()
 
