@@ -126,9 +126,9 @@ INLINE void scan_group(workspace *w, const scan_args *a, const sizes *s,
   for (int64_t first = 0; first < a->length; first += TILE, index++) {
     int64_t rest = a->length - first, count = rest < TILE ? rest : TILE;
     const float *dt = w->mixed + first * s->mixed_row, *B = dt + a->rank;
-    tile t = {channel, count, u + first, w->raw, w->step, z + first, u + first,
+    tile t = {u + first, w->raw, w->step, z + first, u + first,
               {B, s->mixed_row}, {B + states, s->mixed_row},
-              {dt, s->mixed_row}};
+              {dt, s->mixed_row}, channel, count};
     keep_state(w->state, a, item, index, channel, states);
     scan_tile(&t, w->state, a, states);
   }

@@ -29,10 +29,25 @@ typedef struct {
 /* A tile of a group of channels: `raw` and `step` before and after the
 softplus. z is NULL where nothing gates. */
 typedef struct {
-  int64_t channel, count;
   lanes *u, *raw, *step, *z, *y;
   rows B, C, low_rank;
+  int64_t channel, count;
 } tile;
+
+/* What both passes read of a tile, into memory that t names. */
+INLINE void load_inputs(tile *t, const scan_args *s, const place *at) {
+  t->channel = at->channel, t->count = at->count;
+  t->B = rows_at(&s->B, at), t->C = rows_at(&s->C, at);
+  load_tile(t->u, &s->u, at);
+  if (s->delta_weight)
+    t->low_rank = rows_at(&s->delta, at);
+  else
+    load_tile(t->raw, &s->delta, at);
+  if (s->z.data)
+    load_tile(t->z, &s->z, at);
+  else
+    t->z = NULL;
+}
 
 /* raw as the product of a row of low rank with its matrix. */
 INLINE void expand_steps(const tile *t, const scan_args *s, int rank) {

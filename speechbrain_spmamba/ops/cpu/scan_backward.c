@@ -106,15 +106,9 @@ INLINE void backward_tile(workspace *w, const scan_args *s, const place *at,
   int64_t width = padded(s->channels), tiles = (s->length + TILE - 1) / TILE;
   const float *kept = s->checkpoints + at->channel;
   lanes *carry = w->carry + group * states, *sum_A = w->sum_A + group * states;
-  tile t = {at->channel, at->count, w->u, w->raw, w->step, NULL, w->y,
-            rows_at(&s->B, at), rows_at(&s->C, at)};
+  tile t = {w->u, w->raw, w->step, w->z, w->y};
   kept += (at->item * tiles + at->first / TILE) * states * width;
-  load_tile(t.u, &s->u, at);
-  if (s->delta_weight)
-    t.low_rank = rows_at(&s->delta, at);
-  else
-    load_tile(t.raw, &s->delta, at);
-  if (s->z.data) load_tile(t.z = w->z, &s->z, at);
+  load_inputs(&t, s, at);
   load_tile(w->grad_y, &s->grad_y, at);
   make_steps(&t, s);
   int bounded = is_bounded(&t, s, states);

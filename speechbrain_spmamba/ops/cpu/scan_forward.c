@@ -15,15 +15,9 @@ typedef struct {
 
 INLINE void forward_tile(workspace *w, lanes *state, const scan_args *s,
                          const place *at, int states) {
-  tile t = {at->channel, at->count, w->u, w->raw, w->step, NULL, w->y,
-            rows_at(&s->B, at), rows_at(&s->C, at)};
+  tile t = {w->u, w->raw, w->step, w->z, w->y};
+  load_inputs(&t, s, at);
   keep_state(state, s, at->item, at->first / TILE, at->channel, states);
-  load_tile(t.u, &s->u, at);
-  if (s->delta_weight)
-    t.low_rank = rows_at(&s->delta, at);
-  else
-    load_tile(t.raw, &s->delta, at);
-  if (s->z.data) load_tile(t.z = w->z, &s->z, at);
   scan_tile(&t, state, s, states);
   if (s->y.data) store_tile(t.y, &s->y, at);
 }
