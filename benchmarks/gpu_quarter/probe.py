@@ -240,6 +240,11 @@ def published():
         torch.randn(1, 4 * rate, device=DEV),
         torch.randn(1, 4 * rate, 2, device=DEV),
     )
+
+    def row(what, call, runs):
+        timing = timed(call, runs)
+        put(stage="published", what=what, **timing, card=card())
+
     with torch.no_grad(), torch.autocast(DEV, torch.bfloat16):
         ours, theirs = net.eval()(mix), separate(net, mix)
         put(
@@ -248,18 +253,8 @@ def published():
                 (ours - theirs).abs().max() / theirs.abs().max()
             ).item(),
         )
-        put(
-            stage="published",
-            what="inference",
-            **timed(lambda: separate(net, mix), 10),
-            card=card(),
-        )
-        put(
-            stage="published",
-            what="ours, same run",
-            **timed(lambda: net(mix), 10),
-            card=card(),
-        )
+        row("inference", lambda: separate(net, mix), 10)
+        row("ours, same run", lambda: net(mix), 10)
     opt = torch.optim.Adam(net.train().parameters(), 1e-3)
 
     class Theirs(torch.nn.Module):
@@ -270,18 +265,8 @@ def published():
         def forward(self, mix):
             return separate(self.inner, mix)
 
-    put(
-        stage="published",
-        what="step",
-        **timed(lambda: one_step(Theirs(net), opt, mix, src), 5),
-        card=card(),
-    )
-    put(
-        stage="published",
-        what="step, ours, same run",
-        **timed(lambda: one_step(net, opt, mix, src), 5),
-        card=card(),
-    )
+    row("step", lambda: one_step(Theirs(net), opt, mix, src), 5)
+    row("step, ours, same run", lambda: one_step(net, opt, mix, src), 5)
 
 
 def profile():

@@ -110,10 +110,11 @@ class ForwardPass:
         whole = []
         if training and self.config.memory == "balanced":
             for direction in self.directions:
-                u = self.x.new_empty(len(self.x), self.length, len(direction.D))
-                mixed = u.new_empty(*u.shape[:2], len(direction.x_proj))
+                windows = len(self.x), self.length
+                u = torch.empty(*windows, len(direction.D), device="meta")
                 shape = self.kernels.checkpoint_shape(u, direction.A)
-                whole.append((mixed, u.new_empty(shape)))
+                mixed = self.x.new_empty(*windows, len(direction.x_proj))
+                whole.append((mixed, self.x.new_empty(shape)))
         path.path_forward(
             self.x, self.valid, self.config, self.weights, out, whole or None
         )

@@ -41,6 +41,7 @@ class Call:
         self.scan_parameters(
             inputs.A, inputs.D, inputs.delta_bias, inputs.delta_weight
         )
+        assert inputs.A.shape[0] == arguments.channels
 
     def scan_parameters(self, A, D, delta_bias, delta_weight):
         """A and D, and what makes steps of delta."""

@@ -7,8 +7,6 @@ of its channels; the states of a group stay in registers, or the first cache. */
 refuses a library that was built from other sources. */
 int64_t spmamba_interface(void) { return 2; }
 
-int64_t spmamba_tile(void) { return TILE; }
-
 typedef struct {
   lanes u[TILE], raw[TILE], step[TILE], z[TILE], y[TILE];
 } workspace;
