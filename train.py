@@ -31,7 +31,7 @@ from speechbrain_spmamba.settings.experiment import load_settings
 from speechbrain_spmamba.training.brain import SeparationBrain
 from speechbrain_spmamba.weights.model_folder import (
     HPARAMS_FILE,
-    WEIGHTS_FILE,
+    find_weights,
 )
 
 
@@ -70,7 +70,7 @@ def main(argv):
         if hparams.get("start_from"):
             strict_load(
                 hparams["modules"]["separator"],
-                Path(hparams["start_from"]) / WEIGHTS_FILE,
+                find_weights(hparams["start_from"]),
             )
         brain = SeparationBrain(
             modules=hparams["modules"],

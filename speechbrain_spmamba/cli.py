@@ -16,6 +16,7 @@ COMMANDS = (
     "evaluate",
     "export",
     "convert",
+    "models",
     "separate",
     "demo",
     "complexity",

@@ -29,6 +29,7 @@ from speechbrain_spmamba.weights.build import (
 )
 from speechbrain_spmamba.weights.model_folder import (
     HPARAMS_FILE,
+    SAFETENSORS_FILE,
     check_file,
     collect,
 )
@@ -39,8 +40,9 @@ class WaveformSeparation(Pretrained):
     """A model of this package, ready to separate.
 
     Made by ``WaveformSeparation.from_hparams(source=folder)`` from a folder
-    that ``spmamba export`` wrote, or from a repository on the Hugging Face
-    Hub; ``run_opts={"device": "cuda"}`` and the toolkit's other options work.
+    that ``spmamba export`` wrote, from a model that comes with the package, by
+    its name, or from a repository on the Hugging Face Hub;
+    ``run_opts={"device": "cuda"}`` and the toolkit's other options work.
 
     Example
     -------
@@ -78,8 +80,9 @@ class WaveformSeparation(Pretrained):
         Arguments
         ---------
         source : str or Path
-            A folder with ``hyperparams.yaml`` and ``separator.ckpt``, or the
-            name of a Hub repository (``user/model``).
+            A folder with ``hyperparams.yaml`` and ``separator.ckpt`` or
+            ``separator.safetensors``, a model of the package (``spmamba
+            models`` lists them), or a Hub repository (``user/model``).
         hparams_file : str
             Name of the YAML file.
         safe : bool
@@ -107,10 +110,11 @@ class WaveformSeparation(Pretrained):
             if name in kwargs
         }
         paths = collect(source, hparams_file, **options)
-        if safe:
+        # The toolkit looks for separator.ckpt alone.
+        if safe or paths[1].name == SAFETENSORS_FILE:
             kwargs = {k: v for k, v in kwargs.items() if k not in options}
-            savedir = options.get("savedir")
-            return load_pretrained(cls, paths, savedir=savedir, **kwargs)
+            kwargs |= {"savedir": options.get("savedir"), "trust": not safe}
+            return load_pretrained(cls, paths, **kwargs)
         find_own_code(paths[0], paths[0].read_text(encoding="utf-8"))
         try:
             return super().from_hparams(source, hparams_file, **kwargs)

@@ -40,7 +40,7 @@ def test_what_was_imported_is_not_searched_for_garbage(capsys, monkeypatch):
         (["sepratte", "a.wav"], '"sepratte". Did you mean "separate"?'),
         (["xyz"], '"xyz". Available commands: prepare, evaluate'),
         (["separate"], "FILES requires an argument"),
-        (["separate", "a.wav", "-m", "x"], "--output requires an argument"),
+        (["separate", "a.wav", "--output"], "--output requires an argument"),
         (["demo", "m", "--port", "8.5"], "--port: 8.5 is no whole number"),
         (["export", "a", "b", "--lisence=x"], "Did you mean --license?"),
         (["convert"], "see `spmamba convert --help`"),

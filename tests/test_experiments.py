@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from speechbrain_spmamba.prepare.made_up.synthetic import make_corpora
 from tests import ROOT
@@ -92,11 +93,15 @@ def test_an_epoch_of_each_system_ends_in_finite_scores(
     assert math.isfinite(summary["sdri"]["mean"])
 
 
+@pytest.mark.parametrize(
+    "save, name",
+    [(torch.save, "separator.ckpt"), (save_file, "separator.safetensors")],
+)
 def test_fine_tuning_begins_with_the_given_weights(
-    data_folder, train, tmp_path
+    data_folder, train, tmp_path, save, name
 ):
     given = build_small("conv_tasnet").state_dict()
-    torch.save(given, tmp_path / "separator.ckpt")
+    save(given, tmp_path / name)
     arguments = _arguments("conv_tasnet", data_folder, tmp_path / "run")
     options = ["--debug_persistently", "--lr=0.0"]
     train([*arguments, f"--start_from={tmp_path}", *options])

@@ -9,6 +9,7 @@ import sys
 import pytest
 import soundfile
 
+from speechbrain_spmamba.builtin.models import DEFAULT
 from tests import ROOT
 from tests.separating import noise
 from tests.small_models import SYSTEMS, VARIANTS
@@ -35,10 +36,11 @@ import speechbrain_spmamba.inference
 report(before)
 
 from speechbrain_spmamba import cli
-try:
-    cli.main(sys.argv[2:])
-except SystemExit as stop:
-    assert stop.code == 0
+for words in (sys.argv[2:], sys.argv[2:4] + ["--output", sys.argv[-1] + "2"]):
+    try:
+        cli.main(words)
+    except SystemExit as stop:
+        assert stop.code == 0
 report()
 
 import torch
@@ -47,6 +49,16 @@ with torch.device("meta"):
     for name in sys.argv[1].split(","):
         build_small(name)
 report()
+"""
+
+LISTING = """
+import sys
+from speechbrain_spmamba import cli
+try:
+    cli.main(["models"])
+except SystemExit as stop:
+    assert stop.code == 0
+assert not {"torch", "speechbrain", "scipy"} & set(sys.modules)
 """
 
 
@@ -75,8 +87,16 @@ def test_inference_imports_no_package_but_these(imported):
 
 
 def test_separating_imports_nothing_slow(imported):
+    """With a model folder, and with a model of the package."""
     assert not imported[1] & SLOW
 
 
 def test_planning_a_model_without_memory_imports_nothing_slow(imported):
     assert not imported[2] & SLOW
+
+
+def test_models_are_listed_without_torch():
+    words = [sys.executable, "-c", LISTING]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert DEFAULT in done.stdout

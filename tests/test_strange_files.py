@@ -185,6 +185,24 @@ def test_hundreds_of_mutations_end_in_a_line_or_a_sound_model(tmp_path):
     assert run_mutations(tmp_path, range(60, 460)) > 300
 
 
+def test_mutations_of_safetensors_end_in_a_line_or_a_sound_model(tmp_path):
+    folder, refused = make_folder(tmp_path), 0
+    (folder / WEIGHTS).unlink()
+    data = (folder / SAFETENSORS_FILE).read_bytes()
+    header = 8 + int.from_bytes(data[:8], "little")
+    rng = np.random.default_rng(0)
+    for number in range(40):
+        changed = bytearray(data)
+        # Every second time where names, sizes and places stand.
+        limit = header if number % 2 else len(data)
+        for spot in rng.integers(limit, size=1 + number % 4):
+            changed[spot] ^= 1 << rng.integers(8)
+        end = rng.integers(len(data)) if number % 5 == 0 else len(data)
+        (folder / SAFETENSORS_FILE).write_bytes(changed[:end])
+        refused += outcome(folder) is not None
+    assert 15 < refused < 40
+
+
 def test_every_flipped_bit_is_refused_or_changes_nothing(tmp_path):
     good = make_folder(tmp_path, keep_sums=True)
     before, rng = load(good), np.random.default_rng(0)

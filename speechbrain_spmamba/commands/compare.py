@@ -47,7 +47,8 @@ def compare(
     smoke : bool
         Small sizes, few epochs, made-up speech: does each one learn?
     load : list of str, optional
-        SYSTEM=FOLDER: test this model folder instead of training.
+        SYSTEM=FOLDER: test this model folder, or model of the package,
+        instead of training.
     device, trust
         See ``commands.options``.
     no_measure : bool

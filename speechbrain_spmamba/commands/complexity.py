@@ -21,8 +21,9 @@ def complexity(
     Arguments
     ---------
     models : str
-        Names of models, YAML files of experiments, or model folders; by
-        default the eight systems of Table 1.
+        Names of systems, YAML files of experiments, model folders, or models
+        of the package, see `spmamba models`; by default the eight systems of
+        Table 1.
     seconds : float
         Of audio, for the MACs.
     num_spks : int, optional

@@ -17,7 +17,8 @@ def demo(
     Arguments
     ---------
     model : str
-        Model folder, see `spmamba export`.
+        Model folder, see `spmamba export`, a model of the package, see
+        `spmamba models`, or of the Hugging Face Hub.
     port : int
         Of the page.
     host : str

@@ -19,7 +19,8 @@ def evaluate(
     Arguments
     ---------
     model : str
-        Model folder, see `spmamba export`.
+        Model folder, see `spmamba export`, a model of the package, see
+        `spmamba models`, or of the Hugging Face Hub.
     manifest : str
         CSV file of the test set.
     output : str
@@ -32,7 +33,6 @@ def evaluate(
         See ``commands.options``.
     """
     from functools import partial
-    from pathlib import Path
 
     from tqdm import tqdm
 
@@ -45,7 +45,7 @@ def evaluate(
         pairwise_neg_si_snr_or_level,
         pit,
     )
-    from speechbrain_spmamba.weights.model_folder import WEIGHTS_FILE
+    from speechbrain_spmamba.weights.model_folder import find_weights
 
     separator = load_model(model, device, trust)
     sample_rate = separator.hparams.sample_rate
@@ -62,9 +62,9 @@ def evaluate(
         pairwise = partial(pairwise_neg_si_snr_or_level, mix=mix)
         _, order = pit(pairwise, est, src)
         evaluation.add([item["id"]], mix, est, src, order)
-    weights = Path(model) / WEIGHTS_FILE
-    tested = {"name": model}  # of the Hub, or a folder
-    if weights.is_file():
+    weights = find_weights(model)
+    tested = {"name": model}
+    if weights:  # none of a model of the Hub
         tested["sha256"] = file_sum(weights)
     print("\n".join(summary_lines(evaluation.finish(tested))))
     print(f"  scores: {evaluation.folder}")

@@ -82,7 +82,7 @@ def find_inputs(names, output_folder):
             if os.path.abspath(name) == os.path.abspath(output):
                 raise ValueError(
                     f"{shown(name)} is input and output; give another output "
-                    "folder"
+                    "folder, --output FOLDER"
                 )
             below, unreadable = audio_files(name, leave_out=output)
             for path in below:

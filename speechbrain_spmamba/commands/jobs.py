@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from speechbrain_spmamba.audio import open_audio
+from speechbrain_spmamba.builtin.models import find_model
 from speechbrain_spmamba.commands.inputs import STANDARD
 from speechbrain_spmamba.commands.model import load_model
 from speechbrain_spmamba.commands.output_tags import (
@@ -134,6 +135,6 @@ def _separate(model, source, paths, job, tag=""):
 def loaded(source, device, trust=False):
     """A model and its digest; each process loads it once."""
     model = load_model(source, device, trust)
-    settings = Path(source) / HPARAMS_FILE
+    settings = Path(find_model(source)) / HPARAMS_FILE
     text = settings.read_bytes() if settings.is_file() else b""
     return model, digest_of_model(model, text)

@@ -9,7 +9,7 @@ def load_model(source, device=None, trust=False):
     Arguments
     ---------
     source : str
-        Folder, or name on the Hugging Face Hub.
+        Folder, model of the package, or name on the Hugging Face Hub.
     device : str, optional
         Where it runs; by default where the toolkit puts it.
     trust : bool

@@ -31,8 +31,8 @@ def separate(
     files: list[str],
     /,
     *,
-    output: Output,
-    model: Annotated[str, Parameter(alias="-m")],
+    output: Output = ".",
+    model: Annotated[str | None, Parameter(alias="-m")] = None,
     options: _Options = _Options(),
     rate: Literal["keep", "model"] = "keep",
     jobs: Whole = 1,
@@ -47,9 +47,11 @@ def separate(
     files : list of str
         Mixtures: files, folders, patterns; - is standard input.
     output : str
-        Output folder; - is standard output, a channel a speaker.
-    model : str
-        Model folder.
+        Output folder, by default the current one; - is standard output, a
+        channel a speaker.
+    model : str, optional
+        Model folder, a model of the package, see `spmamba models`, or of the
+        Hugging Face Hub; by default the first of the package.
     options : SeparationOptions
         How they are separated.
     rate : str
@@ -68,6 +70,7 @@ def separate(
     """
     from joblib import Parallel, delayed
 
+    from speechbrain_spmamba.builtin.models import DEFAULT
     from speechbrain_spmamba.commands.distributed import (
         highest_status,
         own_device,
@@ -76,6 +79,7 @@ def separate(
     from speechbrain_spmamba.commands.inputs import STANDARD, find_inputs
     from speechbrain_spmamba.commands.jobs import Job, loaded, separate_one
     from speechbrain_spmamba.commands.separate_messages import (
+        default_model_line,
         error_line,
         print_result,
     )
@@ -93,7 +97,7 @@ def separate(
     chosen = {**asdict(options), "keep_rate": rate == "keep"}
     options = SeparationOptions(**chosen)
     job = Job(
-        model,
+        model or DEFAULT,
         own_device(device),
         trust,
         options,
@@ -113,6 +117,8 @@ def separate(
         raise ValueError("; ".join(errors + missing))
     rank, world_size = rank_and_world_size()
     errors = errors if rank == 0 else []
+    if model is None and rank == 0:
+        print_result(default_model_line())
     for reason in errors:
         print_result(error_line(reason))
     failed = bool(errors)

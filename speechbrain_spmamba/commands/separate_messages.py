@@ -13,7 +13,16 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
+from speechbrain_spmamba.builtin.models import DEFAULT, builtin_models
 from speechbrain_spmamba.files.names import shown
+
+
+def default_model_line():
+    """The line that says what separates where no model was named."""
+    return (
+        f"model: {DEFAULT}, {builtin_models()[DEFAULT].score}; `spmamba "
+        "models` tells where better ones are"
+    )
 
 
 def separated_line(source, found, taken):

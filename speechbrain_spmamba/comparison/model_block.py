@@ -2,13 +2,12 @@
 
 import inspect
 import json
-from pathlib import Path
 
 from speechbrain_spmamba.files.own_code import find_own_code
 from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.files.yaml_text import dump, load
 from speechbrain_spmamba.models.systems import SYSTEMS
-from speechbrain_spmamba.weights.model_folder import HPARAMS_FILE, check_folder
+from speechbrain_spmamba.weights.model_folder import local_files
 from speechbrain_spmamba.weights.model_yaml import read_model_yaml
 
 
@@ -75,7 +74,7 @@ def loaded_block(folder, trust=False):
     Arguments
     ---------
     folder : str or Path
-        As ``spmamba export`` writes it.
+        As ``spmamba export`` writes it, or the name of one of the package.
     trust : bool
         Take its model as it is; else it has to be one of this package.
 
@@ -89,8 +88,7 @@ def loaded_block(folder, trust=False):
     ValueError
         No such folder, or one that is damaged or not trusted.
     """
-    check_folder(folder)
-    path = Path(folder) / HPARAMS_FILE
+    path, _ = local_files(folder)
     if trust:
         text = read_text(path)
         find_own_code(path, text)

@@ -22,6 +22,7 @@ from speechbrain_spmamba.files.writing import write_json, write_text
 from speechbrain_spmamba.manifest import read_manifest
 from speechbrain_spmamba.settings.reading import resolved
 from speechbrain_spmamba.training.checkpoint import AtomicCheckpointer
+from speechbrain_spmamba.weights.model_folder import find_weights
 
 SETS = ("train", "valid", "test")
 
@@ -55,7 +56,8 @@ class ComparedSystem:
     @property
     def weights(self):
         """Hash of the weights of the model folder, if there is one."""
-        return self.model and hash_of(Path(self.model) / "separator.ckpt")
+        weights = self.model and find_weights(self.model)
+        return weights and file_sum(weights)
 
     @property
     def data(self):

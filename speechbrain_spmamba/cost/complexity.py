@@ -21,12 +21,14 @@ from pathlib import Path
 
 import torch
 
+from speechbrain_spmamba.builtin.models import builtin_models, find_model
 from speechbrain_spmamba.cost.operators import count_operators
 from speechbrain_spmamba.cost.time_and_memory import (
     Measurement,
     measure_in_turns,
 )
 from speechbrain_spmamba.models import build_model
+from speechbrain_spmamba.models.systems import SYSTEMS
 from speechbrain_spmamba.nnet.mamba_path import MambaPath, plain_paths
 from speechbrain_spmamba.upstream.private import without_values
 from speechbrain_spmamba.weights.build import (
@@ -286,8 +288,8 @@ def load(source, num_spks=None, trust=False):
     ---------
     source : str or Path
         Name of a system, a YAML file with the key ``separator``, or a
-        folder with a ``hyperparams.yaml``: a model folder or a training run.
-        Weights are not read.
+        folder with a ``hyperparams.yaml``: a model folder, a model of the
+        package by its name, or a training run. Weights are not read.
     num_spks : int, optional
         Sources; by default as the model or the file has it.
     trust : bool
@@ -310,7 +312,7 @@ def load(source, num_spks=None, trust=False):
     >>> load("conv_tasnet", num_spks=3).num_spks
     3
     """
-    path = Path(source)
+    path = Path(find_model(source))
     path = path / HPARAMS_FILE if path.is_dir() else path
     overrides = {} if num_spks is None else {"num_spks": num_spks}
     if not path.is_file():
@@ -318,6 +320,12 @@ def load(source, num_spks=None, trust=False):
             raise ValueError(
                 f"{path} does not exist; give a model's name, an "
                 "experiment's YAML file or a model folder"
+            )
+        if str(source) not in SYSTEMS:
+            known = ", ".join([*SYSTEMS, *builtin_models()])
+            raise ValueError(
+                f"unknown model '{source}'; give a model folder, an "
+                f"experiment's YAML file or one of {known}"
             )
         return build_model(str(source), **overrides)
     check_file(path)

@@ -7,6 +7,7 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import ddp_init_group, infer_device
 
+from speechbrain_spmamba.builtin.models import builtin_models
 from speechbrain_spmamba.files.own_code import find_own_code
 from speechbrain_spmamba.settings.command_line import read_command_line
 from speechbrain_spmamba.settings.device import check_device
@@ -20,7 +21,10 @@ from speechbrain_spmamba.settings.requirements import (
     check_keys,
     check_objects,
 )
-from speechbrain_spmamba.weights.model_folder import WEIGHTS_FILE
+from speechbrain_spmamba.weights.model_folder import (
+    WEIGHTS_FILES,
+    find_weights,
+)
 
 
 def load_settings(argv):
@@ -78,10 +82,12 @@ def load_settings(argv):
         # What it says of its settings must not come after hours of preparing.
         hparams["optimizer"]([torch.nn.Parameter(torch.zeros(1))])
     start = hparams.get("start_from")
-    if start and not Path(str(start), WEIGHTS_FILE).is_file():
+    if start and not find_weights(str(start)):
         raise ValueError(
             f"start_from: {start} is no model folder, for it has no "
-            f"{WEIGHTS_FILE}; make one with `spmamba export RESULTS OUT`"
+            f"{' or '.join(WEIGHTS_FILES)}; make one with `spmamba export "
+            "RESULTS OUT`, or give a model of the package: "
+            + ", ".join(builtin_models())
         )
     return hparams_file, hparams, run_opts, overrides
 

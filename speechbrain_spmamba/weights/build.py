@@ -13,6 +13,7 @@ from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml.error import YAMLError
 
 from speechbrain_spmamba.files.own_code import find_own_code
+from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.models.contract import check_network
 from speechbrain_spmamba.safe_yaml import HEADER
 from speechbrain_spmamba.weights.model_yaml import not_loaded, read_model_yaml
@@ -100,10 +101,31 @@ def build_with_weights(
     try:
         check_fit(state, planned.state_dict())
         found = load_hyperpyyaml(text, overrides, must_match)
-        load_weights(found["separator"], state)
     except ValueError as error:
         raise ValueError(f"{misfit} the model of {path}: {error}") from None
+    fill(found["separator"], state, path, misfit)
     return found
+
+
+def fill(separator, state, path, misfit):
+    """Gives a network weights, or says which of them do not fit.
+
+    Arguments
+    ---------
+    separator : torch.nn.Module
+        The network.
+    state, path, misfit
+        As for ``build_with_weights``.
+
+    Raises
+    ------
+    ValueError
+        They do not fit.
+    """
+    try:
+        load_weights(separator, state)
+    except ValueError as error:
+        raise ValueError(f"{misfit} the model of {path}: {error}") from None
 
 
 def build_without_weights(text, path, overrides=None):
@@ -193,6 +215,7 @@ def load_pretrained(
     overrides_must_match=True,
     savedir=None,
     download_only=False,
+    trust=False,
     **kwargs,
 ):
     """The toolkit's ``pretrained_from_hparams`` for what was checked.
@@ -205,6 +228,8 @@ def load_pretrained(
         From ``collect``.
     overrides, overrides_must_match, savedir, download_only
         As for the toolkit's function; the user's own changes may be anything.
+    trust : bool
+        Build whatever the file says; what it says of loading weights apart.
     **kwargs : dict
         Arguments of ``cls``.
 
@@ -219,16 +244,16 @@ def load_pretrained(
         See ``read_model_yaml``, ``read_weights`` and ``build_with_weights``.
     """
     path, weights = paths
-    text = read_model_yaml(path)
+    text = read_text(path) if trust else read_model_yaml(path)
     if download_only:
         return None
-    hparams = build_with_weights(
-        text,
-        path,
-        read_weights(weights),
-        f"weights in {weights} do not fit",
-        overrides,
-        overrides_must_match,
-    )
+    state, misfit = read_weights(weights), f"weights in {weights} do not fit"
+    if trust:
+        hparams = build_trusted(text, path, overrides)
+        fill(hparams["separator"], state, path, misfit)
+    else:
+        hparams = build_with_weights(
+            text, path, state, misfit, overrides, overrides_must_match
+        )
     hparams["savedir"] = savedir
     return cls(modules=hparams["modules"], hparams=hparams, **kwargs)

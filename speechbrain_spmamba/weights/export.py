@@ -2,7 +2,7 @@
 
 hyperparams.yaml        builds the model; what it was trained with stays behind
 separator.ckpt          its weights
-separator.safetensors   the same, for other programs
+separator.safetensors   the same, for other programs; does in its place
 SHA256SUMS              sums of these three, checked when they are loaded
 README.md               model card, for the Hugging Face Hub and for people
 <name>.py               a model of one's own comes with its module
@@ -23,21 +23,27 @@ from speechbrain_spmamba.training.checkpoint import (
     AtomicCheckpointer,
     weights_file,
 )
-from speechbrain_spmamba.weights.build import build_trusted, build_with_weights
+from speechbrain_spmamba.weights.build import (
+    build_trusted,
+    build_with_weights,
+    fill,
+)
 from speechbrain_spmamba.weights.model_card import known_license, model_card
-from speechbrain_spmamba.weights.model_folder import HPARAMS_FILE, WEIGHTS_FILE
+from speechbrain_spmamba.weights.model_folder import (
+    HPARAMS_FILE,
+    SAFETENSORS_FILE,
+    WEIGHTS_FILE,
+)
 from speechbrain_spmamba.weights.model_yaml import (
     read_model_part,
     read_trusted_part,
 )
 from speechbrain_spmamba.weights.state_dict import (
     check_finite,
-    load_weights,
     read_weights,
 )
 from speechbrain_spmamba.weights.training_run import check_no_run
 
-SAFETENSORS_FILE = "separator.safetensors"
 CARD_FILE = "README.md"
 
 HEADER = """\
@@ -141,12 +147,7 @@ def _build(text, hparams_file, state, path, trust):
         found = build_with_weights(text, hparams_file, state, misfit)
         return found["separator"]
     separator = build_trusted(text, hparams_file)["separator"]
-    try:
-        load_weights(separator, state)
-    except ValueError as error:
-        raise ValueError(
-            f"{misfit} the model of {hparams_file}: {error}"
-        ) from None
+    fill(separator, state, hparams_file, misfit)
     return separator
 
 

@@ -5,6 +5,7 @@ one short question, for the Hub's own client tries for half a minute to reach
 what may be nothing but a misspelt folder.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 
 import huggingface_hub
@@ -14,15 +15,16 @@ from speechbrain.utils.fetching import fetch
 SECONDS = 5  # until the Hub counts as out of reach
 
 
-def fetch_files(source, names, optional, config, **options):
+def fetch_files(source, needed, optional, config, **options):
     """Fetches files of a repository.
 
     Arguments
     ---------
     source : str
         ``user/model``.
-    names : iterable of str
-        Files that it must have.
+    needed : iterable of tuple of str
+        Files that it must have, each by the names that it may have: the first
+        that is there counts.
     optional : str
         One that it may have.
     config : speechbrain.utils.fetching.FetchConfig
@@ -33,7 +35,7 @@ def fetch_files(source, names, optional, config, **options):
     Returns
     -------
     list of Path
-        Where ``names`` are now; the other file is beside them.
+        Where they are now; the other file is beside them.
 
     Raises
     ------
@@ -41,28 +43,27 @@ def fetch_files(source, names, optional, config, **options):
         There is no such repository or file, or the Hub cannot be reached.
     """
     if not config.allow_updates:
-        try:
-            offline = replace(config, allow_network=False)
-            paths = [
-                fetch(name, source, fetch_config=offline, **options)
-                for name in names
-            ]
-            _fetch_if_there(optional, source, offline, options)
+        offline = replace(config, allow_network=False)
+        options_offline = {"fetch_config": offline, **options}
+        with suppress(LocalEntryNotFoundError):  # not fetched before
+            paths = [_first(names, source, options_offline) for names in needed]
+            with suppress(LocalEntryNotFoundError):  # older ones have none
+                fetch(optional, source, **options_offline)
             return paths
-        except LocalEntryNotFoundError:
-            pass  # not fetched before
     there = _files_on_hub(source, config)
-    for name in names:
-        if name not in there:
+    wanted = []
+    for names in needed:
+        found = [name for name in names if name in there]
+        if not found:
             raise ValueError(
                 f"{source} on the Hugging Face Hub is no model folder: it has "
-                f"no {name}"
+                f"no {' or '.join(names)}"
             )
-    wanted = [*names, *({optional} & there)]
+        wanted.append(found[0])
     try:
         paths = [
             fetch(name, source, fetch_config=config, **options)
-            for name in wanted
+            for name in (*wanted, *({optional} & there))
         ]
     # Its kind depends on the client that the Hub's library is built on.
     except Exception as error:
@@ -70,15 +71,15 @@ def fetch_files(source, names, optional, config, **options):
             f"{source} could not be fetched from the Hugging Face Hub: "
             f"{_reason(error)}"
         ) from None
-    return paths[: len(names)]
+    return paths[: len(wanted)]
 
 
-def _fetch_if_there(name, source, config, options):
-    """Links a file that was fetched before; most have it, older ones not."""
-    try:
-        fetch(name, source, fetch_config=config, **options)
-    except LocalEntryNotFoundError:
-        pass
+def _first(names, source, options):
+    """The first of some files that was fetched before; else an error."""
+    for name in names[:-1]:
+        with suppress(LocalEntryNotFoundError):
+            return fetch(name, source, **options)
+    return fetch(names[-1], source, **options)
 
 
 def _files_on_hub(source, config):

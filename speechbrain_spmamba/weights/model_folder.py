@@ -1,8 +1,10 @@
 """The files of a model folder: there, fetched from the Hub, and undamaged.
 
-hyperparams.yaml   builds the model
-separator.ckpt     its weights
-SHA256SUMS         sums of both, which older folders do not have
+hyperparams.yaml        builds the model
+separator.ckpt          its weights, or separator.safetensors in its place
+SHA256SUMS              sums of these, which older folders do not have
+
+The folder may be that of a model that comes with the package, by its name.
 """
 
 import re
@@ -10,10 +12,17 @@ from pathlib import Path
 
 from speechbrain.utils.fetching import FetchConfig, LocalStrategy, fetch
 
+from speechbrain_spmamba.builtin.models import (
+    HPARAMS_FILE,
+    SAFETENSORS_FILE,
+    builtin_models,
+    find_model,
+)
 from speechbrain_spmamba.files.checksums import SUMS_FILE, check_sums
 
-HPARAMS_FILE = "hyperparams.yaml"
 WEIGHTS_FILE = "separator.ckpt"
+# The first that is there counts.
+WEIGHTS_FILES = (WEIGHTS_FILE, SAFETENSORS_FILE)
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -29,7 +38,7 @@ def collect(
     Arguments
     ---------
     source : str or Path
-        Folder, or name on the Hub.
+        Folder, name of a model of the package, or name on the Hub.
     hparams_file : str
         Name of the YAML file in it.
     savedir, local_strategy, fetch_config
@@ -45,7 +54,7 @@ def collect(
     ValueError
         There is no such folder or model, it lacks a file, or one is damaged.
     """
-    names, folder = (hparams_file, WEIGHTS_FILE), Path(source)
+    folder = Path(find_model(source))
     options = {"savedir": savedir, "local_strategy": local_strategy}
     config = fetch_config or FetchConfig()
     # Only what cannot be meant as a folder is looked for on the Hub.
@@ -53,12 +62,13 @@ def collect(
         # The Hub's client is imported for a model of the Hub.
         from speechbrain_spmamba.weights.hub import fetch_files
 
-        paths = fetch_files(str(source), names, SUMS_FILE, config, **options)
+        needed = ((hparams_file,), WEIGHTS_FILES)
+        paths = fetch_files(str(source), needed, SUMS_FILE, config, **options)
     else:
-        check_folder(folder, names)
+        names = [path.name for path in local_files(source, hparams_file)]
         optional = [SUMS_FILE] if (folder / SUMS_FILE).is_file() else []
         paths = [
-            fetch(name, str(source), fetch_config=config, **options)
+            fetch(name, str(folder), fetch_config=config, **options)
             for name in (*names, *optional)
         ][: len(names)]
     paths = [Path(path) for path in paths]
@@ -67,29 +77,60 @@ def collect(
     return paths
 
 
-def check_folder(folder, names=(HPARAMS_FILE, WEIGHTS_FILE)):
-    """Raises ValueError for what is no model folder, or a damaged one.
+def local_files(source, hparams_file=HPARAMS_FILE):
+    """The two files of a model folder that is on this machine.
 
     Arguments
     ---------
-    folder : str or Path
-        The folder.
-    names : iterable of str
-        Files that it must have.
+    source : str or Path
+        Folder, or name of a model of the package.
+    hparams_file : str
+        Name of the YAML file in it.
+
+    Returns
+    -------
+    list of Path
+        The YAML file and the weights.
+
+    Raises
+    ------
+    ValueError
+        It is no model folder, or a damaged one.
     """
-    if not Path(folder).exists():
+    folder = Path(find_model(source))
+    if not folder.exists():
         raise ValueError(
             f"{folder} is no model folder: there is no such folder; give one, "
-            "or the name of a model of the Hugging Face Hub: user/model"
+            f"a model of the package ({', '.join(builtin_models())}), or the "
+            "name of a model of the Hugging Face Hub: user/model"
         )
-    for name in names:
-        if not (Path(folder) / name).is_file():
-            raise ValueError(
-                f"{folder} is no model folder: it has no {name}; make one "
-                "with `spmamba export RESULTS OUT`"
-            )
-    for name in names:
-        check_file(Path(folder) / name)
+    path, weights = folder / hparams_file, find_weights(folder)
+    if not path.is_file() or weights is None:
+        lacking = " or ".join(WEIGHTS_FILES) if path.is_file() else path.name
+        raise ValueError(
+            f"{folder} is no model folder: it has no {lacking}; make one with "
+            "`spmamba export RESULTS OUT`"
+        )
+    for file in (path, weights):
+        check_file(file)
+    return [path, weights]
+
+
+def find_weights(source):
+    """The weights of a model folder that is on this machine.
+
+    Arguments
+    ---------
+    source : str or Path
+        Folder, or name of a model of the package.
+
+    Returns
+    -------
+    Path or None
+        The file; None if there is none.
+    """
+    paths = [Path(find_model(source)) / name for name in WEIGHTS_FILES]
+    return next(filter(Path.is_file, paths), None)
 
 
 def check_file(path):

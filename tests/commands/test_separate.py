@@ -6,9 +6,12 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from speechbrain_spmamba import cli, commands
+from speechbrain_spmamba.builtin.models import DEFAULT, builtin_models
 from speechbrain_spmamba.recordings.options import SeparationOptions
+from tests.separating import noise
 
 FOLDER = Path(commands.__file__).parent
 
@@ -34,3 +37,51 @@ def test_what_the_command_prints_stands_in_one_place(name):
     called = {ast.unparse(call) for call in calls}
     printing = {"print", "tqdm", "sys.stdout.write", "sys.stderr.write"}
     assert not called & printing
+
+
+@pytest.fixture
+def separate(tmp_path, monkeypatch, capsys):
+    """The command in a folder with talk.wav: status, output, lines of error."""
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("talk.wav", noise(4000), 8000)
+
+    def run(*words):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["separate", *words])
+        out, err = capsys.readouterr()
+        return stop.value.code, out.split(), err.splitlines()
+
+    return run
+
+
+def test_a_recording_alone_is_enough(separate):
+    """With the model of the package, into the folder one is in."""
+    status, paths, errors = separate("talk.wav")
+    assert (status, paths) == (0, ["talk_s1.wav", "talk_s2.wav"])
+    assert {p.name for p in Path().iterdir()} == {"talk.wav", *paths}
+    score = builtin_models()[DEFAULT].score
+    (line,) = (line for line in errors if line.startswith("model: "))
+    assert line.startswith(f"model: {DEFAULT}, {score}; `spmamba models` tells")
+    # Again, with the model named, which needs no introduction then.
+    status, again, errors = separate("talk.wav", "--model", DEFAULT)
+    assert (status, again) == (0, paths)
+    assert errors == ["talk.wav: done before"]
+
+
+def test_what_is_in_the_folder_is_not_written_over(separate):
+    Path("talk_s2.wav").write_bytes(b"mine")
+    status, paths, errors = separate("talk.wav")
+    assert (status, paths) == (1, [])
+    assert "talk_s2.wav exists and is not of this recording" in errors[-1]
+    assert Path("talk_s2.wav").read_bytes() == b"mine"
+
+
+def test_a_model_that_does_not_exist_is_answered_with_those_that_do(separate):
+    status, _, (line,) = separate("talk.wav", "--model", "voices")
+    assert status == 2 and "voices is no model folder" in line
+    assert all(name in line for name in builtin_models())
+
+
+def test_a_mistake_is_one_line_without_a_model_too(separate):
+    status, _, (line,) = separate("tolk.wav")
+    assert status == 2 and "tolk.wav does not exist" in line

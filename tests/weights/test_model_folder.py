@@ -10,8 +10,11 @@ from huggingface_hub.errors import (
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
 )
+from safetensors.torch import load_file, save_file
 
 from speechbrain_spmamba import cli
+from speechbrain_spmamba.builtin.models import builtin_models
+from speechbrain_spmamba.comparison.model_block import loaded_block
 from speechbrain_spmamba.cost import complexity
 from speechbrain_spmamba.files.checksums import (
     SUMS_FILE,
@@ -19,8 +22,11 @@ from speechbrain_spmamba.files.checksums import (
     write_sums,
 )
 from speechbrain_spmamba.inference import WaveformSeparation, strict_load
+from speechbrain_spmamba.weights.model_folder import find_weights
 from tests.small_models import build_small
 from tests.test_strange_files import HPARAMS, WEIGHTS, load, make_folder
+
+SAFETENSORS = "separator.safetensors"
 
 
 @pytest.fixture
@@ -78,6 +84,55 @@ def test_weights_to_start_from_are_checked_too(folder):
     (folder / WEIGHTS).write_bytes(data)
     with pytest.raises(ValueError, match="separator.ckpt is damaged"):
         strict_load(build_small("dprnn"), folder / WEIGHTS)
+
+
+@pytest.fixture
+def safe_folder(folder):
+    """A model folder with safetensors alone."""
+    (folder / WEIGHTS).unlink()
+    write_sums(folder, [HPARAMS, SAFETENSORS])
+    return folder
+
+
+@pytest.mark.parametrize("safe", [True, False])
+@pytest.mark.parametrize("width", [torch.float32, torch.float16])
+def test_safetensors_do_alone(safe_folder, safe, width):
+    wanted = load_file(safe_folder / SAFETENSORS)
+    narrow = {name: tensor.to(width) for name, tensor in wanted.items()}
+    save_file(narrow, safe_folder / SAFETENSORS)
+    write_sums(safe_folder, [HPARAMS, SAFETENSORS])
+    model = WaveformSeparation.from_hparams(
+        safe_folder, safe=safe, run_opts={"device": "cpu"}
+    )
+    for name, found in model.mods.separator.state_dict().items():
+        assert found.dtype == torch.float32
+        assert torch.equal(found, narrow[name].float())
+
+
+@pytest.mark.parametrize("safe", [True, False])
+def test_safetensors_that_do_not_fit_are_named(safe_folder, safe):
+    state = load_file(safe_folder / SAFETENSORS)
+    state.pop(min(state))
+    save_file(state, safe_folder / SAFETENSORS)
+    write_sums(safe_folder, [HPARAMS, SAFETENSORS])
+    with pytest.raises(ValueError, match="safetensors do not fit the model of"):
+        WaveformSeparation.from_hparams(safe_folder, safe=safe)
+
+
+def test_of_two_files_of_weights_the_first_counts(folder):
+    (folder / SAFETENSORS).write_bytes(b"damaged")
+    load(folder)
+    assert find_weights(folder) == folder / WEIGHTS
+
+
+def test_damaged_safetensors_are_named(safe_folder):
+    with open(safe_folder / SAFETENSORS, "ab") as file:
+        file.write(b"\n")
+    with pytest.raises(ValueError, match="separator.safetensors is damaged"):
+        load(safe_folder)
+    (safe_folder / SUMS_FILE).unlink()
+    with pytest.raises(ValueError, match="safetensors is no safetensors file"):
+        load(safe_folder)
 
 
 class Hub:
@@ -158,13 +213,25 @@ def test_what_was_fetched_before_needs_no_network(
     assert "info" not in hub.asked
 
 
+@pytest.mark.parametrize("place", ["cached", "online"])
+def test_a_repository_with_safetensors_alone_is_one(
+    safe_folder, tmp_path, monkeypatch, place
+):
+    monkeypatch.chdir(tmp_path)
+    hub = Hub(monkeypatch, **{place: safe_folder})
+    load("foo/bar")
+    asked = (SAFETENSORS, place == "cached")
+    assert asked in hub.asked and (WEIGHTS, False) not in hub.asked
+
+
 def test_a_repository_that_is_no_model_folder_is_named(
     folder, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
     (folder / WEIGHTS).unlink()
+    (folder / SAFETENSORS).unlink()
     Hub(monkeypatch, online=folder)
-    with pytest.raises(ValueError, match="it has no separator.ckpt"):
+    with pytest.raises(ValueError, match="no separator.ckpt or .*safetensors"):
         load("foo/bar")
 
 
@@ -190,3 +257,13 @@ def test_what_is_not_there_is_told_what_could_be(tmp_path, monkeypatch):
     for name in ("none", "a/b/c", "/none", str(tmp_path / "none")):
         with pytest.raises(ValueError, match="no such folder; .*user/model"):
             WaveformSeparation.from_hparams(name)
+
+
+def test_the_models_of_the_package_are_found_wherever_a_folder_is():
+    """Without loading: to count, to compare with, to start from."""
+    names = builtin_models()
+    assert names
+    for name, model in names.items():
+        assert find_weights(name) == model.folder / SAFETENSORS
+        assert complexity.load(name).num_spks == model.num_spks
+        assert f"models.{model.system}." in loaded_block(name)

@@ -17,6 +17,7 @@ from speechbrain_spmamba.weights.state_dict import (
     check_archive,
     check_is_file,
     load_untrusted,
+    read_safetensors,
 )
 
 # Where a file keeps its weights, if not at the top.
@@ -68,7 +69,7 @@ def read_file(path, skip_objects=False):
     """
     path = check_is_file(path)
     if path.suffix == ".safetensors":
-        return _read_safetensors(path)
+        return read_safetensors(path)
     if zipfile.is_zipfile(path):
         check_archive(path)
     objects = foreign_objects(path)
@@ -177,19 +178,6 @@ def foreign_objects(path):
     except Exception:  # of a damaged file, any kind
         return []
     return sorted(set(names) - {name for _, name in SAFE_TYPES})
-
-
-def _read_safetensors(path):
-    """The tensors of a .safetensors file."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"{path} is no safetensors file ({error}); it was not read"
-        ) from None
 
 
 def find_weights(content):
