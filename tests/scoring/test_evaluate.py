@@ -9,6 +9,8 @@ import soundfile
 import torch
 
 from speechbrain_spmamba import cli
+from speechbrain_spmamba.builtin.models import DEFAULT, builtin_models
+from speechbrain_spmamba.files.checksums import file_sum
 from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.scoring import evaluate
 from speechbrain_spmamba.scoring.evaluate import (
@@ -189,13 +191,13 @@ def evaluate_files(tmp_path, small_model):
         rows.append(row)
     write_manifest(tmp_path / "m.csv", rows, tmp_path)
 
-    def run(change=lambda model: None):
+    def run(change=lambda model: None, name=str(tmp_path / "model")):
         model = small_model()
         change(model)
         text = model_yaml(model, {"num_spks": 2, **SMALL["spmamba"]})
         write_model(tmp_path / "model", model, text)
         cli.main([
-            "evaluate", str(tmp_path / "model"), str(tmp_path / "m.csv"),
+            "evaluate", name, str(tmp_path / "m.csv"),
             "--data_root", str(tmp_path), "-o", str(tmp_path / "scores"),
             "--device", "cpu",
         ])  # fmt: skip
@@ -213,6 +215,18 @@ def test_the_command_prints_the_table_of_a_training(
     *lines, where = capsys.readouterr().out.splitlines()
     assert lines == summary_lines(summary) and summary["undefined"] == 1
     assert where == f"  scores: {tmp_path / 'scores'}"
+
+
+def test_scores_name_a_model_of_the_package_and_the_sum_of_its_weights(
+    evaluate_files, tmp_path
+):
+    with pytest.raises(SystemExit) as stop:
+        evaluate_files(name=DEFAULT)
+    assert not stop.value.code
+    summary = json.loads((tmp_path / "scores/summary.json").read_text())
+    weights = builtin_models()[DEFAULT].folder / "separator.safetensors"
+    wanted = {"name": DEFAULT, "sha256": file_sum(weights)}
+    assert summary["checkpoint"] == wanted
 
 
 def test_a_model_that_gives_nan_has_no_scores(evaluate_files, tmp_path, capsys):
