@@ -50,8 +50,8 @@ def separate(
         Output folder, by default the current one; - is standard output, a
         channel a speaker.
     model : str, optional
-        Model folder, a model of the package, see `spmamba models`, or of the
-        Hugging Face Hub; by default the first of the package.
+        Model folder, a model of the package, or of the Hugging Face Hub; by
+        default the package's, see `spmamba models`.
     options : SeparationOptions
         How they are separated.
     rate : str

@@ -36,7 +36,7 @@ BUILD_ERRORS = (
 )
 
 
-def build_trusted(text, path, overrides=None):
+def build_trusted(text, path, overrides=None, must_match=True):
     """Builds whatever a text says, which may run any code.
 
     Arguments
@@ -47,6 +47,8 @@ def build_trusted(text, path, overrides=None):
         Where it is from, for messages.
     overrides : dict or str, optional
         The user's own changes.
+    must_match : bool
+        Whether ``overrides`` need to be of keys that are there.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def build_trusted(text, path, overrides=None):
     """
     find_own_code(path, text)
     try:
-        found = load_hyperpyyaml(text, overrides)
+        found = load_hyperpyyaml(text, overrides, must_match)
         check_network(found["separator"])
     except (*BUILD_ERRORS, ValueError) as error:
         raise not_loaded(path, error) from None
@@ -77,15 +79,13 @@ def build_with_weights(
 
     Arguments
     ---------
-    text, path, overrides
+    text, path, overrides, must_match
         As for ``build_trusted``; the text is from ``read_model_yaml``, or of
         the same form.
     state : dict
         From ``read_weights``.
     misfit : str
         How the message begins if the weights do not fit.
-    must_match : bool
-        Whether ``overrides`` need to be of keys that are there.
 
     Returns
     -------
@@ -249,7 +249,7 @@ def load_pretrained(
         return None
     state, misfit = read_weights(weights), f"weights in {weights} do not fit"
     if trust:
-        hparams = build_trusted(text, path, overrides)
+        hparams = build_trusted(text, path, overrides, overrides_must_match)
         fill(hparams["separator"], state, path, misfit)
     else:
         hparams = build_with_weights(

@@ -102,7 +102,11 @@ def test_safetensors_do_alone(safe_folder, safe, width):
     save_file(narrow, safe_folder / SAFETENSORS)
     write_sums(safe_folder, [HPARAMS, SAFETENSORS])
     model = WaveformSeparation.from_hparams(
-        safe_folder, safe=safe, run_opts={"device": "cpu"}
+        safe_folder,
+        safe=safe,
+        overrides={"note": 1},
+        overrides_must_match=False,
+        run_opts={"device": "cpu"},
     )
     for name, found in model.mods.separator.state_dict().items():
         assert found.dtype == torch.float32
