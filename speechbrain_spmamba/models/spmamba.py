@@ -74,6 +74,10 @@ class SPMamba(TFGrid):
         What training keeps for the backward pass: "speed", "balanced" (about
         a third of it) or "low" (the input of each path and of the attention;
         the rest is computed again).
+    masks : bool
+        Read log magnitudes and write masks, in place of complex spectra: no
+        published form, but what a small model learns from in hours, see
+        ``nnet.spectral_masks``.
     num_spks, sample_rate
         See ``models``.
 
@@ -108,6 +112,7 @@ class SPMamba(TFGrid):
         sample_rate=16000,
         scan_backend="auto",
         memory="balanced",
+        masks=False,
     ):
         make_path = partial(
             MambaPath,
@@ -132,4 +137,5 @@ class SPMamba(TFGrid):
             eps=eps,
             sample_rate=sample_rate,
             memory=memory,
+            masks=masks,
         )

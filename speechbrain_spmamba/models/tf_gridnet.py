@@ -41,7 +41,7 @@ class TFGridNet(TFGrid):
         Width of each direction of an LSTM.
     version : int
         1 or 2, see above. Weights that are loaded replace it by theirs.
-    num_spks, num_mics, n_fft, ..., sample_rate
+    num_spks, num_mics, n_fft, ..., sample_rate, masks
         See ``SPMamba``, whose grid is the same.
 
     Shape
@@ -71,6 +71,7 @@ class TFGridNet(TFGrid):
         eps=1e-5,
         sample_rate=16000,
         version=1,
+        masks=False,
     ):
         super().__init__(
             partial(GridPath, partial(BLSTM, hidden=lstm_hidden)),
@@ -86,6 +87,7 @@ class TFGridNet(TFGrid):
             attn_qk_dim=attn_qk_dim,
             eps=eps,
             sample_rate=sample_rate,
+            masks=masks,
         )
         self._set_version(version)
 

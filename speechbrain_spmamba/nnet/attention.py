@@ -113,6 +113,7 @@ class HeadNorm(nn.Module):
     def forward(self, x):
         """See the class."""
         x = x.unflatten(-1, (len(self.slope), -1)).permute(0, 3, 1, 2, 4)
+        x = x.contiguous()  # the norm copies it anyway; PReLU gains by it
         x = F.prelu(x, self.slope.to(x.dtype))  # heads are on axis 1
         x = F.layer_norm(x, x.shape[-2:], eps=self.eps)
         return torch.addcmul(

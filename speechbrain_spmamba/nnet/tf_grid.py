@@ -5,7 +5,8 @@
         -> output_conv -> spectra of the sources -> inverse STFT -> level of mix
 
 From `models.spmamba` and `models.tf_gridnet`, which say what a path is; to
-`nnet.stft`, `nnet.norms` and, block after block, `nnet.grid_block`.
+`nnet.stft`, `nnet.norms` and, block after block, `nnet.grid_block`; with
+`masks`, its two ends are those of `nnet.spectral_masks`.
 
 Sources: TF-GridNet (Wang et al., arXiv 2211.12433), sections II and III, in
 its first published form; SPMamba (arXiv 2404.02063) keeps this grid and
@@ -31,19 +32,24 @@ import torch.nn as nn
 
 from speechbrain_spmamba.nnet.grid_block import GridBlock
 from speechbrain_spmamba.nnet.norms import GlobalLayerNorm
+from speechbrain_spmamba.nnet.spectral_masks import (
+    begin_equal,
+    log_magnitude,
+    shares,
+)
 from speechbrain_spmamba.nnet.stft import STFT
 from speechbrain_spmamba.nnet.waveform import level, take_mixture, valid_mask
 
 
 class TFGrid(nn.Module):
-    """Complex spectral mapping by a stack of grid blocks.
+    """Complex spectral mapping, or masking, by a stack of grid blocks.
 
     Arguments
     ---------
     make_path : callable
         ``make_path(emb_dim, emb_ks, emb_hs, eps)`` builds a path of a block,
         see ``GridPath``.
-    num_spks, num_mics, ..., memory
+    num_spks, num_mics, ..., masks
         See ``models.spmamba.SPMamba``.
 
     Shape
@@ -74,10 +80,12 @@ class TFGrid(nn.Module):
         eps=1e-5,
         sample_rate=16000,
         memory="balanced",
+        masks=False,
     ):
         super().__init__()
         self.num_spks = num_spks
         self.num_mics = num_mics
+        self.masks = masks
         self.sample_rate = sample_rate
         num_bins = n_fft // 2 + 1
         if not 0 < emb_hs <= num_bins:
@@ -86,8 +94,11 @@ class TFGrid(nn.Module):
                 "the width of the map"
             )
         self.stft = STFT(n_fft, hop_length)
-        self.input_conv = nn.Conv2d(2 * num_mics, emb_dim, 3, padding=1)
+        features = num_mics if masks else 2 * num_mics
+        self.input_conv = nn.Conv2d(features, emb_dim, 3, padding=1)
         self.input_norm = GlobalLayerNorm(emb_dim, eps)
+        bias = nn.Parameter(torch.zeros(num_bins, emb_dim)) if masks else None
+        self.register_parameter("bin_bias", bias)
         self.blocks = nn.ModuleList(
             GridBlock(
                 partial(make_path, emb_dim, emb_ks, emb_hs, eps),
@@ -100,9 +111,10 @@ class TFGrid(nn.Module):
             )
             for _ in range(num_blocks)
         )
-        self.output_conv = nn.ConvTranspose2d(
-            emb_dim, 2 * num_spks, 3, padding=1
-        )
+        outputs = num_spks if masks else 2 * num_spks
+        self.output_conv = nn.ConvTranspose2d(emb_dim, outputs, 3, padding=1)
+        if masks:
+            begin_equal(self.output_conv)
 
     def forward(self, mix, lengths=None):
         """Separates a batch of mixtures, see ``models``."""
@@ -124,21 +136,29 @@ class TFGrid(nn.Module):
             frame_mask = valid_mask(num_frames, spectrum.shape[1])
             frame_mask = frame_mask[..., None, None]
         spectrum = spectrum.unflatten(0, (batch, mics))  # [B, M, frames, bins]
-        x = torch.cat([spectrum.real, spectrum.imag], dim=1)
+        if self.masks:
+            x = log_magnitude(spectrum)
+        else:
+            x = torch.cat([spectrum.real, spectrum.imag], dim=1)
         if frame_mask is not None:
             x = x * frame_mask.permute(0, 3, 1, 2)
 
         x = self.input_conv(x).permute(0, 2, 3, 1)  # [B, frames, bins, emb_dim]
         x = self.input_norm(x, frame_mask)
+        if self.masks:
+            x = x + self.bin_bias
         for block in self.blocks:
             x = block(x, num_frames)
         if frame_mask is not None:
             x = x * frame_mask
         x = self.output_conv(x.permute(0, 3, 1, 2))
 
-        # Channel = source * 2 + (0 real, 1 imaginary).
-        real, imag = x.to(mix.dtype).unflatten(1, (-1, 2)).unbind(2)
-        spectra = torch.complex(real, imag).flatten(0, 1)
+        x = x.to(mix.dtype)
+        if self.masks:
+            spectra = shares(x, spectrum[:, 0]).flatten(0, 1)
+        else:  # channel = source * 2 + (0 real, 1 imaginary)
+            real, imag = x.unflatten(1, (-1, 2)).unbind(2)
+            spectra = torch.complex(real, imag).flatten(0, 1)
         if num_frames is not None:
             num_frames = num_frames.repeat_interleave(self.num_spks)
         waves = self.stft.inverse(spectra, samples, num_frames)
