@@ -5,9 +5,9 @@ voices apart it first has to find magnitudes in what it reads, and to write a
 talker it first has to be able to write the mixture. A small network does
 neither in its first hours: both its estimates stay half of the mixture. Here
 it reads logarithms of magnitudes, is told by a bias which bin is which, and
-writes how the talkers share each bin, half and half at first. It then cannot change a phase, which limits how well it
-may ever separate, to some 10 dB of improvement, and it is deaf to what differs
-between microphones but their levels.
+writes how the talkers share each bin, half and half at first. It then cannot
+change a phase, which limits how well it may ever separate, to some 10 dB of
+improvement, and of several microphones it hears their levels alone.
 
     spectra [B, M, T, F] -> log magnitudes [B, M, T, F] -> the grid's blocks
         -> logits [B, C, T, F] -> spectra of the sources [B, C, T, F]
