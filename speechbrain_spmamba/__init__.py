@@ -22,7 +22,7 @@ MOVED = {
     "prepare.wham": "prepare.sets.wham",
     "prepare.wsj0mix": "prepare.sets.wsj0mix",
     "schedule": "training.schedule",
-    "talkers": "loading.talkers",
+    "loading.talkers": "talkers",
 }
 
 

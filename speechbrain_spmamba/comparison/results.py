@@ -9,9 +9,10 @@ per_utterance.csv   a row a test mixture, four columns a system
 curves.png          learning curves
 quality_cost.png    SI-SNRi against MACs and parameters
 
-All intervals are 95 % bootstrap intervals over the test mixtures: they say how
-much another choice of mixtures would change a figure, not how much another
-training would. Differences between systems are taken mixture by mixture.
+All intervals are 95 % bootstrap intervals over the talkers of the test, or over
+its mixtures where talkers are not known: they say how much other talkers would
+change a figure, not how much another training would. Differences between
+systems are taken mixture by mixture.
 """
 
 from pathlib import Path
@@ -26,9 +27,11 @@ from speechbrain_spmamba.files.writing import (
     write_json,
     write_text,
 )
-from speechbrain_spmamba.scoring.evaluate import FIGURES, describe
+from speechbrain_spmamba.scoring.evaluate import FIGURES
+from speechbrain_spmamba.scoring.intervals import describe
 
 REFERENCE = "spmamba"
+TEXTS = ("ID", "talkers")  # columns of results.csv; all others are numbers
 COSTS = (
     "parameters",
     "macs",
@@ -146,14 +149,17 @@ def collect_system(folder, reference=None):
     scores = read_scores(folder)
     found = {"items": len(scores)}
     for figure in FIGURES:
-        found[figure] = describe([row[figure] for row in scores.values()])
+        found[figure] = describe(
+            [row[figure] for row in scores.values()],
+            [row["talkers"] for row in scores.values()],
+        )
     found["undefined"] = len(scores) - found["si_snri"]["items"]
     costs = read_noted(folder / "complexity.json")
     found.update({name: costs.get(name) for name in COSTS})
     finished = read_noted(folder / "finished.json")
     found.update({k: finished[k] for k in ("minutes", "versions", "commands")})
     history = read_rows(folder / "run" / "history.csv")
-    found.update(judge_training(history, found["si_snri"]["mean"]))
+    found.update(judge_training(history, found["si_snri"]))
     found["differences"] = None
     if reference and folder.name != REFERENCE:
         found["differences"] = {
@@ -170,22 +176,23 @@ def judge_training(history, si_snri):
     ---------
     history : list of dict
         Rows of ``history.csv``; none for a model that was not trained here.
-    si_snri : float or None
-        Mean of the test set.
+    si_snri : dict
+        Of the test set, see ``scoring.intervals.describe``.
 
     Returns
     -------
     dict
         ``epochs``; ``best_epoch``, by validation; ``train_snr`` of the first
         and the last epoch; ``learned``: the loss fell from the first epoch to
-        the last, and SI-SNRi is above 0 dB on the test set.
+        the last, and SI-SNRi on the test set is so far above 0 dB that an
+        interval of twice the length would be, too.
 
     Example
     -------
     >>> rows = [
     ...     {"train_snr": t, "valid_si_snr": v} for t, v in ((1, 2), (3, 1))
     ... ]
-    >>> found = judge_training(rows, si_snri=0.5)
+    >>> found = judge_training(rows, {"mean": 0.5, "interval": [0.3, 0.7]})
     >>> found["best_epoch"], found["train_snr"], found["learned"]
     (1, [1, 3], True)
     """
@@ -194,11 +201,13 @@ def judge_training(history, si_snri):
         return dict.fromkeys(names)
     valid = [row["valid_si_snr"] for row in history]
     ends = [history[0]["train_snr"], history[-1]["train_snr"]]
+    mean = si_snri["mean"]
+    sure = mean is not None and mean > 2 * (mean - si_snri["interval"][0])
     return {
         "epochs": len(history),
         "best_epoch": valid.index(max(valid)) + 1,
         "train_snr": ends,
-        "learned": ends[1] > ends[0] and (si_snri or 0) > 0,
+        "learned": ends[1] > ends[0] and sure,
     }
 
 
@@ -215,21 +224,19 @@ def paired_difference(scores, reference, figure):
     Returns
     -------
     dict
-        ``items`` (mixtures that both scored), ``mean``, ``median`` and
-        ``interval`` of system minus reference.
+        What ``scoring.intervals.describe`` says of system minus reference,
+        of the mixtures that both scored.
 
     Example
     -------
-    >>> one, other = {"a": {"sdr": 3.0}}, {"a": {"sdr": 1.0}, "b": {"sdr": 9.0}}
-    >>> paired_difference(one, other, "sdr")
-    {'items': 1, 'mean': 2.0, 'median': 2.0, 'interval': [2.0, 2.0]}
+    >>> one, other = {"a": {"sdr": 3.0}}, {"a": {"sdr": 1.0}}
+    >>> found = paired_difference(one, other, "sdr")
+    >>> found["mean"], found["interval"]
+    (2.0, [2.0, 2.0])
     """
-    gains = [
-        row[figure] - reference[item][figure]
-        for item, row in scores.items()
-        if item in reference
-    ]
-    return describe(gains)
+    both = [item for item in scores if item in reference]
+    gains = [scores[item][figure] - reference[item][figure] for item in both]
+    return describe(gains, [scores[item].get("talkers", []) for item in both])
 
 
 def scores_side_by_side(scores):
@@ -301,14 +308,17 @@ def read_scores(folder):
     Returns
     -------
     dict
-        ID -> row of floats.
+        ID -> row of floats, with ``talkers``, a list that is empty where they
+        are not known.
     """
     rows = read_rows(folder / "run" / "test" / "results.csv")
+    for row in rows:
+        row["talkers"] = row.get("talkers", "").split()
     return {row["ID"]: row for row in rows}
 
 
 def read_rows(path):
-    """Rows of a CSV file, all but ``ID`` as floats, NaN for empty cells.
+    """Rows of a CSV file: text, or else floats, NaN for empty cells.
 
     Arguments
     ---------
@@ -323,6 +333,6 @@ def read_rows(path):
     if not path.is_file():
         return []
     return [
-        {k: v if k == "ID" else float(v or "nan") for k, v in row.items()}
+        {k: v if k in TEXTS else float(v or "nan") for k, v in row.items()}
         for _, row in read_csv(path)[1]
     ]

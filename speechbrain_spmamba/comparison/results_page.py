@@ -58,7 +58,7 @@ def score(found, sign=""):
     Arguments
     ---------
     found : dict
-        See ``scoring.evaluate.describe``.
+        See ``scoring.intervals.describe``.
     sign : str
         "+" writes the sign of positive numbers, too.
 
@@ -130,9 +130,12 @@ def _notes(systems):
     devices = {s["device"] for s in systems.values() if s["device"]}
     where = f" on {', '.join(sorted(devices))}" if devices else ""
     items = sorted({str(s["items"]) for s in systems.values()})
+    talkers = {s["si_snri"]["talkers"] for s in systems.values()}
+    known = talkers and None not in talkers
+    over = f"their {max(talkers)} talkers" if known else "mixtures"
     return (
         f"Means over {' or '.join(items) or 'no'} test mixtures, in brackets "
-        "95 % bootstrap intervals over mixtures. MACs for a second of audio, "
+        f"95 % bootstrap intervals over {over}. MACs for a second of audio, "
         "of the networks as published. Memory (peak) and RTF (seconds of "
         f"computing for a second of audio) of one forward pass{where}."
         f"{_undefined(systems)}"

@@ -25,9 +25,9 @@ from speechbrain_spmamba.audio import (
     resample,
     rms_level,
 )
-from speechbrain_spmamba.loading.talkers import find_talkers
 from speechbrain_spmamba.manifest import source_keys
 from speechbrain_spmamba.prepare.seeded import generator
+from speechbrain_spmamba.talkers import find_talkers
 
 ROUNDING = -80.0  # dB full scale: a residual below it is no noise
 TRIES = 10  # stretches that are drawn in search of one that is not silent

@@ -1,7 +1,8 @@
 """Test results: a row a mixture, a summary with an interval, examples.
 
-results.csv    ID, duration, si_snr, si_snri, sdr, sdri, silence   (dB)
+results.csv    ID, duration, si_snr, si_snri, sdr, sdri, silence (dB), talkers
 summary.json   mean, median and 95 % interval of each figure; whose they are
+talkers.csv    mixtures and mean si_snri of each talker, if IDs tell them
 examples/<ID>/ mixture, estimates and references as audio and a figure
 
 ``silence`` is how far the outputs for silent sources are below the mixture. A
@@ -12,14 +13,14 @@ the mean; ``undefined`` counts the mixtures without an improvement.
 import math
 from pathlib import Path
 
-import numpy as np
-
 from speechbrain_spmamba.audio import write_audio
 from speechbrain_spmamba.files.names import file_name, shown
 from speechbrain_spmamba.files.writing import write_csv, write_json
+from speechbrain_spmamba.scoring.intervals import describe
 from speechbrain_spmamba.scoring.loss import first_microphone, reorder
 from speechbrain_spmamba.scoring.metrics import below_mixture, score
 from speechbrain_spmamba.scoring.spectrograms import draw_spectrograms
+from speechbrain_spmamba.talkers import find_talkers
 
 FIGURES = ("si_snr", "si_snri", "sdr", "sdri")
 SILENCE = "silence"
@@ -86,6 +87,8 @@ class Evaluation:
             row = {"ID": item, "duration": len(signals[0]) / self.sample_rate}
             row.update(score(*signals))
             row[SILENCE] = below_mixture(*signals)
+            names = find_talkers(item, signals[-1].shape[1])
+            row["talkers"] = "" if item in names else " ".join(names)
             self.rows.append(row)
             if len(self.rows) <= self.num_examples:
                 folder = self.folder / "examples" / file_name(item)
@@ -103,22 +106,65 @@ class Evaluation:
         -------
         dict
             ``checkpoint``, ``mixtures``, ``hours``, ``undefined`` (mixtures
-            without an improvement) and, for each figure, ``items``,
-            ``mean``, ``median`` and ``interval`` (95 %, of the mean).
+            without an improvement), ``worse`` (share of the others that is
+            worse than before) and, for each figure, what
+            ``scoring.intervals.describe`` says of it.
         """
         rows = sorted(self.rows, key=lambda row: row["ID"])
-        columns = ["ID", "duration", *FIGURES, SILENCE]
+        columns = ["ID", "duration", *FIGURES, SILENCE, "talkers"]
         write_csv(self.folder / "results.csv", rows, columns, undefined="")
         summary = {
             "checkpoint": checkpoint,
             "mixtures": len(rows),
             "hours": sum(row["duration"] for row in rows) / 3600,
         }
+        talkers = [row["talkers"].split() for row in rows]
         for name in (*FIGURES, SILENCE):
-            summary[name] = describe([row[name] for row in rows])
-        summary["undefined"] = len(rows) - summary["si_snri"]["items"]
+            summary[name] = describe([row[name] for row in rows], talkers)
+        items = summary["si_snri"]["items"]
+        summary["undefined"] = len(rows) - items
+        worse = sum(row["si_snri"] < 0 for row in rows)  # NaN is not
+        summary["worse"] = worse / items if items else None
+        if all(talkers):
+            write_csv(self.folder / "talkers.csv", by_talker(rows))
         write_json(self.folder / "summary.json", summary)
         return summary
+
+
+def by_talker(rows):
+    """What the model does for each talker, worst first.
+
+    Arguments
+    ---------
+    rows : list of dict
+        Of ``results.csv``, with ``talkers`` and ``si_snri``.
+
+    Returns
+    -------
+    list of dict
+        ``talker``, ``mixtures`` (of those with an improvement) and
+        ``si_snri``, the mean of these.
+
+    Example
+    -------
+    >>> rows = [{"talkers": "a b", "si_snri": 1.0}]
+    >>> by_talker(rows + [{"talkers": "a c", "si_snri": 2.0}])[0]
+    {'talker': 'b', 'mixtures': 1, 'si_snri': 1.0}
+    """
+    gains = {}
+    for row in rows:
+        if not math.isnan(row["si_snri"]):
+            for name in row["talkers"].split():
+                gains.setdefault(name, []).append(row["si_snri"])
+    found = [
+        {
+            "talker": name,
+            "mixtures": len(some),
+            "si_snri": sum(some) / len(some),
+        }
+        for name, some in gains.items()
+    ]
+    return sorted(found, key=lambda row: (row["si_snri"], row["talker"]))
 
 
 def each_item(ids, mix, est, src, order, lengths=None):
@@ -173,11 +219,12 @@ def summary_lines(summary):
     Example
     -------
     >>> figures = dict.fromkeys(("si_snri", "sdri", "silence"), describe([]))
-    >>> figures["si_snri"] = describe([3.0, 3.0])
+    >>> figures |= {"si_snri": describe([3.0, 3.0]), "worse": 0.0}
     >>> for line in summary_lines({"mixtures": 2, "undefined": 0, **figures}):
     ...     print(line)
     Tested on 2 mixtures:
-      mean SI-SNRi 3.00 dB (95 % interval 3.00 to 3.00)
+      mean SI-SNRi 3.00 dB (95 % interval over mixtures 3.00 to 3.00)
+      0.0 % of them are worse than before
     """
     lines = [f"Tested on {summary['mixtures']} mixtures:"]
     for name, text in (
@@ -192,48 +239,20 @@ def summary_lines(summary):
         figure = summary[name]
         if figure["mean"] is not None:
             low, high = figure["interval"]
-            interval = f"(95 % interval {low:.2f} to {high:.2f})"
+            over = figure["talkers"]
+            over = f"{over} talkers" if over else "mixtures"
+            interval = f"(95 % interval over {over} {low:.2f} to {high:.2f})"
             lines.append(f"  {text.format(**figure)} {interval}")
+    if summary["worse"] is not None:
+        lines.append(
+            f"  {100 * summary['worse']:.1f} % of them are worse than before"
+        )
     if summary["undefined"]:
         lines.append(
             f"  {summary['undefined']} mixtures without an improvement, in "
             "neither mean: a source is silent, or alone in the mixture"
         )
     return lines
-
-
-def describe(values, draws=2000):
-    """Mean, median and a bootstrap interval of the mean.
-
-    Arguments
-    ---------
-    values : list of float
-        One for each mixture; NaN, which is undefined, is left out.
-    draws : int
-        Resamplings.
-
-    Returns
-    -------
-    dict
-        ``items`` (how many values), ``mean``, ``median`` and ``interval``
-        (list of two); None without values.
-
-    Example
-    -------
-    >>> describe([1.0, 2.0, 6.0])["median"]
-    2.0
-    """
-    values = np.array([v for v in values if not math.isnan(v)])
-    if not len(values):
-        return {"items": 0, "mean": None, "median": None, "interval": None}
-    rng = np.random.default_rng(0)
-    means = rng.choice(values, (draws, len(values))).mean(axis=1)
-    return {
-        "items": len(values),
-        "mean": float(values.mean()),
-        "median": float(np.median(values)),
-        "interval": [float(q) for q in np.quantile(means, (0.025, 0.975))],
-    }
 
 
 def save_example(folder, mix, est, src, sample_rate):

@@ -113,9 +113,31 @@ def test_means_differences_and_training_are_those_of_the_files(comparison):
     assert gain["mean"] == 0.0 and -2 < low < 0 < high < 2
 
 
-def test_learning_means_a_falling_loss_and_a_gain(comparison):
+def test_learning_means_a_falling_loss_and_a_gain_beyond_chance(comparison):
     systems = write_report(comparison)["systems"]
-    assert [s["learned"] for s in systems.values()] == [True, True, False]
+    assert [s["si_snri"]["interval"][0] > 0 for s in systems.values()] == [
+        True,
+        True,
+        True,
+    ]
+    # Twice as long, the first one's interval would reach below 0 dB.
+    assert [s["learned"] for s in systems.values()] == [False, True, False]
+
+
+def test_intervals_are_over_talkers_where_the_rows_name_them(comparison):
+    rows = [
+        {"ID": f"m{i}", "duration": 4.0, "si_snr": v, "si_snri": v, "sdr": v,
+         "sdri": v, "talkers": names}
+        for i, (v, names) in enumerate(
+            [(1.0, "a b"), (2.0, "b c"), (3.0, "c d"), (6.0, "a d")]
+        )
+    ]  # fmt: skip
+    for name in SCORES:
+        _rows(comparison / name / "run/test/results.csv", rows)
+    found = write_report(comparison)["systems"]
+    assert found["dprnn"]["si_snri"]["talkers"] == 4
+    assert found["dprnn"]["differences"]["sdri"]["talkers"] == 4
+    assert "over their 4 talkers" in (comparison / "report.md").read_text()
 
 
 def test_the_interval_of_a_difference_is_that_of_its_bootstrap():

@@ -12,8 +12,8 @@ from speechbrain.dataio.dataloader import make_dataloader
 
 from speechbrain_spmamba.loading.augment import DynamicMixing
 from speechbrain_spmamba.loading.loader import make_dataset
-from speechbrain_spmamba.loading.talkers import find_talkers
 from speechbrain_spmamba.manifest import read_manifest, write_manifest
+from speechbrain_spmamba.talkers import find_talkers
 from speechbrain_spmamba.training.brain import SeparationBrain
 from tests import train_server
 

@@ -15,7 +15,6 @@ from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.scoring import evaluate
 from speechbrain_spmamba.scoring.evaluate import (
     Evaluation,
-    describe,
     summary_lines,
 )
 from speechbrain_spmamba.scoring.metrics import score
@@ -53,7 +52,7 @@ def test_every_mixture_has_its_row(tmp_path):
     assert json.loads((tmp_path / "summary.json").read_text()) == summary
     assert summary["hours"] == pytest.approx(0.75 / 3600)
     table = (tmp_path / "results.csv").read_bytes()
-    header = b"ID,duration,si_snr,si_snri,sdr,sdri,silence\n"
+    header = b"ID,duration,si_snr,si_snri,sdr,sdri,silence,talkers\n"
     assert table.startswith(header + b"a,0.25,")
     assert not (tmp_path / "examples").exists()
 
@@ -93,6 +92,22 @@ def test_examples_have_audio_and_a_figure(tmp_path):
         assert rate == RATE
     assert (folder / "spectrograms.png").read_bytes()[:4] == b"\x89PNG"
     assert not (tmp_path / "examples" / "b").exists()
+
+
+def test_talkers_whom_the_ids_name_have_their_own_scores(tmp_path):
+    mix, est, src = _batch()
+    est[1] = src[1].flip(-1)  # of the second mixture, far worse than before
+    evaluation = Evaluation(tmp_path, RATE)
+    order = torch.tensor([[0, 1], [0, 1]])
+    evaluation.add(["84-1-1_121-1-1", "84-1-2_908-1-1"], mix, est, src, order)
+    summary = evaluation.finish()
+    assert summary["worse"] == 0.5
+    with open(tmp_path / "talkers.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["talker"] for row in rows] == ["908", "84", "121"]
+    assert [row["mixtures"] for row in rows] == ["1", "2", "1"]
+    mean = sum(row["si_snri"] for row in evaluation.rows) / 2
+    assert float(rows[1]["si_snri"]) == pytest.approx(mean)
 
 
 def test_mixtures_without_an_improvement_are_counted_and_left_out(tmp_path):
@@ -254,42 +269,23 @@ def test_a_mixture_that_the_model_does_not_take_is_named(
     assert last.startswith("error: 'b': mixture has shape [1, 4000, 2]")
 
 
-def test_the_interval_holds_the_mean_nineteen_times_in_twenty():
-    rng = np.random.default_rng(1)
-    held = 0
-    for _ in range(100):
-        low, high = describe(list(rng.normal(3.0, 2.0, 60)), 400)["interval"]
-        held += low < 3.0 < high
-    assert 88 <= held <= 100
-
-
-def test_the_interval_is_the_same_whenever_it_is_asked_for():
-    values = [0.0, 1.0] * 50
-    found = describe(values)
-    assert found == describe(values)
-    assert found["interval"] == pytest.approx([0.4, 0.6], abs=0.015)
-
-
-def test_undefined_scores_are_left_out():
-    found = describe([1.0, float("nan"), 3.0])
-    assert found["mean"] == 2.0
-    nothing = {"items": 0, "mean": None, "median": None, "interval": None}
-    assert describe([float("nan")]) == nothing
-
-
 def test_what_a_test_brought_is_said_line_by_line():
-    def figure(mean):
-        return {"items": 2, "mean": mean, "interval": [mean - 1, mean + 1]}
+    def figure(mean, talkers=None):
+        interval = [mean - 1, mean + 1]
+        known = {"items": 2, "mean": mean, "interval": interval}
+        return known | {"talkers": talkers}
 
-    summary = {"mixtures": 5, "undefined": 3}
+    summary = {"mixtures": 5, "undefined": 3, "worse": 0.5}
     for name, mean in (("si_snri", 2), ("sdri", 3), ("silence", 40)):
         summary[name] = figure(mean)
+    summary["si_snri"] = figure(2, talkers=7)
     assert summary_lines(summary) == [
         "Tested on 5 mixtures:",
-        "  mean SI-SNRi 2.00 dB (95 % interval 1.00 to 3.00)",
-        "  mean SDRi 3.00 dB (95 % interval 2.00 to 4.00)",
+        "  mean SI-SNRi 2.00 dB (95 % interval over 7 talkers 1.00 to 3.00)",
+        "  mean SDRi 3.00 dB (95 % interval over mixtures 2.00 to 4.00)",
         "  outputs for silent sources, of 2 mixtures: 40.00 dB below the "
-        "mixture (95 % interval 39.00 to 41.00)",
+        "mixture (95 % interval over mixtures 39.00 to 41.00)",
+        "  50.0 % of them are worse than before",
         "  3 mixtures without an improvement, in neither mean: a source is "
         "silent, or alone in the mixture",
     ]

@@ -9,12 +9,12 @@ import pytest
 import soundfile
 
 from speechbrain_spmamba import cli
-from speechbrain_spmamba.loading.talkers import find_talkers
 from speechbrain_spmamba.manifest import read_manifest
 from speechbrain_spmamba.prepare.corpora.librispeech import index_speech
 from speechbrain_spmamba.prepare.scenes.pools import make_pools
 from speechbrain_spmamba.prepare.sets import echo2mix
 from speechbrain_spmamba.prepare.sets.mixtures import prepare
+from speechbrain_spmamba.talkers import find_talkers
 from tests.prepare.small_corpora import (
     RATE,
     content,
