@@ -22,7 +22,6 @@ MOVED = {
     "prepare.wham": "prepare.sets.wham",
     "prepare.wsj0mix": "prepare.sets.wsj0mix",
     "schedule": "training.schedule",
-    "loading.talkers": "talkers",
 }
 
 

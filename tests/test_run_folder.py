@@ -111,7 +111,7 @@ def test_a_finished_run_is_only_tested_again(options, run):
     after = _tree()
     assert set(after) == set(before)
     changed = {path for path in after if after[path] != before[path]}
-    written = {"results.csv", "summary.json"}
+    written = {"results.csv", "talkers.csv", "summary.json"}
     assert {path.name for path in changed if path.is_file()} == written
     assert {path.parent for path in changed} == {RUN / "test"}
 

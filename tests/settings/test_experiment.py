@@ -44,6 +44,7 @@ MAY_DIFFER = {
     "prepare_jobs",
     "prepare",
     "segment",
+    "dynamic_mixing",
     "batch_size",
     "num_workers",
     "memory",
@@ -51,12 +52,14 @@ MAY_DIFFER = {
     "max_epochs",
     "patience",
     "lr",
+    "lr_annealing",
+    "ema_decay",
     "num_examples",
 }
 
 
 def test_all_experiments_are_found():
-    assert len(EXPERIMENTS) == 20
+    assert len(EXPERIMENTS) == 21
 
 
 @pytest.mark.parametrize(
