@@ -78,6 +78,10 @@ class SPMamba(TFGrid):
         Read log magnitudes and write masks, in place of complex spectra: no
         published form, but what a small model learns from in hours, see
         ``nnet.spectral_masks``.
+    band : int
+        Bins that the map has for one; 1 as published. A band of several bins
+        holds the pattern of its harmonics, which single bins do not, and with
+        windows of 1 (``emb_ks``, ``emb_hs``) each frame is a step in time.
     num_spks, sample_rate
         See ``models``.
 
@@ -113,6 +117,7 @@ class SPMamba(TFGrid):
         scan_backend="auto",
         memory="balanced",
         masks=False,
+        band=1,
     ):
         make_path = partial(
             MambaPath,
@@ -138,4 +143,5 @@ class SPMamba(TFGrid):
             sample_rate=sample_rate,
             memory=memory,
             masks=masks,
+            band=band,
         )

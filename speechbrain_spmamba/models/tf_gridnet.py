@@ -41,7 +41,7 @@ class TFGridNet(TFGrid):
         Width of each direction of an LSTM.
     version : int
         1 or 2, see above. Weights that are loaded replace it by theirs.
-    num_spks, num_mics, n_fft, ..., sample_rate, masks
+    num_spks, num_mics, n_fft, ..., sample_rate, masks, band
         See ``SPMamba``, whose grid is the same.
 
     Shape
@@ -72,6 +72,7 @@ class TFGridNet(TFGrid):
         sample_rate=16000,
         version=1,
         masks=False,
+        band=1,
     ):
         super().__init__(
             partial(GridPath, partial(BLSTM, hidden=lstm_hidden)),
@@ -88,6 +89,7 @@ class TFGridNet(TFGrid):
             eps=eps,
             sample_rate=sample_rate,
             masks=masks,
+            band=band,
         )
         self._set_version(version)
 

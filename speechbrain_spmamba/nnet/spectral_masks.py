@@ -4,7 +4,7 @@ A grid as published reads real and imaginary parts, and writes them. To tell
 voices apart it first has to find magnitudes in what it reads, and to write a
 talker it first has to be able to write the mixture. A small network does
 neither in its first hours: both its estimates stay half of the mixture. Here
-it reads logarithms of magnitudes, is told by a bias which bin is which, and
+it reads logarithms of magnitudes, is told by a bias which band is which, and
 writes how the talkers share each bin, half and half at first. It then cannot
 change a phase, which limits how well it may ever separate, to some 10 dB of
 improvement, and of several microphones it hears their levels alone.

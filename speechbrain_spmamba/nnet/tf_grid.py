@@ -1,7 +1,7 @@
 """The grid network of TF-GridNet, with the sequence model left open.
 
     mix [B, T, M] -> level 1 -> STFT -> input_conv, input_norm
-        -> map [B, T, F, D] -> GridBlock, num_blocks times -> map
+        -> map [B, T, F / band, D] -> GridBlock, num_blocks times -> map
         -> output_conv -> spectra of the sources -> inverse STFT -> level of mix
 
 From `models.spmamba` and `models.tf_gridnet`, which say what a path is; to
@@ -29,6 +29,7 @@ from functools import partial
 
 import torch
 import torch.nn as nn
+import torch.nn.functional as F
 
 from speechbrain_spmamba.nnet.grid_block import GridBlock
 from speechbrain_spmamba.nnet.norms import GlobalLayerNorm
@@ -49,7 +50,7 @@ class TFGrid(nn.Module):
     make_path : callable
         ``make_path(emb_dim, emb_ks, emb_hs, eps)`` builds a path of a block,
         see ``GridPath``.
-    num_spks, num_mics, ..., masks
+    num_spks, num_mics, ..., band
         See ``models.spmamba.SPMamba``.
 
     Shape
@@ -81,38 +82,51 @@ class TFGrid(nn.Module):
         sample_rate=16000,
         memory="balanced",
         masks=False,
+        band=1,
     ):
         super().__init__()
         self.num_spks = num_spks
         self.num_mics = num_mics
         self.masks = masks
         self.sample_rate = sample_rate
+        self.band = band
         num_bins = n_fft // 2 + 1
-        if not 0 < emb_hs <= num_bins:
+        if not 0 < band <= num_bins:
             raise ValueError(
-                f"emb_hs is {emb_hs}; choose 1 to n_fft // 2 + 1 = {num_bins}, "
-                "the width of the map"
+                f"band is {band}; choose 1 to n_fft // 2 + 1 = {num_bins}"
+            )
+        num_bands = -(-num_bins // band)
+        if not 0 < emb_hs <= num_bands:
+            raise ValueError(
+                f"emb_hs is {emb_hs}; choose 1 to {num_bands}, the width of "
+                f"the map (n_fft // 2 + 1 bins, {band} to a band)"
             )
         self.stft = STFT(n_fft, hop_length)
         features = num_mics if masks else 2 * num_mics
-        self.input_conv = nn.Conv2d(features, emb_dim, 3, padding=1)
+        overlap = max(1, band // 2)  # with either neighbour
+        shape = {
+            "kernel_size": (3, band + 2 * overlap),
+            "stride": (1, band),
+            "padding": (1, overlap),
+        }
+        self.input_conv = nn.Conv2d(features, emb_dim, **shape)
         self.input_norm = GlobalLayerNorm(emb_dim, eps)
-        bias = nn.Parameter(torch.zeros(num_bins, emb_dim)) if masks else None
-        self.register_parameter("bin_bias", bias)
+        bias = nn.Parameter(torch.zeros(num_bands, emb_dim)) if masks else None
+        self.register_parameter("band_bias", bias)
         self.blocks = nn.ModuleList(
             GridBlock(
                 partial(make_path, emb_dim, emb_ks, emb_hs, eps),
-                num_bins,
+                num_bands,
                 emb_dim,
                 num_heads,
-                -(-attn_qk_dim // num_bins),
+                -(-attn_qk_dim // num_bands),
                 eps,
                 memory,
             )
             for _ in range(num_blocks)
         )
         outputs = num_spks if masks else 2 * num_spks
-        self.output_conv = nn.ConvTranspose2d(emb_dim, outputs, 3, padding=1)
+        self.output_conv = nn.ConvTranspose2d(emb_dim, outputs, **shape)
         if masks:
             begin_equal(self.output_conv)
 
@@ -143,15 +157,17 @@ class TFGrid(nn.Module):
         if frame_mask is not None:
             x = x * frame_mask.permute(0, 3, 1, 2)
 
-        x = self.input_conv(x).permute(0, 2, 3, 1)  # [B, frames, bins, emb_dim]
+        bins = x.shape[-1]
+        x = F.pad(x, (0, -bins % self.band))
+        x = self.input_conv(x).permute(0, 2, 3, 1)  # [B, T, bands, emb_dim]
         x = self.input_norm(x, frame_mask)
         if self.masks:
-            x = x + self.bin_bias
+            x = x + self.band_bias
         for block in self.blocks:
             x = block(x, num_frames)
         if frame_mask is not None:
             x = x * frame_mask
-        x = self.output_conv(x.permute(0, 3, 1, 2))
+        x = self.output_conv(x.permute(0, 3, 1, 2))[..., :bins]
 
         x = x.to(mix.dtype)
         if self.masks:

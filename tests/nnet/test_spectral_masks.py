@@ -6,9 +6,19 @@ import torch
 from tests.small_models import build_small
 
 
-@pytest.fixture(params=["spmamba", "tf_gridnet"])
+@pytest.fixture(
+    params=[
+        ("spmamba", {}),
+        ("spmamba", {"band": 4, "emb_ks": 1}),
+        ("spmamba", {"band": 5}),
+        ("tf_gridnet", {}),
+        ("tf_gridnet", {"band": 4, "emb_ks": 1}),
+    ],
+    ids=str,
+)
 def model(request):
-    return build_small(request.param, masks=True)
+    name, sizes = request.param
+    return build_small(name, masks=True, **sizes)
 
 
 def test_estimates_add_up_to_the_mixture(model):
