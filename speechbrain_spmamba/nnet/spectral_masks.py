@@ -6,8 +6,9 @@ talker it first has to be able to write the mixture. A small network does
 neither in its first hours: both its estimates stay half of the mixture. Here
 it reads logarithms of magnitudes, is told by a bias which band is which, and
 writes how the talkers share each bin, half and half at first. It then cannot
-change a phase, which limits how well it may ever separate, to some 10 dB of
-improvement, and of several microphones it hears their levels alone.
+change a phase, so that the best of masks stop at 14.5 dB of improvement (two
+readers, 8 kHz, windows of 32 ms), and of several microphones it hears their
+levels alone.
 
     spectra [B, M, T, F] -> log magnitudes [B, M, T, F] -> the grid's blocks
         -> logits [B, C, T, F] -> spectra of the sources [B, C, T, F]
