@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from speechbrain_spmamba.builtin.models import (
+    CARD_FILE,
     FIGURES_FILE,
     HPARAMS_FILE,
     SAFETENSORS_FILE,
@@ -24,7 +25,6 @@ from speechbrain_spmamba.files.checksums import SUMS_FILE, check_sums, sums_text
 from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.files.writing import replacing_all
 
-CARD_FILE = "README.md"
 MAX_BYTES = 4_000_000  # of weights: all who install the package download them
 
 

@@ -13,8 +13,9 @@ from speechbrain_spmamba.files.yaml_text import load, plain
 
 FOLDER = Path(__file__).parent
 DEFAULT = "voices-8k-2"
-HPARAMS_FILE = "hyperparams.yaml"  # these two of any model folder
+HPARAMS_FILE = "hyperparams.yaml"  # these three of any model folder
 SAFETENSORS_FILE = "separator.safetensors"
+CARD_FILE = "README.md"
 FIGURES_FILE = "figures.yaml"
 # Of a figures.yaml. The first of the scores is what a line tells.
 FIGURES = ("data", "licence", "scores")

@@ -53,23 +53,25 @@ def describe(values, talkers=None, draws=2000):
         for value, names in zip(values, talkers, strict=True)
         if not math.isnan(value)
     ]
-    found = {"items": len(defined), "mean": None, "median": None}
-    found |= {"interval": None, "talkers": None}
     if not defined:
-        return found
+        nothing = ("mean", "median", "interval", "talkers")
+        return {"items": 0, **dict.fromkeys(nothing)}
     values = np.array([value for value, _ in defined])
     names = [names for _, names in defined]
     all_names = sorted({name for some in names for name in some})
-    if all(names) and len(all_names) >= FEWEST_TALKERS:
-        found["talkers"] = len(all_names)
-    else:
+    known = all(names) and len(all_names) >= FEWEST_TALKERS
+    if not known:
         all_names = range(len(names))
         names = [[number] for number in all_names]
     means = _draw_means(values, names, all_names, draws)
     interval = np.quantile(means, (0.025, 0.975))
-    found["mean"], found["median"] = values.mean(), np.median(values)
-    found |= {key: float(found[key]) for key in ("mean", "median")}
-    return found | {"interval": [float(bound) for bound in interval]}
+    return {
+        "items": len(values),
+        "mean": float(values.mean()),
+        "median": float(np.median(values)),
+        "interval": [float(bound) for bound in interval],
+        "talkers": len(all_names) if known else None,
+    }
 
 
 def _draw_means(values, names, all_names, draws):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from speechbrain_spmamba.builtin.models import CARD_FILE
 from speechbrain_spmamba.files.checksums import SUMS_FILE, sums_text
 from speechbrain_spmamba.files.lock import locked
 from speechbrain_spmamba.files.own_code import find_own_code
@@ -43,8 +44,6 @@ from speechbrain_spmamba.weights.state_dict import (
     read_weights,
 )
 from speechbrain_spmamba.weights.training_run import check_no_run
-
-CARD_FILE = "README.md"
 
 HEADER = """\
 # Made by `spmamba {command}`; load it with

@@ -65,7 +65,7 @@ def collect(
         needed = ((hparams_file,), WEIGHTS_FILES)
         paths = fetch_files(str(source), needed, SUMS_FILE, config, **options)
     else:
-        names = [path.name for path in local_files(source, hparams_file)]
+        names = [path.name for path in local_files(folder, hparams_file)]
         optional = [SUMS_FILE] if (folder / SUMS_FILE).is_file() else []
         paths = [
             fetch(name, str(folder), fetch_config=config, **options)
