@@ -39,7 +39,8 @@ def compare(
     output : str
         Folder; made if needed.
     systems : str, optional
-        Names with commas between them; by default the eight of the paper.
+        Names with commas between them; by default the eight of the paper. Or a
+        YAML file: of each, separator (arguments that give its size) and lr.
     epochs : int, optional
         Of each.
     minutes : float, optional
@@ -78,14 +79,19 @@ def compare(
         raise ValueError("--epochs and --minutes were given; give one of them")
     failures = {}
     if not report_only:
+        from speechbrain_spmamba.comparison.chosen_systems import read_systems
         from speechbrain_spmamba.comparison.compare import compare
         from speechbrain_spmamba.settings.device import check_device
 
         check_device(device)
+        if systems and systems.endswith((".yaml", ".yml")):
+            chosen = read_systems(systems)
+        else:
+            chosen = systems and systems.split(",")
         failures = compare(
             experiment,
             output,
-            systems=systems and systems.split(","),
+            systems=chosen,
             epochs=epochs,
             minutes=minutes,
             smoke=smoke,

@@ -18,6 +18,9 @@ import traceback
 from pathlib import Path
 
 import speechbrain_spmamba
+from speechbrain_spmamba.comparison.chosen_systems import (
+    choose_systems,
+)
 from speechbrain_spmamba.comparison.experiment_text import (
     experiment_text,
     split_settings,
@@ -35,7 +38,6 @@ from speechbrain_spmamba.files.own_code import keep_own_code
 from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.files.writing import write_json
 from speechbrain_spmamba.files.yaml_text import load, plain
-from speechbrain_spmamba.models import MODELS
 from speechbrain_spmamba.settings.changes import differences
 from speechbrain_spmamba.settings.reading import read_experiment
 from speechbrain_spmamba.weights.training_run import check_no_run
@@ -68,8 +70,8 @@ def compare(
         YAML file of an experiment: data, loaders and training.
     output_folder : str or Path
         The folder of the comparison.
-    systems : list of str, optional
-        Systems to train; without any, those of the paper.
+    systems : list of str or dict, optional
+        Systems to train, see ``choose_systems``; by default the paper's.
     epochs : int, optional
         Epochs of each; by default those of the experiment.
     minutes : float, optional
@@ -118,7 +120,9 @@ def compare(
         experiment, folder, systems, budget, smoke, loaded or {}, further, trust
     )
     check_unchanged(entries, folder, options)
-    _note(folder, entries, budget, smoke, command)
+    sizes = "small" if smoke else "published"
+    sizes = "own" if isinstance(systems, dict) else sizes
+    _note(folder, entries, budget, smoke, sizes, command)
     options = Options(train_program, tuple(options), device, measure, trust)
     failures = {}
     for index, entry in enumerate(entries, 1):
@@ -188,33 +192,39 @@ def plan(
         settings["max_epochs"] = 10**6
         settings["epoch_counter"] = {"max_minutes": budget["minutes"]}
     settings["output_folder"] = f'!ref "{folder.as_posix()}/<name>/run"'
+    chosen = choose_systems(systems)
+    have_rates = any(system.lr for system in chosen.values())
+    may_differ = OWN | ({"lr"} if have_rates else set())
+    chosen |= dict.fromkeys(loaded)
     entries = []
-    for system in dict.fromkeys([*(systems or MODELS), *loaded]):
-        if file_name(system) != system:
+    for name, system in chosen.items():
+        if file_name(name) != name:
             raise ValueError(
-                f"the system '{shown(system)}' gets a folder of its name in "
+                f"the system '{shown(name)}' gets a folder of its name in "
                 f"{folder}; give a name that a folder can have"
             )
-        model = loaded.get(system)
-        if model:
-            block = loaded_block(model, trust)
-        else:
-            block = model_block(system, smoke)
+        model = loaded.get(name)
         own = {k: v for k, v in settings.items() if k not in OWN}
+        if model:
+            block, made_of = loaded_block(model, trust), f"the model in {model}"
+        else:
+            block = model_block(system.system, smoke, system.separator)
+            size = "small" if smoke else "published"
+            size = "its own" if system.separator else size
+            made_of = f"{system.system}, {size} size"
+            own |= {} if system.lr is None else {"lr": system.lr}
         if "memory:" in block and "memory" in settings:
             own["memory"] = settings["memory"]
-        file = folder / system / "experiment.yaml"
-        size = "small" if smoke else "published"
-        made_of = f"the model in {model}" if model else f"{system}, {size} size"
+        file = folder / name / "experiment.yaml"
         first_lines = (
             f"# python train.py {shlex.join([file.as_posix(), *options])}\n#\n"
             f"# Made by `spmamba compare` of {path.as_posix()}: {made_of}.\n"
         )
         entry_text = experiment_text(
-            text, block, {**own, "name": system}, first_lines
+            text, block, {**own, "name": name}, first_lines
         )
         entries.append(
-            ComparedSystem(system, folder / system, entry_text, model)
+            ComparedSystem(name, folder / name, entry_text, model, may_differ)
         )
     return entries, options
 
@@ -243,7 +253,7 @@ def check_unchanged(entries, output_folder, options=()):
     for entry in entries:
         new = plain(load(entry.text))
         for path, old in there.items():
-            ignored = () if path == entry.experiment else OWN
+            ignored = () if path == entry.experiment else entry.own
             found = differences(
                 {k: v for k, v in old.items() if k not in ignored},
                 {k: v for k, v in new.items() if k not in ignored},
@@ -314,7 +324,7 @@ def _print_score(entry):
         print(f"{entry.system}: SI-SNRi {gain:.2f} dB", flush=True)
 
 
-def _note(folder, entries, budget, smoke, command):
+def _note(folder, entries, budget, smoke, sizes, command):
     """Writes down what this comparison is and how it was called."""
     about = read_noted(folder / "comparison.json")
     systems = [entry.system for entry in entries]
@@ -326,6 +336,7 @@ def _note(folder, entries, budget, smoke, command):
             ),
             "budget": {k: v for k, v in budget.items() if v},
             "smoke": smoke,
+            "sizes": sizes,
             "commands": [*about.get("commands", []), command],
             "failures": about.get("failures", {}),
         },

@@ -3,6 +3,7 @@
 import inspect
 import json
 
+from speechbrain_spmamba.errors import did_you_mean
 from speechbrain_spmamba.files.own_code import find_own_code
 from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.files.yaml_text import dump, load
@@ -10,9 +11,11 @@ from speechbrain_spmamba.models.systems import SYSTEMS
 from speechbrain_spmamba.weights.model_folder import local_files
 from speechbrain_spmamba.weights.model_yaml import read_model_yaml
 
+FROM_EXPERIMENT = ("num_spks", "sample_rate", "memory")
 
-def model_block(system, smoke=False):
-    """The YAML text that builds a system in its published or smoke size.
+
+def model_block(system, smoke=False, arguments=None):
+    """The YAML text that builds a system in its published or another size.
 
     Arguments
     ---------
@@ -20,6 +23,8 @@ def model_block(system, smoke=False):
         A key of ``SYSTEMS``.
     smoke : bool
         Take the small size.
+    arguments : dict, optional
+        Arguments of the network that differ from that size.
 
     Returns
     -------
@@ -30,7 +35,7 @@ def model_block(system, smoke=False):
     Raises
     ------
     ValueError
-        A system that is not known.
+        A system that is not known, or an argument that is not its own.
 
     Example
     -------
@@ -55,11 +60,18 @@ def model_block(system, smoke=False):
             f"unknown system '{system}'; known systems: {', '.join(SYSTEMS)}"
         )
     model = SYSTEMS[system].model
-    sizes = SYSTEMS[system].smoke if smoke else {}
+    sizes = {**(SYSTEMS[system].smoke if smoke else {}), **(arguments or {})}
+    known = inspect.signature(model).parameters
+    for key in sizes:
+        if key not in known or key in FROM_EXPERIMENT:
+            raise ValueError(
+                f"'{key}' is no argument of {system} that a comparison can "
+                f"set{did_you_mean(key, set(known) - set(FROM_EXPERIMENT))}"
+            )
     lines = [f"separator: !new:{model.__module__}.{model.__name__}"]
-    for key, parameter in inspect.signature(model).parameters.items():
+    for key, parameter in known.items():
         value = sizes.get(key, parameter.default)
-        if key in ("num_spks", "sample_rate", "memory"):
+        if key in FROM_EXPERIMENT:
             value = f"!ref <{key}>"
         lines.append(f"    {key}: {_scalar(value)}")
         if key == "memory":

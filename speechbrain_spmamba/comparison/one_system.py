@@ -41,12 +41,15 @@ class ComparedSystem:
         Its experiment, as YAML.
     model : str, optional
         A model folder, which is tested and not trained.
+    own : set of str
+        Settings in which it may differ from the other systems.
     """
 
     system: str
     folder: Path
     text: str
     model: str | None = None
+    own: frozenset = frozenset()
 
     @property
     def experiment(self):

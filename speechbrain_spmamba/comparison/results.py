@@ -101,8 +101,8 @@ def collect(folder):
     Returns
     -------
     dict
-        ``smoke``, ``budget``, ``commands``, ``failures``, ``data`` of the
-        comparison and ``systems``, name -> see ``collect_system``.
+        ``smoke``, ``sizes``, ``budget``, ``commands``, ``failures``, ``data``
+        of the comparison and ``systems``, name -> see ``collect_system``.
 
     Raises
     ------
@@ -122,6 +122,8 @@ def collect(folder):
     return {
         "path": str(folder / "report.md"),
         **{k: about[k] for k in ("smoke", "budget", "commands", "failures")},
+        # Not in older folders.
+        "sizes": about.get("sizes", "small" if about["smoke"] else "published"),
         "unfinished": [n for n in about["systems"] if n not in names],
         "data": read_noted(folder / "data.json"),
         "systems": {n: collect_system(folder / n, reference) for n in names},
@@ -182,22 +184,23 @@ def judge_training(history, si_snri):
     Returns
     -------
     dict
-        ``epochs``; ``best_epoch``, by validation; ``train_snr`` of the first
-        and the last epoch; ``learned``: the loss fell from the first epoch to
-        the last, and SI-SNRi on the test set is so far above 0 dB that an
-        interval of twice the length would be, too.
+        ``epochs``; ``lr`` of the first; ``best_epoch``, by validation;
+        ``train_snr`` of the first and the last epoch; ``learned``: the loss
+        fell from the first epoch to the last, and SI-SNRi on the test set is so
+        far above 0 dB that an interval of twice the length would be, too.
 
     Example
     -------
     >>> rows = [
-    ...     {"train_snr": t, "valid_si_snr": v} for t, v in ((1, 2), (3, 1))
+    ...     {"lr": 0.1, "train_snr": t, "valid_si_snr": v}
+    ...     for t, v in ((1, 2), (3, 1))
     ... ]
     >>> found = judge_training(rows, {"mean": 0.5, "interval": [0.3, 0.7]})
     >>> found["best_epoch"], found["train_snr"], found["learned"]
     (1, [1, 3], True)
     """
     if not history:
-        names = ("epochs", "best_epoch", "train_snr", "learned")
+        names = ("epochs", "lr", "best_epoch", "train_snr", "learned")
         return dict.fromkeys(names)
     valid = [row["valid_si_snr"] for row in history]
     ends = [history[0]["train_snr"], history[-1]["train_snr"]]
@@ -205,6 +208,7 @@ def judge_training(history, si_snri):
     sure = mean is not None and mean > 2 * (mean - si_snri["interval"][0])
     return {
         "epochs": len(history),
+        "lr": history[0]["lr"],
         "best_epoch": valid.index(max(valid)) + 1,
         "train_snr": ends,
         "learned": ends[1] > ends[0] and sure,
@@ -293,7 +297,7 @@ def table_row(name, found):
         row[figure] = found[figure]["mean"]
         low, high = found[figure]["interval"] or (None, None)
         row[f"{figure}_low"], row[f"{figure}_high"] = low, high
-    names = (*COSTS, "minutes", "epochs", "best_epoch", "learned")
+    names = (*COSTS, "minutes", "lr", "epochs", "best_epoch", "learned")
     return {**row, **{name: found[name] for name in names}}
 
 

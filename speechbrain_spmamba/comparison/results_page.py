@@ -9,6 +9,11 @@ SCORES = (
     ("si_snr", "SI-SNR"),
     ("si_snri", "SI-SNRi"),
 )
+SIZES = {
+    "small": "small sizes (`--smoke`)",
+    "published": "published sizes",
+    "own": "sizes of its own (`<system>/experiment.yaml`)",
+}
 FIGURE_TEXTS = {
     "curves.png": "Learning curves: SNR in training, SI-SNRi in validation.",
     "quality_cost.png": "SI-SNRi of the test set, with its interval, against "
@@ -87,9 +92,9 @@ def _budget(report):
         text = f"{budget['minutes']:g} minutes of training"
     else:
         text = "the epochs of the experiment"
-    sizes = "small sizes (`--smoke`)" if report["smoke"] else "published sizes"
     return (
-        f"Every system trained on the same data for {text}, in {sizes}; the "
+        f"Every system trained on the same data for {text}, in "
+        f"{SIZES[report['sizes']]}; the "
         "weights with the best validation were tested."
     )
 
@@ -180,6 +185,7 @@ def _training(systems):
         [
             title_of(name),
             number(found["minutes"], form=".1f"),
+            number(found["lr"]),
             found["epochs"] or "-",
             found["best_epoch"] or "-",
             *(number(v, form=".2f") for v in found["train_snr"] or (None,) * 2),
@@ -187,11 +193,12 @@ def _training(systems):
         ]
         for name, found in systems.items()
     ]
-    head = ["", "minutes", "epochs", "best epoch", "first train SNR, dB"]
-    head += ["last train SNR, dB", "learned"]
+    head = ["", "minutes", "learning rate", "epochs", "best epoch"]
+    head += ["first train SNR, dB", "last train SNR, dB", "learned"]
     text = (
         "Learned: the training loss (negative SNR) fell from the first epoch "
-        "to the last, and SI-SNRi is above 0 dB on the test set. Dashes: a "
+        "to the last, and SI-SNRi on the test set is above 0 dB by twice what "
+        "its interval leaves below it. Dashes: a "
         "model folder that was not trained here."
     )
     return f"{markdown_table(head, rows)}\n\n{text}"

@@ -12,6 +12,10 @@ import pytest
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_spmamba.comparison import one_system
+from speechbrain_spmamba.comparison.chosen_systems import (
+    choose_systems,
+    read_systems,
+)
 from speechbrain_spmamba.comparison.compare import compare, plan
 from speechbrain_spmamba.comparison.logged_program import (
     locked_with_children,
@@ -63,9 +67,7 @@ def world(tmp_path, monkeypatch):
         def compare(self, *words, systems=("spmamba", "dprnn"), **more):
             words = [f"--mixture_folder={tmp_path / 'm'}", *words]
             more = {"train_program": self.program, "smoke": True, **more}
-            return compare(
-                TINY, self.folder, list(systems), further=words, **more
-            )
+            return compare(TINY, self.folder, systems, further=words, **more)
 
         def calls(self):
             path = tmp_path / "calls.txt"
@@ -135,9 +137,60 @@ def test_equal_minutes_are_written_into_the_experiment(tmp_path):
     assert counter.max_minutes == 5 and counter.limit > 1000
 
 
+def test_systems_may_have_sizes_names_and_rates_of_their_own(tmp_path):
+    given = {
+        "small": {"system": "dprnn", "lr": 0.1, "separator": {"hidden": 8}},
+        "dprnn": {"lr": 0.2},
+    }
+    small, usual = plan(TINY, tmp_path, given, {}, True, {}, [])[0]
+    assert small.experiment == tmp_path / "small" / "experiment.yaml"
+    small, usual = plain(load(small.text)), plain(load(usual.text))
+    assert sorted(t.split("=")[0] for t in differences(small, usual)) == [
+        "lr", "name", "separator.hidden",
+    ]  # fmt: skip
+    assert (small["lr"], small["separator"]["hidden"]) == (0.1, 8)
+
+
+def test_a_rate_of_ones_own_is_no_other_setting(world):
+    given = {"dprnn": {"lr": 0.1}, "bsrnn": {"lr": 0.2}}
+    assert world.compare(systems=given) == {}
+    assert len(world.calls()) == 2
+    with pytest.raises(ValueError, match="lr=0.1, now lr=0.3"):
+        world.compare(systems={"dprnn": {"lr": 0.3}})
+    with pytest.raises(ValueError, match="max_epochs=3, now max_epochs=9"):
+        world.compare(systems={"tdanet": {"lr": 0.3}}, epochs=9)
+    with pytest.raises(ValueError, match="lr=0.2, now lr=0.005"):
+        world.compare(systems={"tdanet": {}})
+
+
+@pytest.mark.parametrize("name", ["rates"])
+def test_the_systems_of_the_recipe_can_be_built(name):
+    path = ROOT / "recipes" / "Voices" / "comparison" / f"{name}.yaml"
+    for chosen in choose_systems(read_systems(path)).values():
+        block = model_block(chosen.system, arguments=chosen.separator)
+        text = f"sample_rate: 8000\nnum_spks: 2\n{block}"
+        separator = load_hyperpyyaml(text)["separator"]
+        size = sum(p.numel() for p in separator.parameters())
+        assert 0.55e6 < size < 0.65e6, chosen.system
+
+
 @pytest.mark.parametrize(
     "systems, words, message",
     [
+        ({"a": {"size": 1}}, [], "a has the key 'size'; expected system, sep"),
+        ({"dprnn": 3}, [], "dprnn is 3; expected a mapping of system"),
+        ({"dprnn": {"lr": "x"}}, [], "lr is 'x'; expected a number above 0"),
+        ({"dprnn": {"separator": 1}}, [], "separator is 1; expected a mapping"),
+        (
+            {"dprnn": {"separator": {"hiddn": 1}}},
+            [],
+            "'hiddn' is no argument of dprnn .*; did you mean 'hidden'",
+        ),
+        (
+            {"a": {"lr": 1, "system": "dprnn"}, "bsrnn": {}},
+            [],
+            "lr is not given for bsrnn, but for others",
+        ),
         (["mamba"], [], "unknown system 'mamba'; known systems: spmamba"),
         (None, ["--lrate", "1"], "no such key; did you mean|no such key"),
         (None, ["--separator={n: 1}"], "sets the model of each system"),
