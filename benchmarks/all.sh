@@ -29,6 +29,7 @@ else
     if grep -qs avx512bw /proc/cpuinfo; then
         kernels --isa avx2
     fi
+    OMP_NUM_THREADS=1 "$python" benchmarks/small_step.py
     OMP_NUM_THREADS=1 "$python" benchmarks/prepare.py
     OMP_NUM_THREADS=1 "$python" benchmarks/long.py
     OMP_NUM_THREADS=1 "$python" benchmarks/resampling.py

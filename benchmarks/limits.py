@@ -22,24 +22,18 @@ optimiser.
 
 import argparse
 import statistics
-import tempfile
 import time
-from pathlib import Path
 
 import isa
 import torch
-from hyperpyyaml import load_hyperpyyaml
 from measure import Table, in_turns
 from parts import shares
-from speechbrain.dataio.batch import PaddedBatch
+from small_step import training_step
 
 from speechbrain_spmamba.models import build_model
 from speechbrain_spmamba.nnet.mamba_path import MambaPath
 from speechbrain_spmamba.ops.backends import KERNELS
 from speechbrain_spmamba.ops.kernel_interface import ScanInputs
-from speechbrain_spmamba.training.brain import SeparationBrain
-
-ROOT = Path(__file__).parents[1]
 
 # A block of SPMamba: rows, windows of a row, places of the map in a window, its
 # width; channels, states, taps and rank of the steps of a Mamba.
@@ -267,30 +261,9 @@ def measure_spmamba(table, runs):
 
 def measure_step(table, runs):
     """A training step of spmamba_small."""
-    text = (ROOT / "hparams" / "spmamba_small.yaml").read_text()
-    with tempfile.TemporaryDirectory() as folder:
-        overrides = {"data_folder": folder, "output_folder": folder}
-        hparams = load_hyperpyyaml(text, overrides)
-    brain = SeparationBrain(
-        modules=hparams["modules"],
-        opt_class=hparams["optimizer"],
-        hparams=hparams,
-        run_opts={"device": "cpu"},
-    )
-    brain.modules.train()
-    brain.init_optimizers()
-    items, length = hparams["batch_size"], hparams["segment"]
-    samples = int(length * hparams["sample_rate"])
-    sources = torch.randn(items, samples, hparams["num_spks"])
-    batch = PaddedBatch(
-        [{"mix_sig": one.sum(-1), "src_sig": one} for one in sources]
-    )
-
-    def step():
-        brain.fit_batch(batch)
-
+    step, audio = training_step("hparams/spmamba_small.yaml")
     seconds = cpu_seconds({"all": step}, runs)["all"]
-    speeds = [items * length / s for s in seconds]
+    speeds = [audio / s for s in seconds]
     case, unit = "spmamba_small, step", "s of audio a CPU s"
     table.add(case, "all", unit, speeds, max)
     for part, share in shares(step).items():

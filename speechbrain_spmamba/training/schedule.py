@@ -1,6 +1,6 @@
-"""How long to train, and what each epoch brought.
+"""How long to train and how fast, and what each epoch brought.
 
-Both objects are checkpointed, so that a run that was interrupted counts and
+All objects are checkpointed, so that a run that was interrupted counts and
 reports as if it had not been.
 """
 
@@ -117,6 +117,52 @@ class PatientEpochCounter(EpochCounter):
         self.minutes = rest[0] if rest else 0.0  # older files have no time
         # In mid-epoch, the interrupted epoch comes next once more.
         self.current = current if end_of_epoch else current - 1
+
+
+@register_checkpoint_hooks
+class LinearDecay:
+    """Lowers the learning rate by the same amount after every epoch.
+
+    Called as the toolkit's ``ReduceLROnPlateau`` is, in whose place it stands.
+
+    Arguments
+    ---------
+    initial : float
+        Learning rate of the first epoch.
+    final : float
+        Learning rate of the last one, and of any that follow.
+    epochs : int
+        Epochs from the first to the last.
+
+    Example
+    -------
+    >>> LinearDecay(initial=4.0, final=2.0, epochs=3)([], 1, current_loss=-5.0)
+    (4.0, 3.0)
+    """
+
+    def __init__(self, initial, final, epochs):
+        self.initial, self.final, self.epochs = initial, final, epochs
+
+    def __call__(self, optim_list, current_epoch, current_loss):
+        """The rates of this epoch and of the next."""
+        return self._rate(current_epoch), self._rate(current_epoch + 1)
+
+    def _rate(self, epoch):
+        """The rate of an epoch, counted from 1."""
+        if epoch >= self.epochs:
+            return self.final
+        part = (epoch - 1) / (self.epochs - 1)
+        return self.initial + part * (self.final - self.initial)
+
+    @mark_as_saver
+    def save(self, path):
+        """Writes its arguments to a file, to look at: the epoch says it all."""
+        values = [self.initial, self.final, self.epochs]
+        write_json(path, values, indent=None, end="")
+
+    @mark_as_loader
+    def load(self, path, end_of_epoch=True):
+        """Takes nothing: a run goes on with its settings."""
 
 
 @register_checkpoint_hooks

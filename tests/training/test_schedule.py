@@ -9,6 +9,7 @@ from speechbrain.utils.checkpoints import Checkpointer
 from speechbrain_spmamba.training import schedule
 from speechbrain_spmamba.training.schedule import (
     History,
+    LinearDecay,
     PatientEpochCounter,
     check_accumulation,
 )
@@ -21,6 +22,18 @@ def _run(counter, losses):
         counter.update(losses[epoch - 1])
         epochs.append(epoch)
     return epochs
+
+
+def test_a_linear_decay_ends_at_its_last_rate_also_after_an_interruption(
+    tmp_path,
+):
+    decay = LinearDecay(0.4, 0.1, 4)
+    decay.save(tmp_path / "rates")
+    again = LinearDecay(0.4, 0.1, 4)
+    again.load(tmp_path / "rates")
+    found = [again([], epoch, 1.0)[1] for epoch in (1, 2, 3, 4, 5)]
+    assert found == pytest.approx([0.3, 0.2, 0.1, 0.1, 0.1])
+    assert LinearDecay(0.4, 0.1, 1)([], 1, 0.0) == (0.1, 0.1)
 
 
 def test_a_plateau_of_negative_losses_stops():
