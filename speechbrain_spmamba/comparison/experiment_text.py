@@ -13,7 +13,11 @@ from speechbrain_spmamba.settings.command_line import (
     split_options,
 )
 from speechbrain_spmamba.settings.reading import read_keys
-from speechbrain_spmamba.settings.requirements import check_keys
+from speechbrain_spmamba.settings.requirements import (
+    KEYS_READ,
+    check_keys,
+    referred_keys,
+)
 from speechbrain_spmamba.upstream.private import StrictRunOptions
 
 BEGIN, END = "# ---- Model ----\n", "# ---- Training ----\n"
@@ -58,7 +62,13 @@ def experiment_text(text, block, changes, first_lines):
     settings = load("".join(lines))
     _merge(settings, changes)
     # The width leaves lines as long as they are.
-    return first_lines + "\n" + dump(settings, 4, width=4096).lstrip("\n")
+    text = dump(settings, 4, width=4096)
+    # A folder that the changes have replaced is read by nothing any more.
+    for key in set(settings) & referred_keys("".join(lines)) - KEYS_READ:
+        if key not in referred_keys(text):
+            del settings[key]
+            text = dump(settings, 4, width=4096)
+    return first_lines + "\n" + text.lstrip("\n")
 
 
 def split_settings(argv, path, text):

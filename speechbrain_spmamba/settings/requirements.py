@@ -61,6 +61,17 @@ REQUIRED = {
 KEYS_READ = {*REQUIRED, "__set_seed", "start_from"}
 
 
+def referred_keys(text):
+    """The keys that others of an experiment refer to.
+
+    Example
+    -------
+    >>> referred_keys("a: 1\\nb: !ref <a>/c")
+    {'a'}
+    """
+    return set(re.findall(r"<([A-Za-z_]\w*)", text))
+
+
 def check_keys(path, text, overrides="", needed=()):
     """Finds keys that nothing would read, most often misspelt ones.
 
@@ -109,7 +120,7 @@ def check_keys(path, text, overrides="", needed=()):
                 f"--{key}: {tag} would get the arguments of the file's, too; "
                 f"write it into {path}, or its arguments as a list"
             )
-    referred = set(re.findall(r"<([A-Za-z_]\w*)", text))
+    referred = referred_keys(text)
     known = KEYS_READ | set(run_options)
     for key, value in keys.items():
         if key not in known and key not in referred:

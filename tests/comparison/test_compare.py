@@ -27,6 +27,7 @@ from speechbrain_spmamba.manifest import write_manifest
 from speechbrain_spmamba.models import MODELS
 from speechbrain_spmamba.models.systems import SYSTEMS
 from speechbrain_spmamba.settings.changes import differences
+from speechbrain_spmamba.settings.requirements import check_keys
 from tests import ROOT
 
 TINY = ROOT / "hparams" / "tiny.yaml"
@@ -129,6 +130,15 @@ def test_an_experiment_keeps_the_comments_of_its_source(tmp_path):
     assert "# ---- Training ----" in lines
     assert "segment: 1.0 # seconds of a training crop" in lines
     assert "tiny SPMamba" not in entry.text
+
+
+def test_a_folder_that_nothing_refers_to_any_more_is_left_out(tmp_path):
+    recipe = ROOT / "recipes" / "Voices" / "hparams" / "voices-8k-2.yaml"
+    words = ["--data_folder=d", "--speech_folder=a", "--noise_folder=b"]
+    (entry,), _ = plan(recipe, tmp_path, ["dprnn"], {}, True, {}, words)
+    keys = load(entry.text)
+    assert "data_folder" not in keys and keys["speech_folder"] == "a"
+    check_keys(entry.experiment, entry.text, needed=["speech_folder"])
 
 
 def test_equal_minutes_are_written_into_the_experiment(tmp_path):
