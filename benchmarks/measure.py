@@ -149,7 +149,10 @@ class Table:
 
     def add(self, case, found, reference, errors=None):
         """Adds what ``in_turns`` found; ratios are to the variant named."""
-        base = statistics.median(found[reference]["seconds"])
+        base, errors = (
+            statistics.median(found[reference]["seconds"]),
+            errors or {},
+        )
         for variant, values in found.items():
             median = statistics.median(values["seconds"])
             row = {
@@ -159,15 +162,15 @@ class Table:
                 "seconds_min": f"{min(values['seconds']):.4g}",
                 "runs": len(values["seconds"]),
                 "megabytes": f"{values['megabytes']:.0f}",
-                "error": f"{(errors or {}).get(variant, float('nan')):.1e}",
+                "error": f"{errors[variant]:.1e}" if variant in errors else "",
                 "times_faster": f"{base / median:.2f}",
                 **self.shared,
             }
             self.rows.append(row)
+            error = f"error {row['error']}  " if row["error"] else ""
             print(
                 f"{case:34} {variant:22} {median:9.4f} s "
-                f"{row['megabytes']:>7} MB  error {row['error']}  "
-                f"{row['times_faster']:>7} x",
+                f"{row['megabytes']:>7} MB  {error}{row['times_faster']:>7} x",
                 flush=True,
             )
 
