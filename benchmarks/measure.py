@@ -149,10 +149,8 @@ class Table:
 
     def add(self, case, found, reference, errors=None):
         """Adds what ``in_turns`` found; ratios are to the variant named."""
-        base, errors = (
-            statistics.median(found[reference]["seconds"]),
-            errors or {},
-        )
+        base = statistics.median(found[reference]["seconds"])
+        errors = errors or {}
         for variant, values in found.items():
             median = statistics.median(values["seconds"])
             row = {

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from speechbrain_spmamba.errors import did_you_mean
 from speechbrain_spmamba.files.text import read_text
-from speechbrain_spmamba.files.yaml_text import load, plain
+from speechbrain_spmamba.files.yaml_text import plain
 from speechbrain_spmamba.models import MODELS
+from speechbrain_spmamba.settings.reading import read_keys
 
 KEYS = ("system", "separator", "lr")
 
@@ -50,11 +51,10 @@ def read_systems(path):
     ValueError
         It holds no systems.
     """
-    text = read_text(path)
-    try:
-        return plain(load(text))
-    except ValueError as error:
-        raise ValueError(f"{path} {error}") from None
+    systems = plain(read_keys(path, read_text(path)))
+    if not systems:
+        raise ValueError(f"{path} holds no systems; give `name:` lines")
+    return systems
 
 
 def choose_systems(given):

@@ -64,10 +64,11 @@ def experiment_text(text, block, changes, first_lines):
     # The width leaves lines as long as they are.
     text = dump(settings, 4, width=4096)
     # A folder that the changes have replaced is read by nothing any more.
-    for key in set(settings) & referred_keys("".join(lines)) - KEYS_READ:
-        if key not in referred_keys(text):
+    referred = referred_keys("".join(lines)) - KEYS_READ
+    while unread := set(settings) & referred - referred_keys(text):
+        for key in unread:
             del settings[key]
-            text = dump(settings, 4, width=4096)
+        text = dump(settings, 4, width=4096)
     return first_lines + "\n" + text.lstrip("\n")
 
 

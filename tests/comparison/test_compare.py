@@ -173,9 +173,16 @@ def test_a_rate_of_ones_own_is_no_other_setting(world):
         world.compare(systems={"tdanet": {}})
 
 
-@pytest.mark.parametrize("name", ["rates"])
-def test_the_systems_of_the_recipe_can_be_built(name):
-    path = ROOT / "recipes" / "Voices" / "comparison" / f"{name}.yaml"
+def test_a_file_without_systems_is_named(tmp_path):
+    path = tmp_path / "systems.yaml"
+    for text, message in (("", "holds no systems"), ("- a", "`key: value`")):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=f"systems.yaml .*{message}"):
+            read_systems(path)
+
+
+def test_the_systems_of_the_recipe_can_be_built():
+    path = ROOT / "recipes" / "Voices" / "comparison" / "rates.yaml"
     for chosen in choose_systems(read_systems(path)).values():
         block = model_block(chosen.system, arguments=chosen.separator)
         text = f"sample_rate: 8000\nnum_spks: 2\n{block}"
