@@ -207,6 +207,9 @@ def _training(settings, meta):
         "seed": settings.get("seed"),
         "number of processes": None,
     }
+    if settings.get("start_from"):
+        # Its epochs and minutes are not all that it has learned.
+        known["began with the weights of"] = Path(settings["start_from"]).name
     return "\n".join(
         f"* {name}: {UNKNOWN if value is None else value}"
         for name, value in known.items()

@@ -191,6 +191,17 @@ def test_the_card_tells_what_the_run_knows(run, tmp_path):
     assert [phrase for phrase in expected if phrase not in text] == []
 
 
+def test_the_card_tells_what_the_training_began_with(run, tmp_path):
+    before = _card(export(run, tmp_path / "a")).text
+    file = run / "hyperparams.yaml"
+    text = file.read_text(encoding="utf-8")
+    changed = re.sub("(?m)^start_from:.*", "start_from: models/first", text)
+    file.write_text(changed, encoding="utf-8")
+    assert "began with" not in before
+    after = _card(export(run, tmp_path / "b")).text
+    assert "* began with the weights of: first\n" in after
+
+
 def test_the_card_counts_the_parameters(run, tmp_path, small_model):
     count = sum(p.numel() for p in small_model().parameters())
     assert f"{count:,} parameters" in _card(export(run, tmp_path / "a")).text
