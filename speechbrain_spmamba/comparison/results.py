@@ -186,8 +186,9 @@ def judge_training(history, si_snri):
     dict
         ``epochs``; ``lr`` of the first; ``best_epoch``, by validation;
         ``train_snr`` of the first and the last epoch; ``learned``: the loss
-        fell from the first epoch to the last, and SI-SNRi on the test set is so
-        far above 0 dB that an interval of twice the length would be, too.
+        fell from the first epoch to the last, if there are two, and SI-SNRi
+        on the test set is so far above 0 dB that an interval of twice the
+        length would be, too.
 
     Example
     -------
@@ -211,7 +212,7 @@ def judge_training(history, si_snri):
         "lr": history[0]["lr"],
         "best_epoch": valid.index(max(valid)) + 1,
         "train_snr": ends,
-        "learned": ends[1] > ends[0] and sure,
+        "learned": (len(history) == 1 or ends[1] > ends[0]) and sure,
     }
 
 

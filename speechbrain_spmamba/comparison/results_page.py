@@ -197,9 +197,9 @@ def _training(systems):
     head += ["first train SNR, dB", "last train SNR, dB", "learned"]
     text = (
         "Learned: the training loss (negative SNR) fell from the first epoch "
-        "to the last, and SI-SNRi on the test set is above 0 dB by twice what "
-        "its interval leaves below it. Dashes: a "
-        "model folder that was not trained here."
+        "to the last, if there are two, and SI-SNRi on the test set is above "
+        "0 dB by twice what its interval leaves below it. Dashes: a model "
+        "folder that was not trained here."
     )
     return f"{markdown_table(head, rows)}\n\n{text}"
 
