@@ -14,7 +14,7 @@ Launches, host waits, bytes and multiply-adds of whatever runs within
   or keeps, and the workspace of libraries, comes on top.
 """
 
-import traceback
+import sys
 import weakref
 from collections import Counter
 from contextlib import contextmanager
@@ -53,6 +53,9 @@ class Kernel:
         Multiply-adds of a product, a convolution or an attention.
     steps : int
         Of a Triton kernel: programs times time steps.
+    place : str
+        ``file:line`` of this package or the toolkit that launched it; in a
+        backward pass "autograd" but for functions of our own.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Kernel:
     bytes: int = 0
     macs: int = 0
     steps: int = 0
+    place: str = ""
 
 
 @dataclass
@@ -92,9 +96,9 @@ class GPUWork:
         return sum(k.launches for k in self.torch), len(self.triton)
 
     @contextmanager
-    def watch(self):
+    def watch(self, **gpu):
         """Adds what runs on the pretended GPU within it."""
-        with pretended_gpu(self._add_triton, Operators(self)):
+        with pretended_gpu(self._add_triton, Operators(self), **gpu):
             yield self
 
     def part(self, call):
@@ -142,7 +146,9 @@ class GPUWork:
         tensors = [t for t in tree_leaves(arguments) if _is_tensor(t)]
         steps = grid[0] * arguments["length"] if "scan" in name else 0
         size = sum(map(_size, tensors))
-        self.triton.append(Kernel(name, bytes=size, steps=steps))
+        self.triton.append(
+            Kernel(name, bytes=size, steps=steps, place=_place())
+        )
 
 
 class Operators(OperatorMode):
@@ -175,7 +181,8 @@ class Operators(OperatorMode):
         if name == "copy_":
             size -= _size(given[0])  # is written alone
         launches = LAUNCHES.get(name, 1)
-        self.work.torch.append(Kernel(name, launches, size, macs))
+        kernel = Kernel(name, launches, size, macs, place=_place())
+        self.work.torch.append(kernel)
         return out
 
 
@@ -204,10 +211,12 @@ def _waits(name, given, kwargs):
 
 def _place():
     """Innermost line of this package or of the toolkit."""
-    for frame in reversed(traceback.extract_stack()):
-        if "/speechbrain" in frame.filename:
-            return f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
-    return "elsewhere"
+    frame = sys._getframe(1)
+    while frame and "/speechbrain" not in frame.f_code.co_filename:
+        frame = frame.f_back
+    if frame is None:
+        return "autograd"
+    return f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}"
 
 
 def _macs(func, args, kwargs, out):

@@ -14,6 +14,7 @@ is named, to ``results/launches_counted.csv``; otherwise printed alone.
 
 import argparse
 import csv
+from collections import Counter
 
 import torch
 from gpu_work import GPUWork
@@ -95,6 +96,9 @@ def main():
     parser.add_argument("--memory", choices=MEMORY)
     parser.add_argument("--batch", type=int)
     parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument(
+        "--where", action="store_true", help="count launches by line"
+    )
     asked = parser.parse_args()
     memories = [asked.memory] if asked.memory else MEMORY
     batches = [asked.batch] if asked.batch else [1, 4]
@@ -116,6 +120,12 @@ def main():
             print(" ".join(f"{k}={v}" for k, v in rows[-1].items() if v != ""))
             for place, waits in work.waits.items():
                 print(f"  waits at {place}: {waits}")
+            if asked.where:
+                by_line = Counter()
+                for kernel in work.kernels:
+                    by_line[kernel.place, kernel.name] += kernel.launches
+                for (place, name), launches in by_line.most_common():
+                    print(f"  {launches:5d} {place} {name}")
     if (asked.system, asked.memory, asked.batch) == ("spmamba", None, None):
         with replacing(RESULTS / "launches_counted.csv") as path:
             with open(path, "w", newline="", encoding="utf-8") as file:

@@ -16,6 +16,7 @@ the casts of autocast, copies between the devices, the choice of an attention.
 
 import warnings
 from contextlib import ExitStack, contextmanager, nullcontext
+from types import SimpleNamespace
 from unittest import mock
 
 import torch
@@ -45,7 +46,7 @@ _MOVES = (torch.Tensor.to, torch.Tensor.cpu, torch.Tensor.cuda)
 
 
 @contextmanager
-def pretended_gpu(launched, operators):
+def pretended_gpu(launched, operators, memory=80 * 2**30):
     """Within it, tensors are made without values, on ``GPU`` if so asked.
 
     Arguments
@@ -54,18 +55,22 @@ def pretended_gpu(launched, operators):
         Told of each Triton kernel: name, arguments by name, grid.
     operators : OperatorMode
         Shown each operator of torch.
+    memory : int
+        Bytes of the GPU.
     """
 
     def run(kernel, *arguments, grid, warmup=False, **further):
         named = dict(zip(kernel.arg_names, arguments, strict=False)) | further
         launched(kernel.fn.__name__, named, grid)
 
+    card = SimpleNamespace(total_memory=memory)
     pretences = (
         (JITFunction, "run", run),
         (triton, "why_not", lambda u=None, A=None: ""),
         # They would initialise CUDA.
         (torch.cuda, "device_of", lambda tensor: nullcontext()),
         (torch.cuda, "is_bf16_supported", lambda *_: True),
+        (torch.cuda, "get_device_properties", lambda device: card),
         # Without it, autocast for CUDA switches itself off.
         (torch.cuda.amp.common, "amp_definitely_not_available", lambda: False),
     )

@@ -20,10 +20,11 @@ class BackwardPass(ForwardPass):
     def run_backward(self, grad, kept):
         """Gradients of x and of the weights."""
         grad_x = torch.empty_like(self.x)
-        sums = [
-            torch.zeros(t.shape, dtype=state_dtype(t), device=t.device)
-            for t in self.tensors
-        ]
+        sizes = [t.numel() for t in self.tensors]
+        # Zeroed all at once.
+        sums = self.x.new_zeros(sum(sizes), dtype=state_dtype(*self.tensors))
+        pairs = zip(sums.split(sizes), self.tensors, strict=True)
+        sums = [total.view(t.shape) for total, t in pairs]
         with torch.autocast(self.x.device.type, enabled=False):
             for rows, tensors in zip(self.blocks(), kept, strict=True):
                 grad_x[rows] = self.backward_block(

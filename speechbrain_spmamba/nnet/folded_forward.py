@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from speechbrain_spmamba.nnet.folding import FoldedWeights
+from speechbrain_spmamba.nnet.folding import FoldedWeights, in_dtype
 from speechbrain_spmamba.nnet.windows import overlap_add
 from speechbrain_spmamba.ops import cpu
 from speechbrain_spmamba.ops.backends import KERNELS
@@ -23,11 +23,19 @@ from speechbrain_spmamba.ops.kernel_interface import ScanInputs, state_dtype
 
 # Windows of a block. A CPU's cache holds the 15 kB that each needs (at the
 # published size) for a few thousand; it grows with the cores, and their number
-# asks for more rows to share. On a GPU a block of the smallest size
-# still has a warp of the scan for every slot of a large card; a larger one
-# launches less often, and takes more memory: 0.6 to 2.4 GB at bfloat16.
+# asks for more rows to share.
 _BLOCK_CPU = 2048
-_BLOCK_ELSEWHERE = {"speed": 2**17, "balanced": 2**16, "low": 2**15}
+# Share of a GPU's memory that a block may take: the fewer blocks, the fewer
+# launches. It is a share of all memory, not of what is free, so that a run
+# repeats bit for bit on the same card.
+_SHARE = {"speed": 1 / 8, "balanced": 1 / 8, "low": 1 / 128}
+
+
+def memory_of(device):
+    """Bytes of a device's memory, 16 GiB where it does not say."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    return 2**34
 
 
 class PathConfig(NamedTuple):
@@ -70,18 +78,8 @@ class ForwardPass:
     def __init__(self, x, valid, config, tensors):
         self.x, self.valid, self.config = x, valid, config
         self.tensors, weights = tensors, FoldedWeights.of_tensors(tensors)
-        dtype = config.dtype
-        # The matrices of products take the products' dtype, once for all
-        # blocks; the parameters of norms and scans stay as they are.
-        self.weights = weights._replace(
-            in_proj=weights.in_proj.to(dtype),
-            out_proj=weights.out_proj.to(dtype),
-            residual=weights.residual.to(dtype),
-        )
-        self.directions = [
-            direction._replace(x_proj=direction.x_proj.to(dtype))
-            for direction in weights[6:]
-        ]
+        self.weights = in_dtype(weights, config.dtype)
+        self.directions = self.weights[6:]
         self.kernels = KERNELS[config.backend]
         self.buffers = Buffers(x.device)
         self.length = (x.shape[1] - config.size) // config.hop + 1
@@ -123,14 +121,28 @@ class ForwardPass:
 
     def blocks(self):
         """Slices of the rows."""
-        windows = _BLOCK_ELSEWHERE[self.config.memory]
         if self.x.device.type == "cpu":
             windows = _BLOCK_CPU * max(1, torch.get_num_threads() // 4)
+        else:
+            share = _SHARE[self.config.memory] * memory_of(self.x.device)
+            windows = int(share / self.window_bytes())
         rows = max(1, windows // self.length)
         return [
             slice(first, min(first + rows, len(self.x)))
             for first in range(0, len(self.x), rows)
         ]
+
+    def window_bytes(self):
+        """Memory of a window in both passes: all buffers, with gradients.
+
+        u and z, y, and the gradients of all three, then those of the scan and
+        the windows themselves, in the products' dtype; in float32 what each
+        program of a GPU's scan adds to the gradients of B and C.
+        """
+        inner, states = self.directions[0].A.shape
+        width = len(self.weights.residual)
+        values = 2 * (4 + 2) * inner + 4 * inner + 8 * width
+        return values * self.config.dtype.itemsize + 4 * states * inner // 16
 
     def buffer(self, name, *shape, keep=False):
         """Memory in the products' dtype, shared by all blocks unless kept."""
@@ -222,6 +234,7 @@ class ForwardPass:
             delta_weight=direction.dt_weight,
             delta_softplus=True,
             reverse=index == 1,
+            rows=dt_B_C,
         )
         return inputs, conv_in, dt_B_C
 

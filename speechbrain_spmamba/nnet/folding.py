@@ -32,7 +32,8 @@ class Direction(NamedTuple):
     """What is left of a Mamba between its projections.
 
     ``conv_weight`` [D, K], ``conv_bias`` [D], ``x_proj`` [R + 2 N, D],
-    ``dt_weight`` [D, R], ``dt_bias`` [D], ``A`` [D, N], ``D`` [D].
+    ``dt_weight`` [D, R], ``dt_bias`` [D], ``A`` [D, N], ``D`` [D]. In memory,
+    the channels D of all but x_proj lie side by side, as kernels take them.
     """
 
     conv_weight: torch.Tensor
@@ -122,14 +123,47 @@ def fold_weights(path):
     )
 
 
+def in_dtype(weights, dtype):
+    """The matrices of products in another dtype.
+
+    Those of norms and scans stay as they are.
+
+    Arguments
+    ---------
+    weights : FoldedWeights
+        From ``fold_weights``.
+    dtype : torch.dtype
+        That of the products.
+
+    Returns
+    -------
+    FoldedWeights
+        The same tensors where the dtype is the same.
+    """
+    return weights._replace(
+        in_proj=weights.in_proj.to(dtype),
+        out_proj=weights.out_proj.to(dtype),
+        residual=weights.residual.to(dtype),
+        **{
+            name: direction._replace(x_proj=direction.x_proj.to(dtype))
+            for name in ("forward", "backward")
+            for direction in [getattr(weights, name)]
+        },
+    )
+
+
 def _direction(mamba):
+    def by_channel(matrix):
+        return matrix.t().contiguous().t()
+
+    rates = torch.exp(by_channel(mamba.A_log).float()).to(mamba.A_log.dtype)
     return Direction(
-        mamba.conv1d.weight.squeeze(1),
+        by_channel(mamba.conv1d.weight.squeeze(1)),
         mamba.conv1d.bias,
         mamba.x_proj.weight,
-        mamba.dt_proj.weight,
+        by_channel(mamba.dt_proj.weight),
         mamba.dt_proj.bias,
-        -torch.exp(mamba.A_log.float()).to(mamba.A_log.dtype),
+        -rates,
         mamba.D,
     )
 
@@ -146,7 +180,8 @@ class FoldingCache:
     >>> path = MambaPath(emb_dim=2, emb_ks=4, emb_hs=1).eval()
     >>> cache = FoldingCache()
     >>> with torch.no_grad():
-    ...     cache.fold(path) is cache.fold(path)
+    ...     first = cache.fold(path, torch.float32)
+    ...     cache.fold(path, torch.float32) is first
     True
     """
 
@@ -156,8 +191,8 @@ class FoldingCache:
     def __getstate__(self):
         return {"_key": None, "_weights": None}  # a copy folds for itself
 
-    def fold(self, path):
-        """``fold_weights(path)``, or what it gave before, without gradient."""
+    def fold(self, path, dtype):
+        """``fold_weights(path)``; without gradient, ``in_dtype`` and kept."""
         parameters = list(path.parameters())
         if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
             self._key = self._weights = None
@@ -165,7 +200,9 @@ class FoldingCache:
         if any(p.is_inference() for p in parameters):
             return fold_weights(path)  # these have no versions
         key = [(p.data_ptr(), version(p), p.dtype) for p in parameters]
+        key.append(dtype)
         if key != self._key:
             with torch.inference_mode(False), torch.no_grad():
-                self._key, self._weights = key, fold_weights(path)
+                self._weights = in_dtype(fold_weights(path), dtype)
+                self._key = key
         return self._weights

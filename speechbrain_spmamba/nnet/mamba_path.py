@@ -122,7 +122,7 @@ class MambaPath(GridPath):
             dtype=torch.get_autocast_dtype(device) if autocast else x.dtype,
         )
         with torch.autocast(device, enabled=False):
-            weights = self._folding.fold(self)
+            weights = self._folding.fold(self, config.dtype)
         return run_folded(x, weights, config, valid)
 
     def _backend(self, x):

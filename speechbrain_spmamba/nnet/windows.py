@@ -78,9 +78,10 @@ class _OverlapAdd(torch.autograd.Function):
             windows = F.pad(windows, (0, 0, 0, blocks * hop - size))
         out = windows.new_zeros(*batch, count + blocks - 1, hop, channels)
         for block in range(blocks):
-            out[..., block : block + count, :, :] += windows[
-                ..., block * hop : (block + 1) * hop, :
-            ]
+            # not +=, which copies the sum to where it already is
+            out[..., block : block + count, :, :].add_(
+                windows[..., block * hop : (block + 1) * hop, :]
+            )
         return out.flatten(-3, -2)[..., : (count - 1) * hop + size, :]
 
     @staticmethod

@@ -20,6 +20,9 @@ class ScanInputs(NamedTuple):
         ``[D, R]``: delta is given in a low-rank form, ``[B, L, R]``, and the
         steps are ``delta @ delta_weight.T``. The gradient "delta" of a backward
         pass is always that of the product, ``[B, L, D]``.
+    rows : torch.Tensor, optional
+        ``[B, L, R + 2 N]``: low-rank delta, B and C side by side, of which the
+        three are views, for kernels that read them together.
 
     Example
     -------
@@ -39,6 +42,7 @@ class ScanInputs(NamedTuple):
     delta_weight: torch.Tensor | None = None
     delta_softplus: bool = False
     reverse: bool = False
+    rows: torch.Tensor | None = None
 
 
 class Kernels(Protocol):

@@ -33,11 +33,11 @@ def conv_backward(x, weight, bias, reverse, grad_out, grads):
         grads["x"].copy_(total)
     if "weight" in grads:
         last = weight.shape[1] - 1
-        grads["weight"][:, last] += (grad * x).sum((0, 1))
+        grads["weight"][:, last].add_((grad * x).sum((0, 1)))
         shifts = _shifts(x.shape[1], weight, reverse)
         for back, (here, there, _) in enumerate(shifts, start=1):
             product = grad[:, here] * x[:, there]
-            grads["weight"][:, last - back] += product.sum((0, 1))
+            grads["weight"][:, last - back].add_(product.sum((0, 1)))
     if "bias" in grads:
         grads["bias"] += grad.sum((0, 1))
 

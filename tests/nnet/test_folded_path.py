@@ -151,10 +151,16 @@ def test_paths_are_plain_where_that_is_asked_for(monkeypatch):
 def test_inference_folds_once_and_again_when_a_parameter_changes(monkeypatch):
     path, x = make_path().eval(), make_map()
     first = path(x)
-    weights = path._folding.fold(path)
-    assert path._folding.fold(path) is weights
+
+    def fold(dtype=torch.float64):
+        return path._folding.fold(path, dtype)
+
+    weights = fold()
+    assert fold() is weights
+    assert fold(torch.float32) is not weights
+    weights = fold()
     path.deconv.weight.mul_(0.5)
-    assert path._folding.fold(path) is not weights
+    assert fold() is not weights
     expected = set_backend(copy.deepcopy(path), "reference")(x)
     torch.testing.assert_close(path(x), expected)
     assert not torch.allclose(first, expected)

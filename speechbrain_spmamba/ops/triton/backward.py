@@ -98,7 +98,7 @@ def scan_backward_kernel(
         delta=of_lanes(delta, batch, column),
         z=of_lanes(z, batch, column),
         grad_y=of_lanes(grad_y, batch, column),
-        rows=rows + batch * length * ROW,
+        rows=rows + batch * length * ROW + BLOCK_R,
         projection=load_by_channel(weight, d, channels, 0.0, BLOCK_R),
         A2=base_two(load_by_channel(A, d, channels, -1.0, BLOCK_N)),
         skip=tl.load(D + column),
@@ -196,11 +196,9 @@ def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
         programs, tensors, constants = arrange(inputs)
         block_n, block_d = constants["BLOCK_N"], constants["BLOCK_D"]
         new = tensors.A.new_empty
-        parts = {
-            name: new(batch, length, cdiv(channels, block_d), block_n)
-            for name in ("B", "C")
-            if name in grads
-        }
+        names = [name for name in ("B", "C") if name in grads]
+        blocks = cdiv(channels, block_d)
+        parts = new(len(names), batch, length, blocks, block_n)
         totals = None
         if grads.keys() & {"A", "D", "delta_bias"}:
             totals = new(batch, block_n + 2, channels)
@@ -211,7 +209,7 @@ def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
                 outputs.writable(grads.get(name))
                 for name in ("u", "delta", "z")
             ),
-            *(parts.get(name) for name in ("B", "C")),
+            *(dict(zip(names, parts, strict=True)).get(n) for n in ("B", "C")),
         )
         scan_backward_kernel[(programs,)](
             *tensors,
@@ -227,8 +225,10 @@ def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
             **constants,
         )
         outputs.finish()
-        for name, part in parts.items():
-            grads[name].copy_(part.sum(2)[..., :states])
+        if names:
+            totals_of = zip(names, parts.sum(3)[..., :states], strict=True)
+            for name, total in totals_of:
+                grads[name].copy_(total)
         if totals is not None:
             totals = totals.sum(0)
             sums = {"A": totals[:states].T}

@@ -67,7 +67,7 @@ def scan_forward_kernel(
     projection = load_by_channel(weight, d, channels, 0.0, BLOCK_R)
 
     ROW: tl.constexpr = 2 * BLOCK_N + BLOCK_R
-    rows += batch * length * ROW
+    rows += batch * length * ROW + BLOCK_R  # to B; delta lies before it
     u = of_lanes(u, batch, column)
     delta = of_lanes(delta, batch, column)
     z = of_lanes(z, batch, column)
@@ -97,7 +97,7 @@ def scan_forward_kernel(
             B_t = tl.load(rows + t * ROW + n)
             C_t = tl.load(rows + t * ROW + BLOCK_N + n)
             if projection is not None:
-                low = rows + t * ROW + 2 * BLOCK_N
+                low = rows + t * ROW - BLOCK_R
                 raw = low_rank_step(low, projection)
 
             ahead = position(tl.minimum(i + 1, length - 1), length, REVERSE)

@@ -2,8 +2,8 @@
 
 ``backward.py`` has the formulas, whose names stand here, and calls these. Time
 is walked in segments of SEGMENT steps; a tuple ``x_s`` has a value for each of
-them. ROW is the width of a row of B, C and low-rank step sizes. Results that
-are None are not wanted.
+them. ROW is the width of a row of low-rank step sizes, B and C; `rows` points
+to the B of the first. Results that are None are not wanted.
 """
 
 from typing import NamedTuple
@@ -143,7 +143,7 @@ def store_states(
             row = given.rows + position(first + j, given.length, REVERSE) * ROW
             B_t = tl.load(row + n)
             if given.projection is not None:
-                low = row + 2 * state.shape[0]
+                low = row - given.projection.shape[0]
                 raw = low_rank_step(low, given.projection)
             else:
                 raw = delta_s[j]
@@ -171,7 +171,7 @@ def load_segment(
         t, inside = step_or_last(given, first + j, REVERSE)
         u_s += (read(given.u, t),)
         if given.projection is not None:
-            low = given.rows + t * ROW + 2 * given.A2.shape[0]
+            low = given.rows + t * ROW - given.projection.shape[0]
             raw_s += (low_rank_step(low, given.projection),)
         else:
             raw_s += (read(given.delta, t),)
