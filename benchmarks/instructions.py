@@ -30,11 +30,13 @@ from speechbrain_spmamba.ops.triton import (
     forward,
     layout,
     segment,
+    windows,
 )
 
 # Tensors in the dtype of the model; all others are float32.
 _SEQUENCES = ("u", "delta", "z", "y", "x", "out", "grad_y", "grad_out")
 _SEQUENCES += ("grad_u", "grad_delta", "grad_z", "grad_x")
+_WINDOWS = ("values", "grads", "grad_values", "grad_windows", "windows")
 _ALIGNED = [["tt.divisibility", 16]]
 _OPCODES = ("MUFU", "SHFL", "LDG", "STG", "LDS", "STS", "LDL", "STL", "BAR")
 
@@ -79,6 +81,28 @@ def conv_constants(taps=4, reverse=False):
     }
 
 
+def window_constants(size=8, hop=1, channels=16):
+    """Constants of the kernels of windows."""
+    return {
+        "SIZE": size,
+        "HOP": hop,
+        "STRETCH": windows.STRETCH,
+        "BLOCK_C": channels,
+        "BLOCK_W": size * channels,
+    }
+
+
+def _type_of(name, dtype):
+    """The type of an argument, as the model gives it."""
+    if name in ("length", "channels", "count", "positions", "width"):
+        return "i32"
+    if name.endswith("_eps"):
+        return "fp32"
+    if name == "valid":
+        return "*i1"
+    return "*" + dtype if name in _WINDOWS else "*fp32"
+
+
 def compile_kernel(kernel, constants, dtype="bf16", arch=90, num_warps=1):
     """Compiles a kernel for tensors that are aligned as those of a model are.
 
@@ -102,6 +126,8 @@ def compile_kernel(kernel, constants, dtype="bf16", arch=90, num_warps=1):
         Not loaded, so that no GPU is needed.
     """
     signature, values, attributes = {}, {}, {}
+    # The map of windows is not one of the products.
+    of_map = "fp32" if kernel.__module__ == windows.__name__ else dtype
 
     def describe(path, name, is_aligned=True):
         """The type of an argument, or of a part of one; notes the rest."""
@@ -115,10 +141,10 @@ def compile_kernel(kernel, constants, dtype="bf16", arch=90, num_warps=1):
             )
         if name in _SEQUENCES:
             attributes.update({(*path, part): _ALIGNED for part in range(3)})
-            return layout.Sequence("*" + dtype, "i32", "i32")
-        if is_aligned:
+            return layout.Sequence("*" + of_map, "i32", "i32")
+        if is_aligned and not name.endswith("_eps"):
             attributes[path] = _ALIGNED
-        return "i32" if name in ("length", "channels") else "*fp32"
+        return _type_of(name, dtype)
 
     for index, parameter in enumerate(kernel.params):
         signature[parameter.name] = describe(

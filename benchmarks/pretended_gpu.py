@@ -9,9 +9,10 @@ Triton kernels are handed over, not compiled or run.
 
 Each pretence stands beside its reason below. Autograd is the odd one: it has a
 thread for each GPU that it finds, and finds none. Python reads the device of
-such a tensor from its attribute, torch's C++ asks the dispatcher: so C++ is told
-"cpu". Three things it then does otherwise, and they are done here in its place:
-the casts of autocast, copies between the devices, the choice of an attention.
+such a tensor from its attribute, torch's C++ asks the dispatcher: so C++ is
+told "cpu". Three things it then does otherwise, and they are done here in its
+place: the casts of autocast, copies between the devices, the choice of an
+attention.
 """
 
 import warnings

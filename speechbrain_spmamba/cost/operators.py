@@ -34,6 +34,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch.overrides import TorchFunctionMode
 
+from speechbrain_spmamba.ops import torch_windows
 from speechbrain_spmamba.ops.backends import replaced_kernels
 from speechbrain_spmamba.upstream.private import OperatorMode, has_values
 
@@ -171,8 +172,11 @@ class _CountedKernels:
     """Stands in for a backend of the scan, and counts.
 
     A folded path calls the kernels as plain functions, which no dispatcher
-    sees.
+    sees. Windows have no product.
     """
+
+    windows_forward = staticmethod(torch_windows.windows_forward)
+    overlap_add = staticmethod(torch_windows.overlap_add)
 
     def __init__(self, add):
         self.add = add

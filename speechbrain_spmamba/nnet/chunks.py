@@ -9,7 +9,7 @@ From and to `models.dprnn`; `models.sepformer` asks how many there will be.
 import torch
 import torch.nn.functional as F
 
-from speechbrain_spmamba.nnet.windows import overlap_add
+from speechbrain_spmamba.ops.windows import overlap_add
 
 
 class PairedChunks:

@@ -10,7 +10,7 @@ From `nnet.folded_path`; to the kernels of a backend of `ops`, and back.
 import torch
 
 from speechbrain_spmamba.nnet.folded_forward import ForwardPass
-from speechbrain_spmamba.nnet.folding import FoldedWeights
+from speechbrain_spmamba.nnet.folding import Direction, FoldedWeights
 from speechbrain_spmamba.ops.kernel_interface import state_dtype
 
 
@@ -20,21 +20,21 @@ class BackwardPass(ForwardPass):
     def run_backward(self, grad, kept):
         """Gradients of x and of the weights."""
         grad_x = torch.empty_like(self.x)
-        sizes = [t.numel() for t in self.tensors]
-        # Zeroed all at once.
-        sums = self.x.new_zeros(sum(sizes), dtype=state_dtype(*self.tensors))
-        pairs = zip(sums.split(sizes), self.tensors, strict=True)
-        sums = [total.view(t.shape) for total, t in pairs]
+        sums = _zeros_like(self.tensors)
         with torch.autocast(self.x.device.type, enabled=False):
             for rows, tensors in zip(self.blocks(), kept, strict=True):
-                grad_x[rows] = self.backward_block(
-                    rows, grad[rows], tensors, FoldedWeights.of_tensors(sums)
+                self.backward_block(
+                    rows,
+                    grad[rows],
+                    tensors,
+                    FoldedWeights.of_tensors(sums),
+                    grad_x[rows],
                 )
         pairs = zip(sums, self.tensors, strict=True)
         return grad_x, [total.to(t.dtype) for total, t in pairs]
 
-    def backward_block(self, rows, grad, kept, sums):
-        """The gradient of ``x[rows]``; adds those of the weights to sums."""
+    def backward_block(self, rows, grad, kept, sums, grad_x):
+        """Writes the gradient of ``x[rows]``; adds those of weights to sums."""
         weights, size, hop = self.weights, *self.config[:2]
         windows = self.take_windows(rows)
         values = windows.values.flatten(0, 1)
@@ -78,29 +78,20 @@ class BackwardPass(ForwardPass):
         sums.residual.add_(values.t() @ through_rms.flatten(0, 1))
         sums.bias.add_(grad.sum((0, 1)))
 
-        # With v = U / rms:  dU = (dv - v mean(dv v)) / rms, and U's own part.
         grad_values = torch.matmul(
             grad_xz,
             weights.in_proj,
             out=self.buffer("grad_values", *windows.values.shape),
         )
-        along = (grad_values * windows.values).mean(-1, True, dtype=grad.dtype)
-        grad_values = torch.addcmul(grad_values, windows.values, -along)
-        grad_values = grad_values * windows.scale
-        grad_values += grad_windows @ weights.residual.t()
-        grads = torch.ops.aten.native_layer_norm_backward(
-            self.add_windows(grad_values),
-            self.x[rows],
-            [self.x.shape[-1]],
-            windows.mean,
-            windows.rstd,
-            weights.norm_weight,
-            weights.norm_bias,
-            [True, True, True],
+        self.kernels.windows_backward(
+            self.window_inputs(rows),
+            windows,
+            grad_values,
+            grad_windows @ weights.residual.t(),
+            grad,
+            grad_x,
+            {"weight": sums.norm_weight, "bias": sums.norm_bias},
         )
-        sums.norm_weight.add_(grads[1])
-        sums.norm_bias.add_(grads[2])
-        return grads[0].add_(grad)
 
     def backward_direction(self, rows, index, given, grad_y, y, grad_xz, sums):
         """Back through scan, x_proj and convolution of one direction.
@@ -172,3 +163,26 @@ class BackwardPass(ForwardPass):
                 "bias": sums.conv_bias,
             },
         )
+
+
+def _zeros_like(tensors):
+    """Zeros in the shapes of the tensors of a ``FoldedWeights``.
+
+    Zeroed in two memories. A part of the first becomes the gradient of a
+    parameter and keeps all of it; those of the second are folded back and let
+    go.
+    """
+    names = [*FoldedWeights._fields[:6], *Direction._fields * 2]
+    folded = [
+        name in ("in_proj", "out_proj", "residual", "A") for name in names
+    ]
+    parts = {}
+    for kind in (False, True):
+        chosen = [t for t, f in zip(tensors, folded, strict=True) if f == kind]
+        sizes = [t.numel() for t in chosen]
+        zeros = chosen[0].new_zeros(sum(sizes), dtype=state_dtype(*chosen))
+        parts[kind] = iter(zeros.split(sizes))
+    return [
+        next(parts[kind]).view(tensor.shape)
+        for tensor, kind in zip(tensors, folded, strict=True)
+    ]

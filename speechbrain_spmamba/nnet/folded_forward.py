@@ -14,12 +14,15 @@ from typing import NamedTuple
 import torch
 
 from speechbrain_spmamba.nnet.folding import FoldedWeights, in_dtype
-from speechbrain_spmamba.nnet.windows import overlap_add
 from speechbrain_spmamba.ops import cpu
 from speechbrain_spmamba.ops.backends import KERNELS
 from speechbrain_spmamba.ops.buffers import Buffers
 from speechbrain_spmamba.ops.cpu import path
-from speechbrain_spmamba.ops.kernel_interface import ScanInputs, state_dtype
+from speechbrain_spmamba.ops.kernel_interface import (
+    ScanInputs,
+    WindowInputs,
+    state_dtype,
+)
 
 # Windows of a block. A CPU's cache holds the 15 kB that each needs (at the
 # published size) for a few thousand; it grows with the cores, and their number
@@ -48,16 +51,6 @@ class PathConfig(NamedTuple):
     backend: str
     memory: str
     dtype: torch.dtype
-
-
-class Windows(NamedTuple):
-    """A block's normalised map and its windows, ready for the products."""
-
-    mean: torch.Tensor  # of the layer norm, [n, Q, 1]
-    rstd: torch.Tensor
-    rms: torch.Tensor  # of each window, [n, L, 1]
-    scale: torch.Tensor  # 1 / rms, or 0 where the window does not exist
-    values: torch.Tensor  # windows times scale, [n, L, K * C]
 
 
 class ForwardPass:
@@ -154,26 +147,24 @@ class ForwardPass:
     # The parts of a block, in the order of the forward pass.
 
     def take_windows(self, rows):
-        """Norms and windows of a block."""
-        weights, size, hop = self.weights, *self.config[:2]
-        normed, mean, rstd = torch.native_layer_norm(
+        """Norms and windows of a block: ``Windows``."""
+        x, size = self.x[rows], self.config.size
+        values = self.buffer("windows", len(x), self.length, size * x.shape[2])
+        return self.kernels.windows_forward(self.window_inputs(rows), values)
+
+    def window_inputs(self, rows):
+        """The map of a block and its norm: ``WindowInputs``."""
+        config = self.config
+        return WindowInputs(
             self.x[rows],
-            [self.x.shape[-1]],
-            weights.norm_weight,
-            weights.norm_bias,
-            self.config.norm_eps,
+            self.weights.norm_weight,
+            self.weights.norm_bias,
+            None if self.valid is None else self.valid[rows],
+            config.size,
+            config.hop,
+            config.norm_eps,
+            config.rms_eps,
         )
-        energy = normed.square().mean(-1).unfold(1, size, hop).mean(-1, True)
-        rms = (energy + self.config.rms_eps).sqrt_()
-        scale = rms.reciprocal()
-        if self.valid is not None:
-            scale *= self.valid[rows].unsqueeze(-1)
-        values = self.buffer(
-            "windows", *scale.shape[:2], size, self.x.shape[-1]
-        )
-        windows = normed.unfold(1, size, hop).transpose(-1, -2)
-        torch.mul(windows, scale.unsqueeze(-1), out=values)
-        return Windows(mean, rstd, rms, scale, values.flatten(2))
 
     def project(self, windows, keep=False):
         """u and z of both directions, side by side, [n, L, 4 D]."""
@@ -264,11 +255,11 @@ class ForwardPass:
         )
         out_windows.mul_(windows.rms)
         out_windows.flatten(0, 1).addmm_(y.flatten(0, 1), self.weights.out_proj)
-        added = self.add_windows(out_windows)
-        torch.add(self.x[rows], added.add_(self.weights.bias), out=out[rows])
+        self.kernels.overlap_add(
+            self.x[rows],
+            self.weights.bias,
+            out_windows,
+            self.config.hop,
+            out[rows],
+        )
         return kept
-
-    def add_windows(self, windows):
-        """[n, L, K * C] -> [n, Q, C], in the dtype of the map."""
-        windows = windows.to(self.x.dtype).unflatten(-1, (self.config.size, -1))
-        return overlap_add(windows, self.config.hop)

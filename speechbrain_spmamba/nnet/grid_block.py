@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from speechbrain_spmamba.nnet.attention import FrameAttention
 from speechbrain_spmamba.nnet.waveform import valid_mask
-from speechbrain_spmamba.nnet.windows import fitted_length, overlap_add
+from speechbrain_spmamba.ops.windows import fitted_length, overlap_add
 
 
 class GridBlock(nn.Module):

@@ -16,7 +16,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from speechbrain_spmamba.nnet.waveform import valid_mask
-from speechbrain_spmamba.nnet.windows import overlap_add
+from speechbrain_spmamba.ops.windows import overlap_add
 
 
 class STFT(nn.Module):

@@ -18,7 +18,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from speechbrain_spmamba.nnet.waveform import take_mixture, valid_mask
-from speechbrain_spmamba.nnet.windows import fitted_length
+from speechbrain_spmamba.ops.windows import fitted_length
 
 MASK_ACTS = {"sigmoid": torch.sigmoid, "relu": torch.relu}
 

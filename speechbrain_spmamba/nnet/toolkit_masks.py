@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from speechbrain_spmamba.nnet.time_domain import FilterbankSeparator
-from speechbrain_spmamba.nnet.windows import fitted_length
+from speechbrain_spmamba.ops.windows import fitted_length
 
 MAX_POSITIONS = 2500  # of the toolkit's table for transformers
 

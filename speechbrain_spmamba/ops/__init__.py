@@ -6,7 +6,9 @@
     mamba_ssm.py         backend: the package of that name
     custom_op.py         the other backends, as one operator of torch's
     kernel_interface.py  the functions that each of these has
-    torch_loop.py        backend torch; torch_conv.py, tiling.py, buffers.py
+    torch_loop.py        backend torch; torch_conv.py, torch_windows.py,
+                         tiling.py, buffers.py
+    windows.py           how many windows fit, and their overlap-add
     cpu/, triton/        backends of these names
 
 Every backend computes the same numbers and is tested against ``reference.py``.

@@ -45,13 +45,58 @@ class ScanInputs(NamedTuple):
     rows: torch.Tensor | None = None
 
 
+class WindowInputs(NamedTuple):
+    """A map, its layer norm, and the windows that are taken of it.
+
+    Arguments
+    ---------
+    x : torch.Tensor
+        ``[n, Q, C]``: n rows of Q positions.
+    weight, bias : torch.Tensor
+        Of the norm over C, ``[C]``.
+    valid : torch.Tensor or None
+        Boolean, ``[n, L]``: windows that exist; the others are zero.
+    size, hop : int
+        Positions of a window, and from one to the next.
+    norm_eps, rms_eps : float
+        Added to the variance of a position and to the mean square of a window.
+    """
+
+    x: torch.Tensor
+    weight: torch.Tensor
+    bias: torch.Tensor
+    valid: torch.Tensor | None
+    size: int
+    hop: int
+    norm_eps: float
+    rms_eps: float
+
+
+class Windows(NamedTuple):
+    """Windows as ``Kernels.windows_forward`` leaves them.
+
+    Arguments
+    ---------
+    values : torch.Tensor
+        Over their root mean squares, ``[n, L, K C]``, by tap, then channel.
+    rms : torch.Tensor
+        ``[n, L, 1]``.
+    kept : object
+        What ``windows_backward`` of the same backend wants to know.
+    """
+
+    values: torch.Tensor
+    rms: torch.Tensor
+    kept: object
+
+
 class Kernels(Protocol):
     """The functions of a backend, which is a module.
 
     Results go into tensors that the caller has made. Gradients of sequences
-    are written, those of parameters (A, D, delta_bias, the convolution's weight
-    and bias) are added to what is there, so that a batch can be worked off in
-    parts. A name that is missing in ``grads`` is not computed.
+    are written, those of parameters (A, D, delta_bias; weight and bias of the
+    convolution and of the norm) are added to what is there, so that a batch can
+    be worked off in parts. A name that is missing in ``grads`` is not computed.
 
     Every sequence may be a view with any strides, as long as its last axis, the
     channels, is contiguous (stride 1): results land in the columns of a larger
@@ -150,6 +195,70 @@ class Kernels(Protocol):
             Gradient of its result, ``[B, L, D]``.
         grads : dict
             Tensors for the gradients "x", "weight" and "bias".
+        """
+
+    def windows_forward(self, inputs, values):
+        """Windows of a normalised map, each over its root mean square.
+
+        Arguments
+        ---------
+        inputs : WindowInputs
+            The map.
+        values : torch.Tensor
+            ``[n, L, K C]``, contiguous, written.
+
+        Returns
+        -------
+        Windows
+            With ``values``.
+        """
+
+    def windows_backward(
+        self,
+        inputs,
+        windows,
+        grad_values,
+        grad_windows,
+        grad_out,
+        grad_x,
+        grads,
+    ):
+        """Gradients of ``windows_forward``, and of what goes past it.
+
+        Arguments
+        ---------
+        inputs : WindowInputs
+            As the forward pass got them.
+        windows : Windows
+            As the forward pass gave them.
+        grad_values : torch.Tensor
+            Of its result, ``[n, L, K C]``.
+        grad_windows : torch.Tensor
+            Of the windows before they are divided, of the same shape; zero
+            where there is none.
+        grad_out : torch.Tensor
+            Of the map itself, ``[n, Q, C]``, added.
+        grad_x : torch.Tensor
+            ``[n, Q, C]``, written.
+        grads : dict
+            Tensors for the gradients "weight" and "bias" of the norm.
+        """
+
+    def overlap_add(self, x, bias, windows, hop, out):
+        """A map, plus a bias, plus windows at their places.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            ``[n, Q, C]``.
+        bias : torch.Tensor
+            ``[C]``.
+        windows : torch.Tensor
+            ``[n, L, K C]``, contiguous.
+        hop : int
+            From one window to the next.
+        out : torch.Tensor
+            ``[n, Q, C]``, written.
         """
 
 

@@ -25,14 +25,22 @@ from speechbrain_spmamba.ops.kernel_interface import (
 )
 from speechbrain_spmamba.ops.tiling import Tiling
 from speechbrain_spmamba.ops.torch_conv import conv_backward, conv_forward
+from speechbrain_spmamba.ops.torch_windows import (
+    overlap_add,
+    windows_backward,
+    windows_forward,
+)
 
 __all__ = [
     "checkpoint_shape",
     "conv_backward",
     "conv_forward",
+    "overlap_add",
     "scan_backward",
     "scan_forward",
     "why_not",
+    "windows_backward",
+    "windows_forward",
 ]
 
 # Steps that the forward pass expands at once, when the batch fills the cache:

@@ -15,6 +15,23 @@ import torch
 
 from speechbrain_spmamba.ops.cpu import library
 from speechbrain_spmamba.ops.cpu.call import LANES, Call
+from speechbrain_spmamba.ops.torch_windows import (
+    overlap_add,
+    windows_backward,
+    windows_forward,
+)
+
+__all__ = [
+    "checkpoint_shape",
+    "conv_backward",
+    "conv_forward",
+    "overlap_add",
+    "scan_backward",
+    "scan_forward",
+    "why_not",
+    "windows_backward",
+    "windows_forward",
+]
 
 _TILE = 32
 

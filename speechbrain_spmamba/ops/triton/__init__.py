@@ -6,12 +6,13 @@
     backward.py          its gradients, by the parts in
     segment.py           a few time steps of them
     convolution.py       depthwise convolution with silu, and its gradients
+    windows.py           windows of a normalised map, and their overlap-add
 
-A program is one warp and works through the time steps one after another; each
-of its lanes holds one channel, with the states of that channel in registers.
-So the sum over states needs no other lane, nothing but the inputs and outputs
-goes through memory, and both directions are the same kernel with mirrored
-indices. SPMamba has enough sequences at once to fill a GPU that way.
+A program of a scan is one warp and works through the time steps one after
+another; each of its lanes holds one channel, with the states of that channel in
+registers. So the sum over states needs no other lane, nothing but the inputs
+and outputs goes through memory, and both directions are the same kernel with
+mirrored indices. SPMamba has enough sequences at once to fill a GPU that way.
 
 There are no atomic operations: what is summed over programs is written out as
 partial sums and added in a fixed order, so that a run repeats bit for bit.
@@ -34,9 +35,12 @@ __all__ = [
     "checkpoint_shape",
     "conv_backward",
     "conv_forward",
+    "overlap_add",
     "scan_backward",
     "scan_forward",
     "why_not",
+    "windows_backward",
+    "windows_forward",
 ]
 
 
@@ -114,3 +118,24 @@ def conv_backward(x, weight, bias, reverse, grad_out, grads):
     from speechbrain_spmamba.ops.triton import convolution
 
     convolution.conv_backward(x, weight, bias, reverse, grad_out, grads)
+
+
+def windows_forward(inputs, values):
+    """Windows of a normalised map over their root mean squares."""
+    from speechbrain_spmamba.ops.triton import windows
+
+    return windows.windows_forward(inputs, values)
+
+
+def windows_backward(*arguments):
+    """Gradients of ``windows_forward``."""
+    from speechbrain_spmamba.ops.triton import windows
+
+    windows.windows_backward(*arguments)
+
+
+def overlap_add(x, bias, windows, hop, out):
+    """A map and its bias, with windows added at their places."""
+    from speechbrain_spmamba.ops.triton import windows as kernels
+
+    kernels.overlap_add(x, bias, windows, hop, out)

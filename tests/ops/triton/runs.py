@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from speechbrain_spmamba.ops import reference
 from speechbrain_spmamba.ops import triton as backend
-from speechbrain_spmamba.ops.kernel_interface import ScanInputs
+from speechbrain_spmamba.ops.kernel_interface import ScanInputs, WindowInputs
 from speechbrain_spmamba.ops.triton import layout
 from tests.ops import test_extremes
 from tests.ops.test_selective_scan import make_inputs
@@ -45,6 +45,13 @@ SCANS = {
         "channels": 33,
         "rank": 3,
         "reverse": True,
+    },
+    "rows of one matrix": {"length": 4, "rank": 8, "rows": True},
+    "rows of one matrix, not as wide as the kernel's": {
+        "length": 3,
+        "rank": 3,
+        "states": 5,
+        "rows": True,
     },
     "a rank too large for the kernel": {
         "length": 3,
@@ -85,6 +92,18 @@ CONVOLUTIONS = {
     "bfloat16": {"length": 9, "dtype": torch.bfloat16},
 }
 
+# Of the sizes, 4 positions or windows are a stretch.
+STRETCH = 4
+WINDOWS = {
+    "hop of one": {"count": 6, "size": 3},
+    "hop of the size": {"count": 5, "size": 2, "hop": 2},
+    "hop between, some missing": {"count": 5, "size": 5, "hop": 2, "ends": 3},
+    "a single window": {"count": 1, "size": 4, "channels": 16},
+    "one position each": {"count": 3, "size": 1},
+    "a map transposed": {"count": 4, "size": 3, "layout": "transposed"},
+    "bfloat16 products": {"count": 6, "size": 3, "dtype": torch.bfloat16},
+}
+
 # of the arguments of any size
 SIZES = (0.0, 1.0, 1e15, 3e38)
 
@@ -118,6 +137,7 @@ def scan_inputs(
     reverse=False,
     dtype=torch.float32,
     layout="contiguous",
+    rows=False,
 ):
     """ScanInputs of random numbers; sequences are of ``dtype``."""
     torch.manual_seed(0)
@@ -131,6 +151,12 @@ def scan_inputs(
         is_sequence = tensor.dim() == 3
         tensor = tensor.to(dtype if is_sequence else torch.float32)
         tensors[name] = place(tensor, layout)
+    if rows:
+        names = ["delta", "B", "C"]
+        whole = torch.cat([tensors[name] for name in names], -1)
+        parts = whole.split([rank, states, states], -1)
+        tensors |= zip(names, parts, strict=True)
+        tensors["rows"] = whole
     return ScanInputs(**tensors, delta_softplus=softplus, reverse=reverse)
 
 
@@ -175,7 +201,9 @@ def run_scan(inputs, layout="contiguous", keep=True, names=None):
     backend.scan_forward(inputs, y, checkpoints)
     grads = {}
     for name, tensor in inputs._asdict().items():
-        if not isinstance(tensor, torch.Tensor) or name == "delta_weight":
+        if not isinstance(tensor, torch.Tensor):
+            continue
+        if name in ("delta_weight", "rows"):
             continue
         if names is not None and name not in names:
             continue
@@ -203,7 +231,7 @@ def expected_scan(inputs):
     leaves = {
         name: tensor.detach().double()
         for name, tensor in inputs._asdict().items()
-        if isinstance(tensor, torch.Tensor)
+        if isinstance(tensor, torch.Tensor) and name != "rows"
     }
     weight = leaves.pop("delta_weight", None)
     if weight is not None:
@@ -273,6 +301,59 @@ def expected_conv(x, weight, bias, reverse):
     return expected | {name: leaf.grad + 1 for name, leaf in leaves.items()}
 
 
+def window_inputs(
+    count,
+    size,
+    hop=1,
+    channels=5,
+    ends=None,
+    dtype=torch.float32,
+    layout="contiguous",
+):
+    """A map and its norm, and the dtype of products; random numbers."""
+    torch.manual_seed(0)
+    x = torch.randn(2, (count - 1) * hop + size, channels)
+    if layout == "transposed":
+        x = x.transpose(0, 1).contiguous().transpose(0, 1)
+    valid = None
+    if ends is not None:
+        valid = torch.arange(count) < torch.tensor([[count], [ends]])
+    weight, bias = torch.randn(channels), torch.randn(channels)
+    norm = weight, bias, valid, size, hop, 1e-5, 1e-4
+    return WindowInputs(x, *norm), dtype
+
+
+def run_windows(inputs, dtype, kernels=backend):
+    """All that comes of windows, and gradients; those of the norm, to ones."""
+    size, hop = inputs.size, inputs.hop
+    rows, positions, channels = inputs.x.shape
+    count = (positions - size) // hop + 1
+    new = inputs.x.new_empty
+    windows = kernels.windows_forward(
+        inputs, new(rows, count, size * channels, dtype=dtype)
+    )
+    added = torch.empty_like(inputs.x)
+    kernels.overlap_add(inputs.x, inputs.bias, windows.values, hop, added)
+    past = weights_like(windows.values.flip(0))
+    if inputs.valid is not None:
+        past = past * inputs.valid.unsqueeze(-1)
+    grad_x = torch.empty_like(inputs.x)
+    grads = {
+        name: torch.ones_like(inputs.weight) for name in ("weight", "bias")
+    }
+    kernels.windows_backward(
+        inputs,
+        windows,
+        weights_like(windows.values),
+        past.contiguous(),
+        weights_like(inputs.x),
+        grad_x,
+        grads,
+    )
+    found = {"values": windows.values, "rms": windows.rms, "added": added}
+    return {**found, "x": grad_x, **grads}
+
+
 def layout_of(case):
     """The layout that a case asks for."""
     return case.get("layout", "contiguous")
@@ -281,9 +362,9 @@ def layout_of(case):
 def main(path):
     """Runs all small cases and some of them again, and saves the results."""
     layout.INTERVAL = INTERVAL  # before the kernels are imported and read it
-    from speechbrain_spmamba.ops.triton import convolution
+    from speechbrain_spmamba.ops.triton import convolution, windows
 
-    convolution.TILE = TILE
+    convolution.TILE, windows.STRETCH = TILE, STRETCH
     found = {
         ("scan", name): run_scan(scan_inputs(**case), layout_of(case))
         for name, case in SCANS.items()
@@ -291,6 +372,8 @@ def main(path):
     for name, case in CONVOLUTIONS.items():
         inputs = conv_inputs(**case)
         found["conv", name] = run_conv(*inputs, layout_of(case))
+    for name, case in WINDOWS.items():
+        found["windows", name] = run_windows(*window_inputs(**case))
     inputs = scan_inputs(**SCANS["no softplus"])
     found["repeated"] = run_scan(inputs)
     found["without checkpoints"] = run_scan(inputs, keep=False)

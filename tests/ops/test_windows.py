@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from speechbrain_spmamba.nnet.windows import fitted_length, overlap_add
+from speechbrain_spmamba.ops.windows import fitted_length, overlap_add
 
 
 @pytest.mark.parametrize("size, hop", [(8, 1), (4, 2), (4, 4), (5, 3), (3, 4)])
