@@ -165,7 +165,7 @@ class _AskedByCpp(OperatorMode):
         return func(*args, **kwargs)
 
 
-def _attention(query, key, value, attn_mask=None, dropout_p=0.0):
+def _attention(query, key, value, attn_mask=None, dropout_p=0.0, scale=None):
     """The kernel that torch chooses for these shapes on an H100.
 
     The memory-efficient one takes heads of any multiple of 16 bytes (and flash,
@@ -179,10 +179,12 @@ def _attention(query, key, value, attn_mask=None, dropout_p=0.0):
     query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
     if any(n * dtype.itemsize % 16 for n in sizes):
         math = torch.ops.aten._scaled_dot_product_attention_math
-        return math(query, key, value, attn_mask, dropout_p)[0]
+        return math(query, key, value, attn_mask, dropout_p, scale=scale)[0]
     if attn_mask is not None:
         shape = (*query.shape[:-1], key.shape[-2])
         attn_mask = torch.zeros((), dtype=dtype, device=GPU).expand(shape)
     efficient = torch.ops.aten._scaled_dot_product_efficient_attention
     logarithms = query.requires_grad
-    return efficient(query, key, value, attn_mask, logarithms, dropout_p)[0]
+    return efficient(
+        query, key, value, attn_mask, logarithms, dropout_p, scale=scale
+    )[0]

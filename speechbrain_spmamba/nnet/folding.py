@@ -118,8 +118,8 @@ def fold_weights(path):
         path.deconv.bias,
         torch.cat(in_proj),
         torch.cat(out_proj),
-        by_tap(sum(deconvs).t()).t(),
-        *(_direction(branch.mamba) for branch in branches),
+        by_tap((deconvs[0] + deconvs[1]).t()).t(),
+        *_directions([branch.mamba for branch in branches]),
     )
 
 
@@ -152,20 +152,26 @@ def in_dtype(weights, dtype):
     )
 
 
-def _direction(mamba):
-    def by_channel(matrix):
-        return matrix.t().contiguous().t()
-
-    rates = torch.exp(by_channel(mamba.A_log).float()).to(mamba.A_log.dtype)
-    return Direction(
-        by_channel(mamba.conv1d.weight.squeeze(1)),
-        mamba.conv1d.bias,
-        mamba.x_proj.weight,
-        by_channel(mamba.dt_proj.weight),
-        mamba.dt_proj.bias,
-        -rates,
-        mamba.D,
-    )
+def _directions(mambas):
+    """Both directions, whose small matrices are laid out at once."""
+    small = [m.conv1d.weight.squeeze(1) for m in mambas]
+    small += [m.dt_proj.weight for m in mambas] + [m.A_log for m in mambas]
+    sizes = [2 * matrix.shape[1] for matrix in small[::2]]
+    conv, dt, A = torch.cat([m.t() for m in small]).split(sizes)
+    A = -torch.exp(A.float()).to(A.dtype)
+    rows = zip(mambas, conv.chunk(2), dt.chunk(2), A.chunk(2), strict=True)
+    return [
+        Direction(
+            conv_weight.t(),
+            mamba.conv1d.bias,
+            mamba.x_proj.weight,
+            dt_weight.t(),
+            mamba.dt_proj.bias,
+            rates.t(),
+            mamba.D,
+        )
+        for mamba, conv_weight, dt_weight, rates in rows
+    ]
 
 
 class FoldingCache:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from speechbrain_spmamba.nnet.attention import FrameAttention
+from speechbrain_spmamba.nnet.attention import FrameAttention, attend
 
 
 def _attention():
@@ -51,6 +51,24 @@ def test_invalid_frames_are_not_attended_to():
     module, x = _attention(), torch.randn(1, 6, 5, 8, dtype=torch.float64)
     valid = torch.tensor([[True, True, True, True, False, False]])
     torch.testing.assert_close(module(x, valid)[:, :4], module(x[:, :4]))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_heads_filled_up_with_zeros_change_no_value_and_no_gradient(masked):
+    heads = [torch.randn(2, 3, 7, n, dtype=torch.float64) for n in (6, 6, 11)]
+    mask = (
+        torch.arange(7) < torch.tensor([[[[5]]], [[[7]]]]) if masked else None
+    )
+
+    def run(multiple):
+        leaves = [tensor.clone().requires_grad_() for tensor in heads]
+        out = attend(*leaves, mask, multiple)
+        weights = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).cos()
+        loss = (out * weights.view(out.shape)).sum()
+        return out, *torch.autograd.grad(loss, leaves)
+
+    for filled, plain in zip(run(8), run(1), strict=True):
+        torch.testing.assert_close(filled, plain, rtol=1e-12, atol=1e-12)
 
 
 def test_heads_must_divide_the_channels():
