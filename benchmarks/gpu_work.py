@@ -164,8 +164,11 @@ class Operators(OperatorMode):
         given = [t for t in tree_leaves((args, kwargs)) if _is_tensor(t)]
         if _waits(name, given, kwargs):
             self.work.waits[_place()] += 1
-            if name == "_local_scalar_dense":
-                return True  # "is every sample finite?"
+        if name == "_local_scalar_dense":
+            # The GPU is asked whether all is finite; the host whether anything
+            # is padded, and for the number of the step.
+            on_gpu = args[0].fake_device == GPU
+            return on_gpu if args[0].dtype == torch.bool else 1
         out = func(*args, **kwargs)
         made = [t for t in tree_leaves(out) if _is_tensor(t)]
         on_gpu = [t for t in (*given, *made) if t.fake_device == GPU]

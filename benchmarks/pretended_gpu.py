@@ -70,6 +70,11 @@ def pretended_gpu(launched, operators, memory=80 * 2**30):
         (triton, "why_not", lambda u=None, A=None: ""),
         # They would initialise CUDA.
         (torch.cuda, "device_of", lambda tensor: nullcontext()),
+        (torch.cuda, "set_device", lambda device: None),
+        # Asked by optimizers, in C++.
+        (torch._C, "_group_tensors_by_device_and_dtype", _grouped),
+        # A module is built where it shall be: its parameters cannot be moved.
+        (torch.nn.Module, "to", lambda module, *_, **further: module),
         (torch.cuda, "is_bf16_supported", lambda *_: True),
         (torch.cuda, "get_device_properties", lambda device: card),
         # Without it, autocast for CUDA switches itself off.
@@ -116,6 +121,17 @@ class _InPlaceOfCpp(TorchFunctionMode):
                 (loss,), (torch.ones_like(loss),), False, False, (),
                 allow_unreachable=True, accumulate_grad=True,
             )  # fmt: skip
+
+
+def _grouped(lists, with_indices=False):
+    """(device, dtype) -> the lists of its tensors, and their indices."""
+    kinds = [(tensor.device, tensor.dtype) for tensor in lists[0]]
+    groups = {}
+    for kind in dict.fromkeys(kinds):
+        chosen = [i for i, found in enumerate(kinds) if found == kind]
+        of_kind = [[values[i] for i in chosen if values] for values in lists]
+        groups[kind] = of_kind, chosen if with_indices else []
+    return groups
 
 
 def _autocast(name, args):

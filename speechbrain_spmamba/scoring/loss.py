@@ -277,9 +277,8 @@ def best_permutation(losses):
     finite = torch.isfinite(losses).flatten(1).all(1)
     losses = torch.where(finite[:, None, None], losses, 0.0)
     if num_src <= EXHAUSTIVE_UP_TO:
-        orders = torch.tensor(
-            list(permutations(range(num_src))), device=losses.device
-        )
+        orders = torch.tensor(list(permutations(range(num_src))))
+        orders = orders.to(losses.device, non_blocking=True)
         # [B, S!, S]: the loss of source j under each order
         picked = losses[:, orders, torch.arange(num_src, device=losses.device)]
         return orders[picked.sum(-1).argmin(1)]
@@ -329,7 +328,9 @@ def without_padding(est, src, lengths=None, zero_mean=False):
     if lengths is None:
         mask, count = 1.0, est.shape[1]
     else:
-        count = count_samples(lengths, est.shape[1])
+        # To read lengths of a GPU would wait for it in each training step.
+        on_host = lengths.device.type == "cpu"
+        count = count_samples(lengths, est.shape[1], values=on_host)
         mask = valid_mask(count, est.shape[1]).unsqueeze(-1)
         count = count.view(-1, 1, 1)
     est, src = est * mask, src * mask

@@ -123,7 +123,7 @@ class SeparationBrain(InterruptibleBrain):
         mix, lengths = batch.mix_sig
         # Asked before the copy to the device: it would have to wait for it.
         padded = bool((lengths < 1).any())
-        mix, lengths = batch.to(self.device).mix_sig
+        mix, lengths = batch.to(self.device, non_blocking=True).mix_sig
         separator = self.modules.separator
         if stage != sb.Stage.TRAIN and self.average is not None:
             separator = self.average.module
@@ -244,6 +244,8 @@ class SeparationBrain(InterruptibleBrain):
 
     def make_dataloader(self, dataset, stage, *args, **kwargs):
         """Makes a loader as the toolkit does; training must lead to steps."""
+        # From pinned memory, a copy to the device is not waited for.
+        kwargs.setdefault("pin_memory", self.device_type == "cuda")
         loader = super().make_dataloader(dataset, stage, *args, **kwargs)
         if stage == sb.Stage.TRAIN:
             self.left_out = LeftOut(len(dataset), "the training set")
