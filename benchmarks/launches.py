@@ -27,7 +27,14 @@ from speechbrain_spmamba.nnet.folded_path import MEMORY
 from speechbrain_spmamba.scoring.loss import pairwise_neg_snr, pit
 
 
-def count(system="spmamba", batch=1, seconds=4.0, training=True, **sizes):
+def count(
+    system="spmamba",
+    batch=1,
+    seconds=4.0,
+    training=True,
+    card=80 * 2**30,
+    **sizes,
+):
     """Counts a system's work on a GPU.
 
     Arguments
@@ -41,6 +48,8 @@ def count(system="spmamba", batch=1, seconds=4.0, training=True, **sizes):
     training : bool
         Forward pass with loss, and backward pass; else inference, the second
         pass, whose parameters have been laid out.
+    card : int
+        Bytes of the GPU.
     **sizes : dict
         Arguments of the network.
 
@@ -50,7 +59,7 @@ def count(system="spmamba", batch=1, seconds=4.0, training=True, **sizes):
         Part -> ``GPUWork``.
     """
     work = GPUWork()
-    with work.watch():
+    with work.watch(memory=card):
         with torch.device("cuda"):
             model = build_model(system, **sizes).train(training)
             samples = round(seconds * model.sample_rate)

@@ -31,7 +31,7 @@ _BLOCK_CPU = 2048
 # Share of a GPU's memory that a block may take: the fewer blocks, the fewer
 # launches. It is a share of all memory, not of what is free, so that a run
 # repeats bit for bit on the same card.
-_SHARE = {"speed": 1 / 8, "balanced": 1 / 8, "low": 1 / 128}
+_SHARE = {"speed": 1 / 8, "balanced": 1 / 8, "low": 1 / 64}
 
 
 def memory_of(device):
