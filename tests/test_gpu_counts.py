@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from speechbrain.dataio.batch import PaddedBatch
 from torch.overrides import TorchFunctionMode
 
 from benchmarks import isa
 from speechbrain_spmamba.models import build_model
+from speechbrain_spmamba.scoring.loss import pairwise_neg_snr
+from speechbrain_spmamba.training.brain import SeparationBrain
 from speechbrain_spmamba.upstream.private import OperatorMode
 
 pytest.importorskip("triton")
@@ -209,3 +212,26 @@ def test_no_launch_and_no_wait_is_added_to_the_published_model():
     )
     waits = {name: sum(work.waits.values()) for name, work in parts.items()}
     assert waits["forward"] == waits["backward"] == 0
+
+
+def test_a_training_step_waits_for_the_loss_alone():
+    work = GPUWork()
+    with work.watch():
+        with torch.device("cuda"):
+            separator = build_model("spmamba", **SMALL)
+        brain = SeparationBrain(
+            modules={"separator": separator},
+            opt_class=torch.optim.Adam,
+            hparams={"train_loss": pairwise_neg_snr, "ema_decay": 0.9},
+            run_opts={
+                "device": "cuda",
+                "precision": "bf16",
+                "skip_nonfinite_grads": True,
+            },
+        )
+        brain.init_optimizers()
+        brain.step, brain.nonfinite_count = 1, 0
+        item = {"mix_sig": torch.empty(400), "src_sig": torch.empty(400, 2)}
+        _, step = work.part(lambda: brain.fit_batch(PaddedBatch([item, item])))
+    assert list(step.waits.values()) == [1], step.waits
+    assert "_fused_adam_" in names(step)

@@ -3,8 +3,7 @@
 Only the hooks that say what to compute are overridden. The optimisation step
 is the toolkit's, so that gradient accumulation, mixed precision, clipping,
 skipping of non-finite gradients, DDP, --compile and --debug work as they do
-in any SpeechBrain recipe; its two checks for numbers that are not finite are
-called as they are, and then say which items were met.
+in any SpeechBrain recipe.
 """
 
 import inspect
@@ -27,22 +26,16 @@ from speechbrain_spmamba.training.checkpoint import (
     identity,
     moving_average,
 )
-from speechbrain_spmamba.training.interrupt import InterruptibleBrain
-from speechbrain_spmamba.training.nonfinite import (
-    PATIENCE,
-    NonFinite,
-    toolkit_silenced,
-    way_back,
-)
+from speechbrain_spmamba.training.finite_steps import FiniteBrain
 from speechbrain_spmamba.training.schedule import check_accumulation
 
 logger = logging.getLogger(__name__)
 
 
-class SeparationBrain(InterruptibleBrain):
+class SeparationBrain(FiniteBrain):
     """Trains ``modules.separator`` on batches of ``mix_sig`` and ``src_sig``.
 
-    Arguments are those of ``InterruptibleBrain``. From ``hparams`` it reads
+    Arguments are those of ``speechbrain.Brain``. From ``hparams`` it reads
 
     * ``train_loss``: a pairwise loss, see ``scoring/loss.py``; validation uses
       negative SI-SNR, which for silent sources is the level of the output;
@@ -94,7 +87,6 @@ class SeparationBrain(InterruptibleBrain):
                 type(self.modules.separator).__name__,
             )
         self.average = None
-        self.nonfinite = NonFinite()
         self.left_out = LeftOut(math.inf, "the training set")
         if self.hparams.ema_decay:
             self.average = moving_average(
@@ -254,58 +246,15 @@ class SeparationBrain(InterruptibleBrain):
 
     def on_fit_batch_start(self, batch, should_step):
         """Notes which items come, and which were left out for them."""
-        self.nonfinite.begin(getattr(batch, "id", []))
+        super().on_fit_batch_start(batch, should_step)
         for text in getattr(batch, "left_out", []):
             for line in text.splitlines():
                 self.left_out.add(*line.split("\t", 1))
-
-    def check_loss_isfinite(self, loss):
-        """The toolkit's check, which then names the items.
-
-        Arguments
-        ---------
-        loss : torch.Tensor
-            Scaled loss of the batch.
-
-        Raises
-        ------
-        ValueError
-            Too many of an epoch were not finite.
-        """
-        self.scaled_loss = loss.detach()
-        before = getattr(self, "nonfinite_count", 0)
-        try:
-            with toolkit_silenced():
-                super().check_loss_isfinite(loss)
-        except ValueError:
-            self.nonfinite.note(self.step, "the loss is")
-            self._diverge(self._last_loss())
-        if getattr(self, "nonfinite_count", 0) > before:
-            self.nonfinite.note(self.step, "the loss is")
-
-    def check_gradients(self):
-        """The toolkit's check, which then names the items.
-
-        Raises
-        ------
-        ValueError
-            No finite gradients in a long row of steps.
-        """
-        given = [p for p in self.modules.parameters() if p.grad is not None]
-        with toolkit_silenced():
-            super().check_gradients()
-        # It has taken away those that were not finite. To ask that needs no
-        # waiting for a device.
-        if any(parameter.grad is None for parameter in given):
-            self.nonfinite.note(self.step, "gradients are")
-            if self.nonfinite.in_a_row >= PATIENCE:
-                self._diverge(self._last_loss())
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Lets the average of the weights follow a step, and counts time."""
         if not should_step:
             return
-        self.nonfinite.end()
         if self.average is not None:
             self.average.update_parameters(self.modules.separator)
         # A batch may be fitted without a loop around it, and so no counter.
@@ -318,21 +267,6 @@ class SeparationBrain(InterruptibleBrain):
             # The toolkit's own way out: the epoch ends here, is validated and
             # saved as usual, and is the last.
             self.optimizer_step_limit = self.optimizer_step
-
-    def _last_loss(self):
-        """Where a step was the last."""
-        loss = float(self.scaled_loss) * self.grad_accumulation_factor
-        return f"step {self.step}: loss {loss / self.scaler.get_scale():.4g}"
-
-    def _diverge(self, where):
-        """Ends a training that has nothing to go on with."""
-        lr = self.optimizer.param_groups[0]["lr"]
-        counter = getattr(self.hparams, "epoch_counter", None)
-        raise ValueError(
-            f"training diverged in epoch {counter.current if counter else 1}, "
-            f"{where} at learning rate {lr:.3g}; the last steps that were "
-            f"not finite: {self.nonfinite}; {way_back(self.checkpointer, lr)}"
-        )
 
     def _end_epoch(self, epoch, valid_loss, si_snri):
         """What a validation leads to."""

@@ -1,9 +1,12 @@
 """What is known of steps without finite numbers, and what to do about them."""
 
+import inspect
 import logging
 from collections import deque
 from contextlib import contextmanager
+from functools import partial
 
+import torch
 from speechbrain.utils.logger import get_logger
 
 logger = get_logger(__name__)
@@ -62,6 +65,79 @@ class NonFinite:
 
     def __str__(self):
         return ", ".join(self.steps) or "none"
+
+
+def fused(opt_class):
+    """The same optimizer in its fused form, if it has one.
+
+    On a GPU that is one kernel for many parameters, and it can leave out a
+    step that it is told of on the device.
+
+    Arguments
+    ---------
+    opt_class : callable or None
+        Makes an optimizer of parameters.
+
+    Returns
+    -------
+    callable or None
+        The same where ``fused`` is no argument of it, or has been given.
+
+    Example
+    -------
+    >>> fused(torch.optim.Adam).keywords, fused(torch.optim.Rprop).__name__
+    ({'fused': True}, 'Rprop')
+    """
+    given = getattr(opt_class, "keywords", {})
+    if opt_class is None or {"fused", "foreach"} & given.keys():
+        return opt_class
+    if "fused" not in inspect.signature(opt_class).parameters:
+        return opt_class
+    return partial(opt_class, fused=True)
+
+
+def can_leave_out(optimizer):
+    """Whether an optimizer can be told on the device to leave out a step."""
+    return all(group.get("fused") for group in optimizer.param_groups)
+
+
+def leave_out_step(optimizer, modules, on_device):
+    """Lets an optimizer do nothing if the gradients are not all finite.
+
+    Arguments
+    ---------
+    optimizer : torch.optim.Optimizer
+        Whose next step it is about.
+    modules : torch.nn.Module
+        Their parameters have the gradients.
+    on_device : bool
+        Decide there (see ``can_leave_out``), so that nobody waits for it.
+
+    Returns
+    -------
+    torch.Tensor
+        Whether they are not, boolean, where the gradients are.
+
+    Example
+    -------
+    >>> layer = torch.nn.Linear(1, 1)
+    >>> optimizer = torch.optim.SGD(layer.parameters(), lr=1.0)
+    >>> layer(torch.tensor([float("inf")])).backward()
+    >>> bool(leave_out_step(optimizer, layer, on_device=False))
+    True
+    >>> layer.weight.grad is None
+    True
+    """
+    parameters = [p for p in modules.parameters() if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters])
+    bad = norm.isfinite().logical_not()
+    if on_device:
+        # What a GradScaler tells it by.
+        optimizer.found_inf = bad.float()
+    elif bad:
+        for parameter in parameters:
+            parameter.grad = None
+    return bad
 
 
 def way_back(checkpointer, lr):
