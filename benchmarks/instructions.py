@@ -28,6 +28,7 @@ from speechbrain_spmamba.ops.triton import (
     backward,
     convolution,
     forward,
+    head_norm,
     layout,
     segment,
     windows,
@@ -36,6 +37,8 @@ from speechbrain_spmamba.ops.triton import (
 # Tensors in the dtype of the model; all others are float32.
 _SEQUENCES = ("u", "delta", "z", "y", "x", "out", "grad_y", "grad_out")
 _SEQUENCES += ("grad_u", "grad_delta", "grad_z", "grad_x")
+_COUNTS = ("length", "channels", "count", "positions", "width")
+_COUNTS += ("frames", "size")
 _WINDOWS = ("values", "grads", "grad_values", "grad_windows", "windows")
 _ALIGNED = [["tt.divisibility", 16]]
 _OPCODES = ("MUFU", "SHFL", "LDG", "STG", "LDS", "STS", "LDL", "STL", "BAR")
@@ -92,12 +95,23 @@ def window_constants(size=8, hop=1, channels=16):
     }
 
 
+def head_constants(size=514, heads=4):
+    """Constants of the kernels of an attention's norms."""
+    return {
+        "HEADS": heads,
+        "CHANNELS": size // 257,
+        "BLOCK": layout.next_power_of_2(size),
+    }
+
+
 def _type_of(name, dtype):
     """The type of an argument, as the model gives it."""
-    if name in ("length", "channels", "count", "positions", "width"):
+    if name in _COUNTS:
         return "i32"
-    if name.endswith("_eps"):
+    if name.endswith("eps"):
         return "fp32"
+    if name == "x_strides":
+        return ("i32",) * 3
     if name == "valid":
         return "*i1"
     return "*" + dtype if name in _WINDOWS else "*fp32"
@@ -128,6 +142,7 @@ def compile_kernel(kernel, constants, dtype="bf16", arch=90, num_warps=1):
     signature, values, attributes = {}, {}, {}
     # The map of windows is not one of the products.
     of_map = "fp32" if kernel.__module__ == windows.__name__ else dtype
+    of_heads = kernel.__module__ == head_norm.__name__
 
     def describe(path, name, is_aligned=True):
         """The type of an argument, or of a part of one; notes the rest."""
@@ -139,10 +154,12 @@ def compile_kernel(kernel, constants, dtype="bf16", arch=90, num_warps=1):
             return segment.Results(
                 *(describe((*path, i), part) for i, part in enumerate(names))
             )
+        if of_heads and name in ("x", "out", "grad_out", "grad_x"):
+            return "*" + dtype
         if name in _SEQUENCES:
             attributes.update({(*path, part): _ALIGNED for part in range(3)})
             return layout.Sequence("*" + of_map, "i32", "i32")
-        if is_aligned and not name.endswith("_eps"):
+        if is_aligned and name[-3:] != "eps" and name != "x_strides":
             attributes[path] = _ALIGNED
         return _type_of(name, dtype)
 

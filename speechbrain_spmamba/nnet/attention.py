@@ -2,12 +2,25 @@
 
 Source: TF-GridNet (Wang et al., arXiv 2211.12433), section III-D.
 
-From `nnet.grid_block`, behind both paths; to the next block.
+From `nnet.grid_block`, behind both paths; to the next block. On a GPU, norms
+are kernels of `ops.triton`.
 """
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
+from speechbrain_spmamba.ops import triton
+
+
+def taken_sizes(x):
+    """Of which number the sizes of heads must be multiples.
+
+    A GPU's attention that keeps no scores takes multiples of 8 values; those of
+    F frequencies are 514 and 1,028 at the published size. Zeros fill them up
+    and add nothing.
+    """
+    return 8 if x.is_cuda else 1
 
 
 class FrameAttention(nn.Module):
@@ -68,51 +81,26 @@ class FrameAttention(nn.Module):
         """
         bins = x.shape[2]
         heads = [self.num_heads * size for size in self.head_sizes]
-        query, key, value = self.qkv(x).split(heads, dim=-1)
-        query = self.query_norm(query).flatten(-2)  # [B, H, T, F * E]
-        key = self.key_norm(key).flatten(-2)
-        value = self.value_norm(value).flatten(-2)  # [B, H, T, F * C / H]
+        multiple = taken_sizes(x)
+        norms = self.query_norm, self.key_norm, self.value_norm
+        query, key, value = (  # [B, H, T, F * E] twice, [B, H, T, F * C / H]
+            norm(part, multiple)
+            for norm, part in zip(
+                norms, self.qkv(x).split(heads, dim=-1), strict=True
+            )
+        )
         mask = None if valid is None else valid[:, None, None, :]
-        out = attend(query, key, value, mask, 8 if x.is_cuda else 1)
+        out = F.scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            attn_mask=mask,
+            scale=(bins * self.head_sizes[0]) ** -0.5,
+        )
+        out = out[..., : bins * self.head_sizes[2]]
         out = out.unflatten(-1, (bins, -1))  # [B, H, T, F, C / H]
         out = out.permute(0, 2, 3, 1, 4).flatten(-2)  # [B, T, F, C]
-        return x + self.proj_norm(self.proj(out)).squeeze(1)
-
-
-def attend(query, key, value, mask=None, multiple=1):
-    """Attention of heads that are filled up with zeros, which add nothing.
-
-    A GPU's kernel that keeps no scores takes heads of a multiple of 8 values;
-    those of F frequencies are 514 and 1,028 at the published size.
-
-    Arguments
-    ---------
-    query, key : torch.Tensor
-        Shape ``[B, H, T, E]``.
-    value : torch.Tensor
-        Shape ``[B, H, T, V]``.
-    mask : torch.Tensor, optional
-        Boolean, which frames may be attended to; broadcast to
-        ``[B, H, T, T]``.
-    multiple : int
-        Of the sizes that the kernel takes.
-
-    Returns
-    -------
-    torch.Tensor
-        Shape ``[B, H, T, V]``.
-    """
-    scale, width = query.shape[-1] ** -0.5, value.shape[-1]
-    query, key, value = (
-        F.pad(heads, (0, -heads.shape[-1] % multiple))
-        if heads.shape[-1] % multiple
-        else heads
-        for heads in (query, key, value)
-    )
-    out = F.scaled_dot_product_attention(
-        query, key, value, attn_mask=mask, scale=scale
-    )
-    return out[..., :width]
+        return x + self.proj_norm(self.proj(out)).view_as(x)
 
 
 class HeadNorm(nn.Module):
@@ -131,12 +119,12 @@ class HeadNorm(nn.Module):
 
     Shape
     -----
-    ``[B, T, F, H * C]`` -> ``[B, H, T, F, C]``.
+    ``[B, T, F, H * C]`` -> ``[B, H, T, W]``, W being F * C or a little more.
 
     Example
     -------
     >>> HeadNorm(2, 5, 3)(torch.randn(1, 7, 5, 6)).shape
-    torch.Size([1, 2, 7, 5, 3])
+    torch.Size([1, 2, 7, 15])
     """
 
     def __init__(self, num_heads, num_bins, channels, eps=1e-5):
@@ -146,12 +134,61 @@ class HeadNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(num_heads, num_bins, channels))
         self.eps = eps
 
-    def forward(self, x):
-        """See the class."""
+    def forward(self, x, multiple=1):
+        """See the class.
+
+        Arguments
+        ---------
+        multiple : int
+            Fills rows up with zeros to a multiple of so many values.
+        """
+        if _is_fused(x):
+            return _FusedHeadNorm.apply(
+                x, self.slope, self.weight, self.bias, self.eps, multiple
+            )
         x = x.unflatten(-1, (len(self.slope), -1)).permute(0, 3, 1, 2, 4)
         x = x.contiguous()  # the norm copies it anyway; PReLU gains by it
         x = F.prelu(x, self.slope.to(x.dtype))  # heads are on axis 1
         x = F.layer_norm(x, x.shape[-2:], eps=self.eps)
-        return torch.addcmul(
+        x = torch.addcmul(
             self.bias.unsqueeze(1), x, self.weight.unsqueeze(1)
+        ).flatten(-2)
+        missing = -x.shape[-1] % multiple
+        return F.pad(x, (0, missing)) if missing else x
+
+
+def _is_fused(x):
+    """Whether there is a kernel; a compiled model traces the other form."""
+    compiling = torch.compiler.is_compiling()
+    return x.is_cuda and not compiling and not triton.why_not(x)
+
+
+class _FusedHeadNorm(torch.autograd.Function):
+    """``HeadNorm`` by one kernel."""
+
+    @staticmethod
+    def forward(ctx, x, slope, weight, bias, eps, multiple):
+        width = weight[0].numel()
+        # What goes into products has their dtype.
+        dtype = x.dtype if multiple > 1 else torch.float32
+        out = x.new_empty(
+            len(x),
+            len(slope),
+            x.shape[1],
+            width + -width % multiple,
+            dtype=dtype,
         )
+        triton.head_norm_forward(x, slope, weight, bias, eps, out)
+        ctx.save_for_backward(x, slope, weight)
+        ctx.eps = eps
+        return out
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        x, slope, weight = ctx.saved_tensors
+        grad_x = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+        grads = triton.head_norm_backward(
+            x, slope, weight, ctx.eps, grad.contiguous(), grad_x
+        )
+        return grad_x, *grads, None, None

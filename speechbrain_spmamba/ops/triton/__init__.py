@@ -7,6 +7,7 @@
     segment.py           a few time steps of them
     convolution.py       depthwise convolution with silu, and its gradients
     windows.py           windows of a normalised map, and their overlap-add
+    head_norm.py         PReLU and norm of an attention's heads
 
 A program of a scan is one warp and works through the time steps one after
 another; each of its lanes holds one channel, with the states of that channel in
@@ -35,6 +36,8 @@ __all__ = [
     "checkpoint_shape",
     "conv_backward",
     "conv_forward",
+    "head_norm_backward",
+    "head_norm_forward",
     "overlap_add",
     "scan_backward",
     "scan_forward",
@@ -139,3 +142,17 @@ def overlap_add(x, bias, windows, hop, out):
     from speechbrain_spmamba.ops.triton import windows as kernels
 
     kernels.overlap_add(x, bias, windows, hop, out)
+
+
+def head_norm_forward(*arguments):
+    """PReLU and norm of an attention's heads, see ``head_norm.py``."""
+    from speechbrain_spmamba.ops.triton import head_norm
+
+    head_norm.head_norm_forward(*arguments)
+
+
+def head_norm_backward(*arguments):
+    """Gradients of ``head_norm_forward``."""
+    from speechbrain_spmamba.ops.triton import head_norm
+
+    return head_norm.head_norm_backward(*arguments)

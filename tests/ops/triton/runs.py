@@ -13,6 +13,7 @@ import sys
 import torch
 from torch.nn import functional as F
 
+from speechbrain_spmamba.nnet.attention import HeadNorm
 from speechbrain_spmamba.ops import reference
 from speechbrain_spmamba.ops import triton as backend
 from speechbrain_spmamba.ops.kernel_interface import ScanInputs, WindowInputs
@@ -102,6 +103,14 @@ WINDOWS = {
     "one position each": {"count": 3, "size": 1},
     "a map transposed": {"count": 4, "size": 3, "layout": "transposed"},
     "bfloat16 products": {"count": 6, "size": 3, "dtype": torch.bfloat16},
+}
+
+HEADS = {
+    "two heads": {},
+    "one head": {"heads": 1, "channels": 4},
+    "filled up": {"width": 16},
+    "a part of a wider product": {"beside": 7},
+    "bfloat16": {"dtype": torch.bfloat16},
 }
 
 # of the arguments of any size
@@ -354,6 +363,43 @@ def run_windows(inputs, dtype, kernels=backend):
     return {**found, "x": grad_x, **grads}
 
 
+def head_inputs(heads=2, channels=3, width=None, beside=0, dtype=torch.float32):
+    """x, slopes, weight, bias of a norm of heads, and the width of its rows."""
+    torch.manual_seed(0)
+    x = torch.randn(2, 4, 5, heads * channels + beside).to(dtype)
+    parameters = torch.randn(heads), *torch.randn(2, heads, 5, channels)
+    return x[..., : heads * channels], *parameters, width or 5 * channels
+
+
+def run_head_norm(x, slope, weight, bias, width):
+    """Value and gradients by the Triton backend."""
+    out = x.new_full((len(x), len(slope), x.shape[1], width), 7.0)
+    backend.head_norm_forward(x, slope, weight, bias, 1e-5, out)
+    grad_x = torch.empty(x.shape, dtype=x.dtype)
+    grads = backend.head_norm_backward(
+        x, slope, weight, 1e-5, weights_like(out), grad_x
+    )
+    names = "slope", "weight", "bias"
+    return {"out": out, "x": grad_x, **dict(zip(names, grads, strict=True))}
+
+
+def expected_head_norm(x, slope, weight, bias, width):
+    """What it should return, in float64 by autograd."""
+    norm = HeadNorm(*weight.shape).double()
+    with torch.no_grad():
+        for name, given in (
+            ("slope", slope),
+            ("weight", weight),
+            ("bias", bias),
+        ):
+            getattr(norm, name).copy_(given)
+    dtype, x = x.dtype, x.double().requires_grad_()
+    out = norm(x, width)
+    out.backward(weights_like(out.to(dtype)).double())
+    grads = {name: p.grad for name, p in norm.named_parameters()}
+    return {"out": out.detach(), "x": x.grad, **grads}
+
+
 def layout_of(case):
     """The layout that a case asks for."""
     return case.get("layout", "contiguous")
@@ -372,6 +418,8 @@ def main(path):
     for name, case in CONVOLUTIONS.items():
         inputs = conv_inputs(**case)
         found["conv", name] = run_conv(*inputs, layout_of(case))
+    for name, case in HEADS.items():
+        found["heads", name] = run_head_norm(*head_inputs(**case))
     for name, case in WINDOWS.items():
         found["windows", name] = run_windows(*window_inputs(**case))
     inputs = scan_inputs(**SCANS["no softplus"])

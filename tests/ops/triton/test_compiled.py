@@ -14,12 +14,16 @@ from speechbrain_spmamba.ops.triton import (
     backward,
     convolution,
     forward,
+    head_norm,
     windows,
 )
 
 SCAN = instructions.scan_constants
 CONV = instructions.conv_constants()
 WINDOWS = instructions.window_constants()
+# Of the queries, and of the projection behind the attention.
+HEADS = instructions.head_constants()
+WHOLE = instructions.head_constants(size=4112, heads=1)
 
 # Kernel, constants, and registers that it may take. Warps of 80 registers, as
 # the forward scan has on sm_90, fit 24 times on a multiprocessor; of 255, 8.
@@ -33,7 +37,26 @@ KERNELS = {
     "means along windows": (windows.along_kernel, WINDOWS, 64),
     "windows backward": (windows.windows_backward_kernel, WINDOWS, 128),
     "overlap-add": (windows.overlap_add_kernel, WINDOWS, 64),
+    "norm of heads": (head_norm.head_norm_forward_kernel, HEADS, 64),
+    "norm of heads backward": (
+        head_norm.head_norm_backward_kernel,
+        HEADS,
+        128,
+    ),
+    "norm of the whole": (head_norm.head_norm_forward_kernel, WHOLE, 64),
+    "norm of the whole backward": (
+        head_norm.head_norm_backward_kernel,
+        WHOLE,
+        128,
+    ),
 }
+
+
+def _warps(constants):
+    """Warps of a program."""
+    if constants is WINDOWS:
+        return windows.WARPS
+    return head_norm.warps_of(constants.get("BLOCK", 1))
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +66,8 @@ def compiled():
     @functools.cache
     def get(name, dtype, arch):
         kernel, constants, _ = KERNELS[name]
-        warps = windows.WARPS if constants is WINDOWS else 1
         return instructions.compile_kernel(
-            kernel, constants, dtype, arch, warps
+            kernel, constants, dtype, arch, _warps(constants)
         )
 
     return get
@@ -64,8 +86,7 @@ def test_kernels_stay_in_their_registers(name, dtype, arch, compiled):
     taken = instructions.resources(compiled(name, dtype, arch))
     assert taken["REG"] <= KERNELS[name][2]
     # A program of several warps passes its sums from one to the other.
-    shared = 1024 if KERNELS[name][1] is WINDOWS else 0
-    assert taken["SHARED"] <= shared
+    assert taken["SHARED"] <= (0 if _warps(KERNELS[name][1]) == 1 else 1024)
     # sm_80 spills a dozen of the 255 registers of the backward scan
     spilled = 64 if (name, arch) == ("scan backward", 80) else 0
     assert taken["STACK"] <= spilled

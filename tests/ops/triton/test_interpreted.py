@@ -54,6 +54,14 @@ def test_convolution_matches_float64_autograd(name, found):
     assert_close(found["conv", name], expected, runs.TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize("name", runs.HEADS)
+def test_norm_of_heads_matches_float64_autograd(name, found):
+    inputs = runs.head_inputs(**runs.HEADS[name])
+    expected = runs.expected_head_norm(*inputs)
+    tolerance = runs.TOLERANCE[inputs[0].dtype]
+    assert_close(found["heads", name], expected, tolerance)
+
+
 @pytest.mark.parametrize("name", runs.WINDOWS)
 def test_windows_and_their_gradients_are_those_of_torch(name, found):
     inputs, dtype = runs.window_inputs(**runs.WINDOWS[name])

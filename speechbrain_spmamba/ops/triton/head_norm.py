@@ -1,0 +1,187 @@
+"""PReLU and layer norm of an attention's heads, and their gradients.
+
+For each frame and head, over frequencies and channels together,
+
+    p = x where x >= 0, slope x elsewhere,   n = (p - mean) / deviation,
+    out = weight n + bias,
+
+written frame by frame as one row, filled up with zeros, in the dtype of the
+attention. In the backward pass, with g = grad weight,
+
+    dp = (g - mean(g) - n mean(g n)) / deviation,
+    dslope = sum of dp x where x < 0,   dweight = sum of grad n.
+
+A program takes one head of one frame. To add up the sums of several frames in
+its registers would take more of these than there are.
+"""
+
+import torch
+import triton
+import triton.language as tl
+
+from speechbrain_spmamba.ops.triton.layout import next_power_of_2
+
+
+@triton.jit
+def place_of(x_strides, batch, frame, i, CHANNELS: tl.constexpr):
+    """Offsets of the values i of a head, by frequency, then channel."""
+    offset = batch * x_strides[0] + frame * x_strides[1]
+    return offset + (i // CHANNELS) * x_strides[2] + i % CHANNELS
+
+
+@triton.jit
+def normed_head(x, exists, slope, size, eps):
+    """n of a head, and 1 over its deviation."""
+    p = tl.where(x >= 0, x, slope * x)
+    mean = tl.sum(p, 0) / size
+    p = tl.where(exists, p - mean, 0.0)
+    rstd = 1.0 / tl.sqrt(tl.sum(p * p, 0) / size + eps)
+    return p * rstd, rstd
+
+
+@triton.jit(do_not_specialize=["frames"])
+def head_norm_forward_kernel(
+    x,
+    x_strides,
+    slope,
+    weight,
+    bias,
+    out,
+    frames,
+    size,
+    width,
+    eps,
+    HEADS: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """One head of a frame; out [B, H, T, width]."""
+    head = tl.program_id(0) % HEADS
+    frame = tl.program_id(0) // HEADS % frames
+    batch = (tl.program_id(0) // (HEADS * frames)).to(tl.int64)
+    i = tl.arange(0, BLOCK)
+    exists = i < size
+    place = place_of(x_strides, batch, frame, i, CHANNELS) + head * CHANNELS
+    value = tl.load(x + place, exists, 0.0).to(tl.float32)
+    normed, _ = normed_head(value, exists, tl.load(slope + head), size, eps)
+    gain = tl.load(weight + head * size + i, exists, 0.0)
+    normed = normed * gain + tl.load(bias + head * size + i, exists, 0.0)
+    row = ((batch * HEADS + head) * frames + frame) * width
+    tl.store(out + row + i, normed.to(out.dtype.element_ty), i < width)
+
+
+@triton.jit(do_not_specialize=["frames"])
+def head_norm_backward_kernel(
+    x,
+    x_strides,
+    slope,
+    weight,
+    grad_out,
+    grad_x,
+    sums,
+    frames,
+    size,
+    width,
+    eps,
+    HEADS: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """One head of a frame; sums [B, T, H, 2 size + 1]."""
+    head = tl.program_id(0) % HEADS
+    frame = tl.program_id(0) // HEADS % frames
+    batch = (tl.program_id(0) // (HEADS * frames)).to(tl.int64)
+    i = tl.arange(0, BLOCK)
+    exists = i < size
+    step = tl.load(slope + head)
+    place = place_of(x_strides, batch, frame, i, CHANNELS) + head * CHANNELS
+    value = tl.load(x + place, exists, 0.0).to(tl.float32)
+    normed, rstd = normed_head(value, exists, step, size, eps)
+    row = ((batch * HEADS + head) * frames + frame) * width
+    grad = tl.load(grad_out + row + i, exists, 0.0).to(tl.float32)
+    part = ((batch * frames + frame) * HEADS + head) * (2 * size + 1)
+    tl.store(sums + part + i, grad * normed, exists)
+    tl.store(sums + part + size + i, grad, exists)
+
+    grad *= tl.load(weight + head * size + i, exists, 0.0)
+    first = tl.sum(grad, 0) / size
+    second = tl.sum(grad * normed, 0) / size
+    grad = tl.where(exists, (grad - first - normed * second) * rstd, 0.0)
+    dslope = tl.sum(tl.where(value < 0, grad * value, 0.0), 0)
+    tl.store(sums + part + 2 * size, dslope)
+    grad = tl.where(value >= 0, grad, step * grad)
+    place = (batch * frames + frame) * size * HEADS + head * CHANNELS
+    place += (i // CHANNELS) * (HEADS * CHANNELS) + i % CHANNELS
+    tl.store(grad_x + place, grad.to(grad_x.dtype.element_ty), exists)
+
+
+def warps_of(block):
+    """Warps of a program: eight values to a lane, up to sixteen warps."""
+    return max(1, min(16, block // 256))
+
+
+def head_norm_forward(x, slope, weight, bias, eps, out):
+    """Writes ``out``.
+
+    Arguments
+    ---------
+    x : torch.Tensor
+        ``[B, T, F, H C]``, whose last axis is contiguous.
+    slope, weight, bias : torch.Tensor
+        ``[H]``, ``[H, F, C]`` and ``[H, F, C]``, float32, contiguous.
+    eps : float
+        Added to the variance.
+    out : torch.Tensor
+        ``[B, H, T, W]`` with W >= F C, contiguous.
+    """
+    batch, frames = x.shape[:2]
+    heads, _, channels = weight.shape
+    block = next_power_of_2(out.shape[-1])
+    with torch.cuda.device_of(x):
+        head_norm_forward_kernel[(batch * frames * heads,)](
+            x,
+            x.stride()[:3],
+            slope,
+            weight,
+            bias,
+            out,
+            frames,
+            weight[0].numel(),
+            out.shape[-1],
+            eps,
+            HEADS=heads,
+            CHANNELS=channels,
+            BLOCK=block,
+            num_warps=warps_of(block),
+        )
+
+
+def head_norm_backward(x, slope, weight, eps, grad_out, grad_x):
+    """Writes ``grad_x``, contiguous; returns those of slope, weight, bias."""
+    batch, frames = x.shape[:2]
+    heads, _, channels = weight.shape
+    size = weight[0].numel()
+    block = next_power_of_2(size)
+    shape = batch * frames, heads, 2 * size + 1
+    sums = torch.empty(shape, dtype=torch.float32, device=x.device)
+    with torch.cuda.device_of(x):
+        head_norm_backward_kernel[(batch * frames * heads,)](
+            x,
+            x.stride()[:3],
+            slope,
+            weight,
+            grad_out,
+            grad_x,
+            sums,
+            frames,
+            size,
+            grad_out.shape[-1],
+            eps,
+            HEADS=heads,
+            CHANNELS=channels,
+            BLOCK=block,
+            num_warps=warps_of(block),
+        )
+    of_weight, of_bias, of_slope = sums.sum(0).split([size, size, 1], -1)
+    shape = weight.shape
+    return of_slope.squeeze(1), of_weight.view(shape), of_bias.view(shape)
