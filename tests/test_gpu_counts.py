@@ -203,9 +203,9 @@ def test_no_launch_and_no_wait_is_added_to_the_published_model():
     """4 s, bfloat16; the figures of benchmarks/results/launches_counted.csv."""
     parts = count(memory="balanced") | count(training=False)
     found = {name: sum(work.launches()) for name, work in parts.items()}
-    assert found["forward"] < 734 + 20
-    assert found["backward"] < 1715 + 20
-    assert found["inference"] < 481 + 20
+    assert found["forward"] < 589 + 20
+    assert found["backward"] < 1507 + 20
+    assert found["inference"] < 336 + 20
     # No scores of all frames with all frames in memory.
     assert not any(
         "softmax" in n for part in parts.values() for n in names(part)
