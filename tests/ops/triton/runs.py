@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from speechbrain_spmamba.nnet.attention import HeadNorm
-from speechbrain_spmamba.ops import reference
+from speechbrain_spmamba.ops import reference, torch_windows
 from speechbrain_spmamba.ops import triton as backend
 from speechbrain_spmamba.ops.kernel_interface import ScanInputs, WindowInputs
 from speechbrain_spmamba.ops.triton import layout
@@ -363,19 +363,28 @@ def run_windows(inputs, dtype, kernels=backend):
     return {**found, "x": grad_x, **grads}
 
 
-def head_inputs(heads=2, channels=3, width=None, beside=0, dtype=torch.float32):
+def expected_windows(inputs):
+    """What ``run_windows`` should return, in float64 by plain torch."""
+    double = [t.double() if t is not inputs.valid else t for t in inputs[:4]]
+    inputs = WindowInputs(*double, *inputs[4:])
+    return run_windows(inputs, torch.float64, torch_windows)
+
+
+def head_inputs(
+    heads=2, channels=3, bins=5, width=None, beside=0, dtype=torch.float32
+):
     """x, slopes, weight, bias of a norm of heads, and the width of its rows."""
     torch.manual_seed(0)
-    x = torch.randn(2, 4, 5, heads * channels + beside).to(dtype)
-    parameters = torch.randn(heads), *torch.randn(2, heads, 5, channels)
-    return x[..., : heads * channels], *parameters, width or 5 * channels
+    x = torch.randn(2, 4, bins, heads * channels + beside).to(dtype)
+    parameters = torch.randn(heads), *torch.randn(2, heads, bins, channels)
+    return x[..., : heads * channels], *parameters, width or bins * channels
 
 
 def run_head_norm(x, slope, weight, bias, width):
     """Value and gradients by the Triton backend."""
     out = x.new_full((len(x), len(slope), x.shape[1], width), 7.0)
     backend.head_norm_forward(x, slope, weight, bias, 1e-5, out)
-    grad_x = torch.empty(x.shape, dtype=x.dtype)
+    grad_x = torch.empty(x.shape, dtype=x.dtype, device=x.device)
     grads = backend.head_norm_backward(
         x, slope, weight, 1e-5, weights_like(out), grad_x
     )

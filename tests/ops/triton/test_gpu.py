@@ -41,6 +41,19 @@ CONVOLUTIONS = runs.CONVOLUTIONS | {
         "reverse": True,
     },
 }
+WINDOWS = runs.WINDOWS | {
+    "published": {"count": 250, "size": 8, "channels": 16},
+    "published, bfloat16": {
+        "count": 494,
+        "size": 8,
+        "channels": 16,
+        "dtype": torch.bfloat16,
+    },
+}
+HEADS = runs.HEADS | {
+    "queries": {"heads": 4, "channels": 2, "bins": 257, "width": 520},
+    "projection": {"heads": 1, "channels": 16, "bins": 257},
+}
 
 
 def on_cpu(tensors):
@@ -69,6 +82,23 @@ def test_convolution_matches_float64_autograd(name):
     expected = runs.expected_conv(*runs.conv_inputs(**case))
     tolerance = runs.TOLERANCE[case.get("dtype", torch.float32)]
     assert_close(on_cpu(found), expected, tolerance)
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_windows_and_their_gradients_are_those_of_torch(name):
+    inputs, dtype = runs.window_inputs(**WINDOWS[name])
+    moved = (t.cuda() if isinstance(t, torch.Tensor) else t for t in inputs)
+    found = runs.run_windows(runs.WindowInputs(*moved), dtype)
+    expected = runs.expected_windows(inputs)
+    assert_close(on_cpu(found), expected, runs.TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_norm_of_heads_matches_float64_autograd(name):
+    *tensors, width = runs.head_inputs(**HEADS[name])
+    found = runs.run_head_norm(*(t.cuda() for t in tensors), width)
+    expected = runs.expected_head_norm(*tensors, width)
+    assert_close(on_cpu(found), expected, runs.TOLERANCE[tensors[0].dtype])
 
 
 @pytest.mark.parametrize("reverse", [False, True])

@@ -8,7 +8,6 @@ import numpy
 import pytest
 import torch
 
-from speechbrain_spmamba.ops import torch_windows
 from tests import ROOT
 from tests.ops import test_extremes
 from tests.ops.test_selective_scan import assert_close
@@ -65,9 +64,7 @@ def test_norm_of_heads_matches_float64_autograd(name, found):
 @pytest.mark.parametrize("name", runs.WINDOWS)
 def test_windows_and_their_gradients_are_those_of_torch(name, found):
     inputs, dtype = runs.window_inputs(**runs.WINDOWS[name])
-    double = [t.double() if t is not inputs.valid else t for t in inputs[:4]]
-    inputs = runs.WindowInputs(*double, *inputs[4:])
-    expected = runs.run_windows(inputs, torch.float64, torch_windows)
+    expected = runs.expected_windows(inputs)
     assert_close(found["windows", name], expected, runs.TOLERANCE[dtype])
 
 
