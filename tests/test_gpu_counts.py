@@ -130,6 +130,7 @@ def test_every_kernel_of_a_step_is_seen():
         "conv_forward_kernel": 4,
         "scan_forward_kernel": 4,
         "overlap_add_kernel": 2,
+        "head_norm_forward_kernel": 4,
     }
     # Windows and convolutions are computed again.
     assert Counter(k.name for k in parts["backward"].triton) == {
@@ -139,6 +140,7 @@ def test_every_kernel_of_a_step_is_seen():
         "conv_backward_kernel": 4,
         "along_kernel": 2,
         "windows_backward_kernel": 2,
+        "head_norm_backward_kernel": 4,
     }
     # Afterwards weights and gradients are there, and nothing else.
     model = build_model("spmamba", **SMALL)
