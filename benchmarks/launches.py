@@ -1,27 +1,25 @@
 """What SPMamba, or any system, gives a GPU to do; counted without one.
 
     python benchmarks/launches.py
-    python benchmarks/launches.py --system tf_gridnet --memory balanced \
-        --batch 2 --seconds 4
+    python benchmarks/launches.py --memory low --batch 2 --seconds 10 --where
+    python benchmarks/launches.py --system tf_gridnet --batch 1
 
 Launches of torch and of this package's Triton kernels, host waits, gigabytes
 that elementwise kernels move, multiply-adds, bytes kept for the backward pass
 and the peak, in bfloat16; of a forward and a backward pass, and of inference.
 Beside them a time by the data sheet of an H100, see ``roofline.py``; it is
-an estimate. Of all choices of memory and of batches of one and four unless one
-is named, to ``results/launches_counted.csv``; otherwise printed alone.
+an estimate. Without options, of SPMamba with all choices of memory and batches
+of one and four, kept as ``results/launches_counted.csv``.
 """
 
 import argparse
-import csv
 from collections import Counter
 
 import torch
 from gpu_work import GPUWork
-from measure import RESULTS
+from measure import keep_counted
 from roofline import device_seconds, host_seconds
 
-from speechbrain_spmamba.files.writing import replacing
 from speechbrain_spmamba.models import build_model
 from speechbrain_spmamba.nnet.folded_path import MEMORY
 from speechbrain_spmamba.scoring.loss import pairwise_neg_snr, pit
@@ -135,12 +133,8 @@ def main():
                     by_line[kernel.place, kernel.name] += kernel.launches
                 for (place, name), launches in by_line.most_common():
                     print(f"  {launches:5d} {place} {name}")
-    if (asked.system, asked.memory, asked.batch) == ("spmamba", None, None):
-        with replacing(RESULTS / "launches_counted.csv") as path:
-            with open(path, "w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, list(rows[0]))
-                writer.writeheader()
-                writer.writerows(rows)
+    if vars(asked) == vars(parser.parse_args([])):
+        keep_counted("launches_counted", rows)
 
 
 if __name__ == "__main__":

@@ -113,6 +113,15 @@ def _status(field):
     return 0
 
 
+def keep_counted(name, rows):
+    """Writes rows that no machine has a part in, as ``results/<name>.csv``."""
+    with replacing(RESULTS / f"{name}.csv") as path:
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+
+
 class Table:
     """Rows of one benchmark: printed as they come, kept as a CSV.
 

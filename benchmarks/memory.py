@@ -8,12 +8,10 @@ averages come on top. It is a count, not a measurement.
 """
 
 import argparse
-import csv
 
 from launches import count
-from measure import RESULTS
+from measure import keep_counted
 
-from speechbrain_spmamba.files.writing import replacing
 from speechbrain_spmamba.models import build_model
 from speechbrain_spmamba.nnet.folded_path import MEMORY
 
@@ -53,11 +51,7 @@ def main():
             row[f"batch_{name.replace(' ', '')}"] = batch
         rows.append(row)
         print(row, flush=True)
-    with replacing(RESULTS / "memory_counted.csv") as path:
-        with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+    keep_counted("memory_counted", rows)
 
 
 if __name__ == "__main__":

@@ -198,7 +198,9 @@ def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
         new = tensors.A.new_empty
         names = [name for name in ("B", "C") if name in grads]
         blocks = cdiv(channels, block_d)
-        parts = new(len(names), batch, length, blocks, block_n)
+        # Side by side, so that one sum adds up both.
+        all_parts = new(len(names), batch, length, blocks, block_n)
+        parts = dict(zip(names, all_parts, strict=True))
         totals = None
         if grads.keys() & {"A", "D", "delta_bias"}:
             totals = new(batch, block_n + 2, channels)
@@ -209,7 +211,7 @@ def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
                 outputs.writable(grads.get(name))
                 for name in ("u", "delta", "z")
             ),
-            *(dict(zip(names, parts, strict=True)).get(n) for n in ("B", "C")),
+            *(parts.get(name) for name in ("B", "C")),
         )
         scan_backward_kernel[(programs,)](
             *tensors,
@@ -226,8 +228,8 @@ def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
         )
         outputs.finish()
         if names:
-            totals_of = zip(names, parts.sum(3)[..., :states], strict=True)
-            for name, total in totals_of:
+            found = all_parts.sum(3)[..., :states]
+            for name, total in zip(names, found, strict=True):
                 grads[name].copy_(total)
         if totals is not None:
             totals = totals.sum(0)
