@@ -1,7 +1,7 @@
 """What a GPU is given to do, operator by operator.
 
 Launches, host waits, bytes and multiply-adds of whatever runs within
-``GPUWork.watch()``, on a GPU that is there or on the pretended one.
+``GPUWork.watch()``, on the pretended GPU.
 
 * A view, a shape or new memory launches nothing; every other operator one
   kernel, or as many as ``LAUNCHES`` says. A layer of cuDNN counts as one.

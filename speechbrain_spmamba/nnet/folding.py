@@ -140,15 +140,16 @@ def in_dtype(weights, dtype):
     FoldedWeights
         The same tensors where the dtype is the same.
     """
+
+    def cast(direction):
+        return direction._replace(x_proj=direction.x_proj.to(dtype))
+
     return weights._replace(
         in_proj=weights.in_proj.to(dtype),
         out_proj=weights.out_proj.to(dtype),
         residual=weights.residual.to(dtype),
-        **{
-            name: direction._replace(x_proj=direction.x_proj.to(dtype))
-            for name in ("forward", "backward")
-            for direction in [getattr(weights, name)]
-        },
+        forward=cast(weights.forward),
+        backward=cast(weights.backward),
     )
 
 

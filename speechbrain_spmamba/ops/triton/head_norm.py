@@ -23,10 +23,25 @@ from speechbrain_spmamba.ops.triton.layout import next_power_of_2
 
 
 @triton.jit
-def place_of(x_strides, batch, frame, i, CHANNELS: tl.constexpr):
-    """Offsets of the values i of a head, by frequency, then channel."""
-    offset = batch * x_strides[0] + frame * x_strides[1]
-    return offset + (i // CHANNELS) * x_strides[2] + i % CHANNELS
+def load_head(
+    x,
+    x_strides,
+    frames,
+    i,
+    exists,
+    HEADS: tl.constexpr,
+    CHANNELS: tl.constexpr,
+):
+    """Item, frame and head of a program, and the head's values i of x.
+
+    By frequency, then channel.
+    """
+    head = tl.program_id(0) % HEADS
+    frame = tl.program_id(0) // HEADS % frames
+    batch = (tl.program_id(0) // (HEADS * frames)).to(tl.int64)
+    place = batch * x_strides[0] + frame * x_strides[1] + head * CHANNELS
+    place += (i // CHANNELS) * x_strides[2] + i % CHANNELS
+    return batch, frame, head, tl.load(x + place, exists, 0.0).to(tl.float32)
 
 
 @triton.jit
@@ -56,13 +71,11 @@ def head_norm_forward_kernel(
     BLOCK: tl.constexpr,
 ):
     """One head of a frame; out [B, H, T, width]."""
-    head = tl.program_id(0) % HEADS
-    frame = tl.program_id(0) // HEADS % frames
-    batch = (tl.program_id(0) // (HEADS * frames)).to(tl.int64)
     i = tl.arange(0, BLOCK)
     exists = i < size
-    place = place_of(x_strides, batch, frame, i, CHANNELS) + head * CHANNELS
-    value = tl.load(x + place, exists, 0.0).to(tl.float32)
+    batch, frame, head, value = load_head(
+        x, x_strides, frames, i, exists, HEADS, CHANNELS
+    )
     normed, _ = normed_head(value, exists, tl.load(slope + head), size, eps)
     gain = tl.load(weight + head * size + i, exists, 0.0)
     normed = normed * gain + tl.load(bias + head * size + i, exists, 0.0)
@@ -88,14 +101,12 @@ def head_norm_backward_kernel(
     BLOCK: tl.constexpr,
 ):
     """One head of a frame; sums [B, T, H, 2 size + 1]."""
-    head = tl.program_id(0) % HEADS
-    frame = tl.program_id(0) // HEADS % frames
-    batch = (tl.program_id(0) // (HEADS * frames)).to(tl.int64)
     i = tl.arange(0, BLOCK)
     exists = i < size
+    batch, frame, head, value = load_head(
+        x, x_strides, frames, i, exists, HEADS, CHANNELS
+    )
     step = tl.load(slope + head)
-    place = place_of(x_strides, batch, frame, i, CHANNELS) + head * CHANNELS
-    value = tl.load(x + place, exists, 0.0).to(tl.float32)
     normed, rstd = normed_head(value, exists, step, size, eps)
     row = ((batch * HEADS + head) * frames + frame) * width
     grad = tl.load(grad_out + row + i, exists, 0.0).to(tl.float32)

@@ -13,13 +13,14 @@ import sys
 import torch
 from torch.nn import functional as F
 
-from speechbrain_spmamba.nnet.attention import HeadNorm
-from speechbrain_spmamba.ops import reference, torch_windows
+from speechbrain_spmamba.ops import reference
 from speechbrain_spmamba.ops import triton as backend
-from speechbrain_spmamba.ops.kernel_interface import ScanInputs, WindowInputs
+from speechbrain_spmamba.ops.kernel_interface import ScanInputs
 from speechbrain_spmamba.ops.triton import layout
 from tests.ops import test_extremes
 from tests.ops.test_selective_scan import make_inputs
+from tests.ops.triton import map_runs
+from tests.ops.triton.map_runs import weights_like
 
 OPTIONAL = ("D", "z", "delta_bias")
 
@@ -93,26 +94,6 @@ CONVOLUTIONS = {
     "bfloat16": {"length": 9, "dtype": torch.bfloat16},
 }
 
-# Of the sizes, 4 positions or windows are a stretch.
-STRETCH = 4
-WINDOWS = {
-    "hop of one": {"count": 6, "size": 3},
-    "hop of the size": {"count": 5, "size": 2, "hop": 2},
-    "hop between, some missing": {"count": 5, "size": 5, "hop": 2, "ends": 3},
-    "a single window": {"count": 1, "size": 4, "channels": 16},
-    "one position each": {"count": 3, "size": 1},
-    "a map transposed": {"count": 4, "size": 3, "layout": "transposed"},
-    "bfloat16 products": {"count": 6, "size": 3, "dtype": torch.bfloat16},
-}
-
-HEADS = {
-    "two heads": {},
-    "one head": {"heads": 1, "channels": 4},
-    "filled up": {"width": 16},
-    "a part of a wider product": {"beside": 7},
-    "bfloat16": {"dtype": torch.bfloat16},
-}
-
 # of the arguments of any size
 SIZES = (0.0, 1.0, 1e15, 3e38)
 
@@ -174,12 +155,6 @@ def to(device, inputs):
     return ScanInputs(
         *(t.to(device) if isinstance(t, torch.Tensor) else t for t in inputs)
     )
-
-
-def weights_like(tensor):
-    """A gradient for ``tensor``: not the same for every element."""
-    weights = torch.linspace(-1, 1, tensor.numel(), dtype=torch.float64).cos()
-    return weights.view(tensor.shape).to(tensor.device, tensor.dtype)
 
 
 def run_scan(inputs, layout="contiguous", keep=True, names=None):
@@ -310,105 +285,6 @@ def expected_conv(x, weight, bias, reverse):
     return expected | {name: leaf.grad + 1 for name, leaf in leaves.items()}
 
 
-def window_inputs(
-    count,
-    size,
-    hop=1,
-    channels=5,
-    ends=None,
-    dtype=torch.float32,
-    layout="contiguous",
-):
-    """A map and its norm, and the dtype of products; random numbers."""
-    torch.manual_seed(0)
-    x = torch.randn(2, (count - 1) * hop + size, channels)
-    if layout == "transposed":
-        x = x.transpose(0, 1).contiguous().transpose(0, 1)
-    valid = None
-    if ends is not None:
-        valid = torch.arange(count) < torch.tensor([[count], [ends]])
-    weight, bias = torch.randn(channels), torch.randn(channels)
-    norm = weight, bias, valid, size, hop, 1e-5, 1e-4
-    return WindowInputs(x, *norm), dtype
-
-
-def run_windows(inputs, dtype, kernels=backend):
-    """All that comes of windows, and gradients; those of the norm, to ones."""
-    size, hop = inputs.size, inputs.hop
-    rows, positions, channels = inputs.x.shape
-    count = (positions - size) // hop + 1
-    new = inputs.x.new_empty
-    windows = kernels.windows_forward(
-        inputs, new(rows, count, size * channels, dtype=dtype)
-    )
-    added = torch.empty_like(inputs.x)
-    kernels.overlap_add(inputs.x, inputs.bias, windows.values, hop, added)
-    past = weights_like(windows.values.flip(0))
-    if inputs.valid is not None:
-        past = past * inputs.valid.unsqueeze(-1)
-    grad_x = torch.empty_like(inputs.x)
-    grads = {
-        name: torch.ones_like(inputs.weight) for name in ("weight", "bias")
-    }
-    kernels.windows_backward(
-        inputs,
-        windows,
-        weights_like(windows.values),
-        past.contiguous(),
-        weights_like(inputs.x),
-        grad_x,
-        grads,
-    )
-    found = {"values": windows.values, "rms": windows.rms, "added": added}
-    return {**found, "x": grad_x, **grads}
-
-
-def expected_windows(inputs):
-    """What ``run_windows`` should return, in float64 by plain torch."""
-    double = [t.double() if t is not inputs.valid else t for t in inputs[:4]]
-    inputs = WindowInputs(*double, *inputs[4:])
-    return run_windows(inputs, torch.float64, torch_windows)
-
-
-def head_inputs(
-    heads=2, channels=3, bins=5, width=None, beside=0, dtype=torch.float32
-):
-    """x, slopes, weight, bias of a norm of heads, and the width of its rows."""
-    torch.manual_seed(0)
-    x = torch.randn(2, 4, bins, heads * channels + beside).to(dtype)
-    parameters = torch.randn(heads), *torch.randn(2, heads, bins, channels)
-    return x[..., : heads * channels], *parameters, width or bins * channels
-
-
-def run_head_norm(x, slope, weight, bias, width):
-    """Value and gradients by the Triton backend."""
-    out = x.new_full((len(x), len(slope), x.shape[1], width), 7.0)
-    backend.head_norm_forward(x, slope, weight, bias, 1e-5, out)
-    grad_x = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-    grads = backend.head_norm_backward(
-        x, slope, weight, 1e-5, weights_like(out), grad_x
-    )
-    names = "slope", "weight", "bias"
-    return {"out": out, "x": grad_x, **dict(zip(names, grads, strict=True))}
-
-
-def expected_head_norm(x, slope, weight, bias, width):
-    """What it should return, in float64 by autograd."""
-    norm = HeadNorm(*weight.shape).double()
-    with torch.no_grad():
-        for name, given in (
-            ("slope", slope),
-            ("weight", weight),
-            ("bias", bias),
-        ):
-            getattr(norm, name).copy_(given)
-    dtype, x = x.dtype, x.double().requires_grad_()
-    out = norm(x, width)
-    out.backward(weights_like(out.to(dtype)).double())
-    grads = {name: p.grad for name, p in norm.named_parameters()}
-    return {"out": out.detach(), "x": x.grad, **grads}
-
-
 def layout_of(case):
     """The layout that a case asks for."""
     return case.get("layout", "contiguous")
@@ -419,7 +295,7 @@ def main(path):
     layout.INTERVAL = INTERVAL  # before the kernels are imported and read it
     from speechbrain_spmamba.ops.triton import convolution, windows
 
-    convolution.TILE, windows.STRETCH = TILE, STRETCH
+    convolution.TILE, windows.STRETCH = TILE, map_runs.STRETCH
     found = {
         ("scan", name): run_scan(scan_inputs(**case), layout_of(case))
         for name, case in SCANS.items()
@@ -427,10 +303,12 @@ def main(path):
     for name, case in CONVOLUTIONS.items():
         inputs = conv_inputs(**case)
         found["conv", name] = run_conv(*inputs, layout_of(case))
-    for name, case in HEADS.items():
-        found["heads", name] = run_head_norm(*head_inputs(**case))
-    for name, case in WINDOWS.items():
-        found["windows", name] = run_windows(*window_inputs(**case))
+    for name, case in map_runs.HEADS.items():
+        inputs = map_runs.head_inputs(**case)
+        found["heads", name] = map_runs.run_head_norm(*inputs)
+    for name, case in map_runs.WINDOWS.items():
+        inputs = map_runs.window_inputs(**case)
+        found["windows", name] = map_runs.run_windows(*inputs)
     inputs = scan_inputs(**SCANS["no softplus"])
     found["repeated"] = run_scan(inputs)
     found["without checkpoints"] = run_scan(inputs, keep=False)

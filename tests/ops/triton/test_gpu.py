@@ -5,7 +5,7 @@ import torch
 
 from speechbrain_spmamba.ops import triton as backend
 from tests.ops.test_selective_scan import assert_close
-from tests.ops.triton import runs
+from tests.ops.triton import map_runs, runs
 
 pytestmark = [
     pytest.mark.gpu,
@@ -41,7 +41,7 @@ CONVOLUTIONS = runs.CONVOLUTIONS | {
         "reverse": True,
     },
 }
-WINDOWS = runs.WINDOWS | {
+WINDOWS = map_runs.WINDOWS | {
     "published": {"count": 250, "size": 8, "channels": 16},
     "published, bfloat16": {
         "count": 494,
@@ -50,7 +50,7 @@ WINDOWS = runs.WINDOWS | {
         "dtype": torch.bfloat16,
     },
 }
-HEADS = runs.HEADS | {
+HEADS = map_runs.HEADS | {
     "queries": {"heads": 4, "channels": 2, "bins": 257, "width": 520},
     "projection": {"heads": 1, "channels": 16, "bins": 257},
 }
@@ -86,18 +86,18 @@ def test_convolution_matches_float64_autograd(name):
 
 @pytest.mark.parametrize("name", WINDOWS)
 def test_windows_and_their_gradients_are_those_of_torch(name):
-    inputs, dtype = runs.window_inputs(**WINDOWS[name])
+    inputs, dtype = map_runs.window_inputs(**WINDOWS[name])
     moved = (t.cuda() if isinstance(t, torch.Tensor) else t for t in inputs)
-    found = runs.run_windows(runs.WindowInputs(*moved), dtype)
-    expected = runs.expected_windows(inputs)
+    found = map_runs.run_windows(map_runs.WindowInputs(*moved), dtype)
+    expected = map_runs.expected_windows(inputs)
     assert_close(on_cpu(found), expected, runs.TOLERANCE[dtype])
 
 
 @pytest.mark.parametrize("name", HEADS)
 def test_norm_of_heads_matches_float64_autograd(name):
-    *tensors, width = runs.head_inputs(**HEADS[name])
-    found = runs.run_head_norm(*(t.cuda() for t in tensors), width)
-    expected = runs.expected_head_norm(*tensors, width)
+    *tensors, width = map_runs.head_inputs(**HEADS[name])
+    found = map_runs.run_head_norm(*(t.cuda() for t in tensors), width)
+    expected = map_runs.expected_head_norm(*tensors, width)
     assert_close(on_cpu(found), expected, runs.TOLERANCE[tensors[0].dtype])
 
 

@@ -11,7 +11,7 @@ import torch
 from tests import ROOT
 from tests.ops import test_extremes
 from tests.ops.test_selective_scan import assert_close
-from tests.ops.triton import runs
+from tests.ops.triton import map_runs, runs
 
 
 def _version(module):
@@ -53,18 +53,18 @@ def test_convolution_matches_float64_autograd(name, found):
     assert_close(found["conv", name], expected, runs.TOLERANCE[dtype])
 
 
-@pytest.mark.parametrize("name", runs.HEADS)
+@pytest.mark.parametrize("name", map_runs.HEADS)
 def test_norm_of_heads_matches_float64_autograd(name, found):
-    inputs = runs.head_inputs(**runs.HEADS[name])
-    expected = runs.expected_head_norm(*inputs)
+    inputs = map_runs.head_inputs(**map_runs.HEADS[name])
+    expected = map_runs.expected_head_norm(*inputs)
     tolerance = runs.TOLERANCE[inputs[0].dtype]
     assert_close(found["heads", name], expected, tolerance)
 
 
-@pytest.mark.parametrize("name", runs.WINDOWS)
+@pytest.mark.parametrize("name", map_runs.WINDOWS)
 def test_windows_and_their_gradients_are_those_of_torch(name, found):
-    inputs, dtype = runs.window_inputs(**runs.WINDOWS[name])
-    expected = runs.expected_windows(inputs)
+    inputs, dtype = map_runs.window_inputs(**map_runs.WINDOWS[name])
+    expected = map_runs.expected_windows(inputs)
     assert_close(found["windows", name], expected, runs.TOLERANCE[dtype])
 
 
