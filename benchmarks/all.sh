@@ -15,11 +15,9 @@ kernels() {
 }
 
 if [ "$device" = cuda ]; then
-    "$python" -m pytest -m gpu -q
-    "$python" benchmarks/scan.py --device cuda --runs 20
-    "$python" benchmarks/scan.py --device cuda --runs 20 --backward
+    # Tests, scan and model, a stage at a time: none stops the others.
+    "$python" benchmarks/gpu_quarter/quarter.py measure benchmarks/results
     "$python" benchmarks/block.py --device cuda --seconds 4 --runs 10
-    "$python" benchmarks/model.py --device cuda --runs 10
 else
     kernels
     for part in inference step; do
@@ -36,7 +34,9 @@ else
     OMP_NUM_THREADS=1 "$python" benchmarks/scoring.py
     OMP_NUM_THREADS=1 "$python" benchmarks/startup.py
 fi
+"$python" benchmarks/launches.py
 "$python" benchmarks/memory.py
+"$python" benchmarks/gpu_tables.py
 "$python" -m speechbrain_spmamba.cli complexity --measure --device "$device" \
     -o results/complexity
 for kind in json csv md; do

@@ -68,7 +68,6 @@ def main():
     steps = {name: lambda c=call: step(c) for name, call in calls.items()}
     found = in_turns(steps, options.runs, options.device)
     table.add(f"and backward, {options.seconds:g} s", found, "published")
-    table.write()
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ import time
 
 import isa
 import torch
-from measure import Table, in_turns
+from measure import Table, in_turns, write_rows
 from parts import shares
 from small_step import training_step
 
@@ -49,6 +49,14 @@ class Limits(Table):
         "case variant unit median best runs machine isa torch version date "
         "command"
     ).split()
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.rows = []
+
+    def write(self):
+        """Keeps the rows; see ``write_rows``."""
+        write_rows(self.path, self.columns, self.rows)
 
     def add(self, case, variant, unit, values, best=min):
         """Adds one figure from all that were measured."""

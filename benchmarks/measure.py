@@ -7,6 +7,7 @@ within one process, and medians and their ratio are quoted.
 import csv
 import ctypes
 import datetime
+import os
 import pathlib
 import platform
 import statistics
@@ -18,7 +19,11 @@ import torch
 import speechbrain_spmamba
 from speechbrain_spmamba.files.writing import replacing
 
-RESULTS = pathlib.Path(__file__).parent / "results"
+# Of a machine that is lent for a while, results are wanted elsewhere.
+RESULTS = pathlib.Path(
+    os.environ.get("BENCHMARK_RESULTS")
+    or pathlib.Path(__file__).parent / "results"
+)
 
 
 def machine(device):
@@ -56,7 +61,9 @@ def in_turns(calls, runs, device="cpu", warm_up=1, clock=time.perf_counter):
     -------
     dict
         Name -> dict with `seconds` (list) and `megabytes`: the peak of the
-        first call, above what was in use before it.
+        first call, above what was in use before it; of a GPU also
+        `host_seconds` (list): until the call returned. What a GPU has no memory
+        for is left out, and said.
     """
     found = {name: {"seconds": [], "megabytes": 0.0} for name in calls}
     rounds = {n: runs if isinstance(runs, int) else runs[n] for n in calls}
@@ -64,20 +71,29 @@ def in_turns(calls, runs, device="cpu", warm_up=1, clock=time.perf_counter):
         for name, call in calls.items():
             # what runs once has no warm-up
             first = 0 if rounds[name] == 1 else -warm_up
-            if not first <= turn < rounds[name]:
+            if name not in found or not first <= turn < rounds[name]:
                 continue
             if turn == first:
                 before = _reset_peak(device)
             start = clock()
-            call()
+            try:
+                call()
+            except torch.OutOfMemoryError as error:
+                print(f"# {name} left out: {str(error).partition('. ')[0]}")
+                del found[name]
+                continue
+            host_seconds = seconds = clock() - start
             if device == "cuda":
                 torch.cuda.synchronize()
-            seconds = clock() - start
+                seconds = clock() - start
             if turn == first:
                 peak = (_peak(device) - before) / 2**20
                 found[name]["megabytes"] = peak
             if turn >= 0:
                 found[name]["seconds"].append(seconds)
+                if device == "cuda":
+                    host = found[name].setdefault("host_seconds", [])
+                    host.append(host_seconds)
     return found
 
 
@@ -123,7 +139,7 @@ def keep_counted(name, rows):
 
 
 class Table:
-    """Rows of one benchmark: printed as they come, kept as a CSV.
+    """Rows of one benchmark: printed as they come, and kept in a CSV at once.
 
     Arguments
     ---------
@@ -137,8 +153,8 @@ class Table:
     """
 
     columns = (
-        "case variant seconds_median seconds_min runs megabytes error "
-        "times_faster machine isa torch version date command"
+        "case variant seconds_median seconds_min host_seconds runs megabytes "
+        "error times_faster machine isa torch version date command"
     ).split()
 
     def __init__(self, name, device, restricted=""):
@@ -153,60 +169,64 @@ class Table:
             "date": datetime.date.today().isoformat(),
             "command": " ".join(["python", *_command()]),
         }
-        self.rows = []
         print(f"# {self.shared['machine']}, torch {torch.__version__}")
 
     def add(self, case, found, reference, errors=None):
-        """Adds what ``in_turns`` found; ratios are to the variant named."""
-        base = statistics.median(found[reference]["seconds"])
-        errors = errors or {}
+        """Adds what ``in_turns`` found; ratios are to the variant named.
+
+        Where that was left out, they are to the first.
+        """
+        if not found:
+            return
+        base = found.get(reference) or next(iter(found.values()))
+        base = statistics.median(base["seconds"])
+        errors, rows = errors or {}, []
         for variant, values in found.items():
             median = statistics.median(values["seconds"])
+            host = values.get("host_seconds")
             row = {
                 "case": case,
                 "variant": variant,
                 "seconds_median": f"{median:.4g}",
                 "seconds_min": f"{min(values['seconds']):.4g}",
+                "host_seconds": f"{min(host):.4g}" if host else "",
                 "runs": len(values["seconds"]),
                 "megabytes": f"{values['megabytes']:.0f}",
                 "error": f"{errors[variant]:.1e}" if variant in errors else "",
                 "times_faster": f"{base / median:.2f}",
                 **self.shared,
             }
-            self.rows.append(row)
+            rows.append(row)
             error = f"error {row['error']}  " if row["error"] else ""
             print(
                 f"{case:34} {variant:22} {median:9.4f} s "
                 f"{row['megabytes']:>7} MB  {error}{row['times_faster']:>7} x",
                 flush=True,
             )
-
-    def write(self):
-        """Keeps the rows; see ``write_rows``."""
-        write_rows(self.path, self.columns, self.rows)
+        write_rows(self.path, self.columns, rows, ("machine", "case"))
 
 
-def write_rows(path, columns, rows):
-    """Keeps the rows of a machine in a CSV, beside those of other machines.
-
-    What the file has of the same machine (and threads, and instructions) makes
-    way, the rest stays.
+def write_rows(path, columns, rows, of=("machine",)):
+    """Keeps rows in a CSV, in the place of older ones of the same.
 
     Arguments
     ---------
     path : Path
         The CSV, which need not be there.
     columns : list of str
-        Those of the rows; one of them is "machine".
+        Those of the rows.
     rows : list of dict
-        All of one machine.
+        What was measured.
+    of : tuple of str
+        The columns that say of what: where they are equal, an older row makes
+        way. A machine's name has its threads and instructions.
     """
     old = []
     if path.exists():
         with open(path, newline="") as file:
             old = list(csv.DictReader(file))
-    ours = {row["machine"] for row in rows}
-    others = [row for row in old if row["machine"] not in ours]
+    ours = {tuple(row[name] for name in of) for row in rows}
+    others = [row for row in old if tuple(row[name] for name in of) not in ours]
     columns = dict.fromkeys([*columns, *(name for row in old for name in row)])
     with replacing(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.DictWriter(file, columns)

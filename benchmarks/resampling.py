@@ -82,7 +82,6 @@ def main():
         }
         found = in_turns(variants, arguments.runs)
         table.add(f"{old} to {new} Hz, {SECONDS} s", found, "sinc", errors)
-    table.write()
 
 
 if __name__ == "__main__":

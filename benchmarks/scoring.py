@@ -75,7 +75,6 @@ def main():
         found = in_turns(calls, arguments.runs)
         case = f"{num_spks} sources, {seconds} s of {rate} Hz"
         table.add(case, found, "whole", errors)
-    table.write()
 
 
 if __name__ == "__main__":

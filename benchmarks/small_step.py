@@ -95,7 +95,6 @@ def main():
         print(f"{name:22} {best:.1f} s of audio a CPU second")
     for part, share in shares(by_default).items():
         print(f"{part:22} {share:.1f} %")
-    table.write()
 
 
 if __name__ == "__main__":

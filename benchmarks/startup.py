@@ -107,7 +107,6 @@ def main():
                     found[name]["seconds"].append(seconds)
                     found[name]["megabytes"] = megabytes
             table.add(case, found, next(iter(programs)))
-    table.write()
 
 
 if __name__ == "__main__":

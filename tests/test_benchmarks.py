@@ -7,10 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from benchmarks import isa, measure
+from benchmarks import isa
 
 FOLDER = Path(isa.__file__).parent
+sys.path.insert(0, str(FOLDER))
+
+import gpu_tables  # noqa: E402
+import measure  # noqa: E402
 
 
 def rows_of(machine, seconds):
@@ -87,3 +92,58 @@ def test_every_benchmark_imports_isa_before_torch():
     for text in users:
         assert text.index("import isa\n") < text.index("import torch\n")
         assert "isa.add_argument(parser)" in text
+
+
+def test_a_table_keeps_other_cases_and_each_as_it_comes(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(measure, "RESULTS", tmp_path)
+    for seconds in (1.0, 2.0):
+        table = measure.Table("scan", "cpu")
+        found = {"ours": {"seconds": [seconds], "megabytes": 0.0}}
+        table.add("long", found, "published")
+        if seconds == 1.0:
+            table.add("short", found, "published")
+    with open(tmp_path / "scan_cpu.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["case"]: row["seconds_median"] for row in rows} == {
+        "short": "1",
+        "long": "2",
+    }
+
+
+def test_what_there_is_no_memory_for_is_left_out_and_the_rest_stays(capsys):
+    def fails():
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried a lot.")
+
+    found = measure.in_turns({"large": fails, "small": lambda: None}, 3)
+    assert list(found) == ["small"] and len(found["small"]["seconds"]) == 3
+    said = capsys.readouterr().out
+    assert said == "# large left out: CUDA out of memory\n"
+
+
+def test_the_tables_of_the_readme_are_those_of_the_results():
+    page = gpu_tables.README.read_text()
+    assert "| 336 |" in page
+    assert gpu_tables.with_tables(page) == page
+
+
+def test_what_was_measured_stands_beside_what_was_counted(
+    tmp_path, monkeypatch
+):
+    for name in ("launches_counted", "memory_counted"):
+        table = (measure.RESULTS / f"{name}.csv").read_text()
+        (tmp_path / f"{name}.csv").write_text(table)
+    (tmp_path / "model_cuda.csv").write_text(
+        "case,variant,seconds_median,megabytes,times_faster,machine\n"
+        '"inference, 4 s",ours,0.02,1000,8.50,A card\n'
+        '"inference, 4 s",published,0.17,4000,1.00,A card\n'
+        '"training step, 4 s",memory: low,0.2,1000,1.00,A card\n'
+    )
+    monkeypatch.setattr(gpu_tables, "RESULTS", tmp_path)
+    head, _, inference, *_, low = gpu_tables.work_table().splitlines()
+    assert head.endswith("| measured, A card |")
+    assert inference.endswith(
+        "| 20 ms, 1.0 GB, 8.50 times as fast as published |"
+    )
+    assert low.endswith("| 200 ms, 1.0 GB |")
