@@ -34,6 +34,9 @@ def _seed():
     torch.default_generator.manual_seed(0)
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(0)
+    # The toolkit allows it when it is imported: ten bits are no reference.
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
 
 
 @pytest.fixture(autouse=True, scope="session")

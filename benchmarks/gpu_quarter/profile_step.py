@@ -3,8 +3,8 @@
     python benchmarks/gpu_quarter/profile_step.py [--device cpu --tiny]
 
 Of 4 s in bfloat16, after two steps to warm up. Prints how many kernels a step
-launches and how long they run together, as ``launches.py`` counts and estimates
-it, and keeps torch's table of them as ``profile_<device>.txt`` with the results.
+launches and how long they run together, as ``launches.py`` counts and
+estimates it, and keeps torch's table of them as ``profile_<device>.txt``.
 """
 
 import argparse

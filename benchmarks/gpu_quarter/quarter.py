@@ -5,8 +5,8 @@
     python benchmarks/gpu_quarter/quarter.py measure OUT --tiny --device cpu
 
 Stages (``stages.py``) run one after the other, each with a limit of its own,
-and none stops another. What comes is in OUT at once: ``gpu_quarter.log``, tables
-of the benchmarks, ``profile_cuda.txt``, ``training.tar.gz``. See ``README.md``.
+and none stops another. What comes is in OUT at once: ``gpu_quarter.log``,
+tables, ``profile_cuda.txt``, ``training.tar.gz``. See ``README.md``.
 """
 
 import argparse

@@ -58,7 +58,7 @@ REQUIRED = {
     "results_folder": FOLDER,
     "num_examples": WHOLE,
 }
-KEYS_READ = {*REQUIRED, "__set_seed", "start_from"}
+KEYS_READ = {*REQUIRED, "__set_seed", "start_from", "tf32", "cuda_graph"}
 
 
 def referred_keys(text):

@@ -26,6 +26,10 @@ from speechbrain_spmamba.training.checkpoint import (
     identity,
     moving_average,
 )
+from speechbrain_spmamba.training.cuda_graph import (
+    GraphedForward,
+    check_cuda_graph,
+)
 from speechbrain_spmamba.training.finite_steps import FiniteBrain
 from speechbrain_spmamba.training.schedule import check_accumulation
 
@@ -42,6 +46,7 @@ class SeparationBrain(FiniteBrain):
     * ``lr_annealing``, ``epoch_counter``, ``train_logger``, ``history``;
     * ``ema_decay``: above 0, validation and test use a moving average of the
       weights;
+    * ``tf32`` and ``cuda_graph``, if they are there, see ``docs/faq.md``;
     * ``sample_rate``, ``num_examples``, ``results_folder`` for the test.
 
     Example
@@ -87,7 +92,19 @@ class SeparationBrain(FiniteBrain):
                 type(self.modules.separator).__name__,
             )
         self.average = None
+        self.graphed = None
         self.left_out = LeftOut(math.inf, "the training set")
+        # The toolkit allows it when it is imported; here it is a setting.
+        tf32 = bool(getattr(self.hparams, "tf32", True))
+        torch.backends.cuda.matmul.allow_tf32 = tf32
+        torch.backends.cudnn.allow_tf32 = tf32
+        if getattr(self.hparams, "cuda_graph", False):
+            check_cuda_graph(
+                self.device_type,
+                self.distributed_launch,
+                self.grad_accumulation_factor,
+            )
+            self.graphed = GraphedForward(self.modules.separator)
         if self.hparams.ema_decay:
             self.average = moving_average(
                 self.modules.separator, self.hparams.ema_decay
@@ -117,6 +134,8 @@ class SeparationBrain(FiniteBrain):
         padded = bool((lengths < 1).any())
         mix, lengths = batch.to(self.device, non_blocking=True).mix_sig
         separator = self.modules.separator
+        if stage == sb.Stage.TRAIN and self.graphed is not None and not padded:
+            return self.graphed(mix)
         if stage != sb.Stage.TRAIN and self.average is not None:
             separator = self.average.module
         if not self.takes_lengths:

@@ -49,8 +49,10 @@ def test_a_training_step_never_waits_for_the_gpu(small_model):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 @pytest.mark.parametrize("memory", ["speed", "balanced", "low"])
 def test_gradients_on_a_gpu_are_bitwise_equal_from_run_to_run(
-    small_model, memory
+    small_model, memory, monkeypatch
 ):
+    # Else the gradients of its convolutions may be summed in any order.
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
     model = small_model(memory=memory).cuda()
     mix = torch.randn(2, 3000, device="cuda")
     found = []

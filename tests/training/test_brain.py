@@ -33,11 +33,12 @@ def _bad(item):
 
 @pytest.fixture
 def make_brain(small_model):
-    def make(ema_decay=0.0, **run_opts):
+    def make(ema_decay=0.0, settings=None, **run_opts):
+        hparams = {"train_loss": pairwise_neg_snr, "ema_decay": ema_decay}
         brain = SeparationBrain(
             modules={"separator": small_model()},
             opt_class=lambda p: torch.optim.Adam(p, lr=1e-3),
-            hparams={"train_loss": pairwise_neg_snr, "ema_decay": ema_decay},
+            hparams={**hparams, **(settings or {})},
             run_opts={"device": "cpu", **run_opts},
         )
         brain.init_optimizers()
@@ -312,6 +313,34 @@ def test_validation_of_a_model_that_gives_nan_names_the_item(make_brain):
     )
     with pytest.raises(ValueError, match=said):
         _validate(make_brain(), PaddedBatch(items), est)
+
+
+@pytest.mark.parametrize(
+    "settings, allowed", [({"tf32": False}, False), ({}, True)]
+)
+def test_tf32_is_as_the_settings_say_and_else_the_toolkits(
+    make_brain, settings, allowed
+):
+    make_brain(settings=settings)
+    assert torch.backends.cuda.matmul.allow_tf32 is allowed
+    assert torch.backends.cudnn.allow_tf32 is allowed
+
+
+def test_a_graph_is_refused_on_a_cpu(make_brain):
+    with pytest.raises(ValueError, match="cuda_graph is True, .* on cpu; give"):
+        make_brain(settings={"cuda_graph": True})
+
+
+def test_only_training_on_full_crops_is_played(make_brain):
+    brain = make_brain(ema_decay=0.5)
+    brain.graphed = lambda mix: mix.new_zeros(*mix.shape, 2)
+    for stage, lengths, played in (
+        (sb.Stage.TRAIN, (800, 800), True),
+        (sb.Stage.TRAIN, (800, 500), False),
+        (sb.Stage.VALID, (800, 800), False),
+    ):
+        est = brain.compute_forward(_batch(*lengths), stage)
+        assert bool((est == 0).all()) is played
 
 
 def test_bfloat16_training_takes_steps(make_brain):

@@ -1,0 +1,120 @@
+"""A training step of a fixed size as CUDA graphs, one launch for thousands.
+
+The host launches a kernel in microseconds, thousands of them a step, whatever
+their size: a small model, or a short crop, waits for the host and not for the
+GPU. What the first batch launches is recorded, once, and played back for every
+further batch of its shape.
+
+From `training.brain`; to torch's graphs. Not yet run on a GPU.
+"""
+
+import torch
+
+
+class GraphedForward:
+    """A separator whose passes, forward and backward, are recorded.
+
+    Gradients of one playing lie where the next will write: none may be summed
+    over several batches.
+
+    Arguments
+    ---------
+    separator : torch.nn.Module
+        ``[B, T] -> [B, T, S]``; what it launches depends on shapes alone.
+
+    Example
+    -------
+    >>> graphed = GraphedForward(torch.nn.Identity())
+    >>> graphed.shape is None
+    True
+    """
+
+    def __init__(self, separator):
+        self.separator = separator
+        self.play, self.shape = None, None
+
+    def __call__(self, mix):
+        """Separates a batch; the first decides which shape is recorded.
+
+        Arguments
+        ---------
+        mix : torch.Tensor
+            On a GPU, shape ``[B, T]``. A batch of another shape, such as the
+            last of an epoch, is computed as it would be without graphs.
+
+        Returns
+        -------
+        torch.Tensor
+            Estimates, shape ``[B, T, S]``; the next call overwrites them.
+        """
+        if self.play is None:
+            self.play, self.shape = self._record(mix), mix.shape
+        if mix.shape != self.shape:
+            return self.separator(mix)
+        return self.play(mix)
+
+    def _record(self, mix):
+        """Runs the passes a few times, then records them."""
+        # What is cast once and kept would be missing when it is played.
+        kept = torch.is_autocast_cache_enabled()
+        torch.set_autocast_cache_enabled(False)
+        try:
+            # A module of its own: torch changes it for good.
+            inner = _Inner(self.separator)
+            return torch.cuda.make_graphed_callables(inner, (mix.clone(),))
+        finally:
+            torch.set_autocast_cache_enabled(kept)
+
+
+class _Inner(torch.nn.Module):
+    """Whose ``forward`` torch replaces, and not the separator's."""
+
+    def __init__(self, separator):
+        super().__init__()
+        self.separator = separator
+
+    def forward(self, mix):
+        return self.separator(mix)
+
+
+def check_cuda_graph(device, distributed, accumulation):
+    """Says no to a CUDA graph that could not be, or would add up wrongly.
+
+    Arguments
+    ---------
+    device : str
+        Type of the device.
+    distributed : bool
+        Whether several processes train together.
+    accumulation : int
+        Batches whose gradients are added up for one step.
+
+    Raises
+    ------
+    ValueError
+        No GPU, several processes, or gradients that are added up.
+
+    Example
+    -------
+    >>> check_cuda_graph("cuda", False, 1)
+    >>> check_cuda_graph("cpu", False, 1)
+    Traceback (most recent call last):
+        ...
+    ValueError: cuda_graph is True, but training runs on cpu; ...
+    """
+    if device != "cuda":
+        raise ValueError(
+            f"cuda_graph is True, but training runs on {device}; give --device "
+            "cuda, or --cuda_graph False"
+        )
+    if distributed:
+        raise ValueError(
+            "cuda_graph is True, but several processes train together; give "
+            "--cuda_graph False"
+        )
+    if accumulation > 1:
+        raise ValueError(
+            f"cuda_graph is True, but grad_accumulation_factor is "
+            f"{accumulation}; give --cuda_graph False, or a larger batch_size "
+            "in the place of the factor"
+        )
