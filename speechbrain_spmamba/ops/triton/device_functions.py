@@ -52,8 +52,13 @@ def softplus(x):
 
 @triton.jit
 def sigmoid(x):
-    """1 / (1 + exp(-x)); an overflow of the exponential gives the right 0."""
-    return 1.0 / (1.0 + tl.exp2(-LOG2_E * x))
+    """1 / (1 + exp(-x)); an overflow of the exponential gives the right 0.
+
+    By a reciprocal root, to 3e-7 of its value: a division, whose divisor may
+    be anything, takes four instructions more.
+    """
+    root = tl.rsqrt(1.0 + tl.exp2(-LOG2_E * x))
+    return root * root
 
 
 @triton.jit

@@ -4,8 +4,8 @@ The numbers below come from compiled code, which ``benchmarks/instructions.py``
 counts without a GPU: sm_90, 16 states, low-rank step sizes. They are constants
 and not the result of a search on the first call, which would make runs differ.
 
-    scan      80 registers   156 instructions per time step and 32 channels
-    backward 255 registers   112 + 482 (states before segments, all the rest)
+    scan      80 registers   152 instructions per time step and 32 channels
+    backward 255 registers   112 + 475 (states before segments, all the rest)
 
 The forward scan is bound by its 19 exponentials and reciprocals, 152 cycles.
 """
