@@ -117,13 +117,13 @@ class Quarter:
 
     def keep_training(self):
         """Packs what a training has reached so far."""
-        run, packed = self.work / "run", self.work / "training.tar.gz"
-        with tarfile.open(packed, "w:gz") as archive:
+        run, part = self.work / "run", self.out / "training.part"
+        with tarfile.open(part, "w:gz") as archive:
             for path in (p for pattern in KEPT for p in run.glob(pattern)):
                 # A checkpoint may make way for the next meanwhile.
                 with contextlib.suppress(FileNotFoundError):
                     archive.add(path, path.relative_to(self.work))
-        (self.out / packed.name).write_bytes(packed.read_bytes())
+        part.replace(self.out / "training.tar.gz")
 
 
 def main():
