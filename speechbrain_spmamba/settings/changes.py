@@ -6,6 +6,7 @@ from pathlib import Path
 
 from speechbrain.utils.distributed import if_main_process
 
+from speechbrain_spmamba.training.brain import DEFAULTS
 from speechbrain_spmamba.weights.training_run import read_settings
 
 logger = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def changes_told(folder):
 def _read(path):
     """Settings that a run has kept, none where the file is no such thing."""
     try:
-        return read_settings(path)
+        return {**DEFAULTS, **read_settings(path)}
     except (OSError, ValueError):
         return {}
 

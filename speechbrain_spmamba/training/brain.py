@@ -35,6 +35,9 @@ from speechbrain_spmamba.training.schedule import check_accumulation
 
 logger = logging.getLogger(__name__)
 
+# Of keys that older experiments do not have.
+DEFAULTS = {"tf32": True, "cuda_graph": False}
+
 
 class SeparationBrain(FiniteBrain):
     """Trains ``modules.separator`` on batches of ``mix_sig`` and ``src_sig``.
@@ -95,10 +98,10 @@ class SeparationBrain(FiniteBrain):
         self.graphed = None
         self.left_out = LeftOut(math.inf, "the training set")
         # The toolkit allows it when it is imported; here it is a setting.
-        tf32 = bool(getattr(self.hparams, "tf32", True))
-        torch.backends.cuda.matmul.allow_tf32 = tf32
-        torch.backends.cudnn.allow_tf32 = tf32
-        if getattr(self.hparams, "cuda_graph", False):
+        settings = {**DEFAULTS, **vars(self.hparams)}
+        torch.backends.cuda.matmul.allow_tf32 = bool(settings["tf32"])
+        torch.backends.cudnn.allow_tf32 = bool(settings["tf32"])
+        if settings["cuda_graph"]:
             check_cuda_graph(
                 self.device_type,
                 self.distributed_launch,
