@@ -45,13 +45,15 @@ def changes_told(folder):
 def _read(path):
     """Settings that a run has kept, none where the file is no such thing."""
     try:
-        return {**DEFAULTS, **read_settings(path)}
+        return read_settings(path)
     except (OSError, ValueError):
         return {}
 
 
 def differences(old, new, where=""):
     """What differs between two experiments, but for their output folder.
+
+    A key that one of them does not have is what it is by default.
 
     Arguments
     ---------
@@ -71,11 +73,14 @@ def differences(old, new, where=""):
     -------
     >>> differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 2})
     ['a.b=1, now a.b=3']
+    >>> differences({}, {"tf32": True}), differences({}, {"tf32": False})
+    ([], ['tf32=True, now tf32=False'])
     """
     found = []
     for key in {**old, **new}:
-        one, other = old.get(key), new.get(key)
         name = f"{where}{key}"
+        default = DEFAULTS.get(name)
+        one, other = old.get(key, default), new.get(key, default)
         if isinstance(one, dict) and isinstance(other, dict):
             found += differences(one, other, f"{name}.")
         elif one != other and name != "output_folder":

@@ -292,6 +292,18 @@ def test_other_settings_for_a_folder_are_named(world):
     assert len(world.calls()) == 2
 
 
+def test_a_setting_that_there_was_not_yet_is_no_other(world):
+    world.compare(systems=["dprnn"])
+    experiment = world.folder / "dprnn" / "experiment.yaml"
+    text = experiment.read_text()
+    older = re.sub(r"^(tf32|cuda_graph): .*\n", "", text, flags=re.M)
+    assert len(older.splitlines()) == len(text.splitlines()) - 2
+    experiment.write_text(older)
+    assert world.compare() == {}
+    with pytest.raises(ValueError, match="tf32=True, now tf32=False"):
+        world.compare("--tf32=False")
+
+
 def test_other_data_for_a_folder_are_named(world):
     world.compare(systems=["spmamba"])
     world.data(seconds=2.0)
