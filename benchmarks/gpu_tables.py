@@ -7,10 +7,9 @@ Counts are those of ``launches.py`` and ``memory.py``. What ``gpu_quarter`` (or
 card, once its ``model_cuda.csv`` is among the results.
 """
 
-import csv
 from pathlib import Path
 
-from measure import RESULTS
+from measure import RESULTS, read_rows
 
 from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.files.writing import write_text
@@ -20,12 +19,8 @@ SECONDS = 4
 
 
 def rows_of(name):
-    """Rows of a table among the results; none where it is not there."""
-    path = RESULTS / f"{name}.csv"
-    if not path.exists():
-        return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    """Rows of a table among the results."""
+    return read_rows(RESULTS / f"{name}.csv")
 
 
 def table(head, rows):

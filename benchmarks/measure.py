@@ -206,6 +206,14 @@ class Table:
         write_rows(self.path, self.columns, rows, ("machine", "case"))
 
 
+def read_rows(path):
+    """Rows of a CSV; none where it is not there."""
+    if not path.exists():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def write_rows(path, columns, rows, of=("machine",)):
     """Keeps rows in a CSV, in the place of older ones of the same.
 
@@ -221,10 +229,7 @@ def write_rows(path, columns, rows, of=("machine",)):
         The columns that say of what: where they are equal, an older row makes
         way. A machine's name has its threads and instructions.
     """
-    old = []
-    if path.exists():
-        with open(path, newline="") as file:
-            old = list(csv.DictReader(file))
+    old = read_rows(path)
     ours = {tuple(row[name] for name in of) for row in rows}
     others = [row for row in old if tuple(row[name] for name in of) not in ours]
     columns = dict.fromkeys([*columns, *(name for row in old for name in row)])

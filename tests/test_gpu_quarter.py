@@ -57,8 +57,11 @@ def test_what_needs_a_stage_that_failed_is_left_out(begun):
     begun.begin_beside(Stage("build", 20, "-c 'raise SystemExit(3)'"))
     begun.begin_beside(Stage("data", 20, "-c ''"))
     begun.run(Stage("compared", 20, "-c 'print(6 * 7)'", after="build"))
+    begun.run(Stage("this too", 20, "-c 'print(6 * 7)'", after="build"))
     begun.run(Stage("read", 20, "-c 'print(7 * 7)'", after="data"))
     assert "compared: left out, for want of build" in log()
+    assert "this too: left out, for want of build" in log()
+    assert log().count("build: exit status") == 1
     assert "\n42\n" not in log() and "\n49\n" in log()
 
 

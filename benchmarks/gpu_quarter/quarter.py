@@ -50,7 +50,7 @@ class Quarter:
         out.mkdir(parents=True, exist_ok=True)
         work.mkdir(parents=True, exist_ok=True)
         self.log = open(out / "gpu_quarter.log", "a", encoding="utf-8")
-        self.running = {}
+        self.running, self.succeeded = {}, {}
         searched = [*map(str, packages), os.environ.get("PYTHONPATH", "")]
         self.environment = {
             "OMP_NUM_THREADS": "4",
@@ -86,9 +86,12 @@ class Quarter:
         self.running[stage.name] = self.begin(stage), ends
 
     def end_beside(self, name):
-        """Waits for it; returns whether it succeeded."""
-        process, ends = self.running[name]
-        return self.end(name, process, ends - time.monotonic())
+        """Waits for it, once; returns whether it succeeded."""
+        if name in self.running:
+            process, ends = self.running.pop(name)
+            seconds = ends - time.monotonic()
+            self.succeeded[name] = self.end(name, process, seconds)
+        return self.succeeded[name]
 
     def end(self, name, process, seconds, meanwhile=None):
         """Waits for a process, and stops it after some seconds."""
