@@ -74,15 +74,12 @@ class BackwardPass(ForwardPass):
         flat_grad = grad_windows.flatten(0, 1)
         sums.out_proj.add_(y.flatten(0, 1).t() @ flat_grad)
         sums.in_proj.add_(grad_xz.flatten(0, 1).t() @ values)
-        through_rms = (grad_windows * windows.rms).to(values.dtype)
+        grad_values = self.buffer("grad_values", *windows.values.shape)
+        through_rms = torch.mul(grad_windows, windows.rms, out=grad_values)
         sums.residual.add_(values.t() @ through_rms.flatten(0, 1))
         sums.bias.add_(grad.sum((0, 1)))
 
-        grad_values = torch.matmul(
-            grad_xz,
-            weights.in_proj,
-            out=self.buffer("grad_values", *windows.values.shape),
-        )
+        torch.matmul(grad_xz, weights.in_proj, out=grad_values)
         self.kernels.windows_backward(
             self.window_inputs(rows),
             windows,

@@ -21,9 +21,12 @@ import triton.language as tl
 from speechbrain_spmamba.ops.triton.device_functions import (
     base_two,
     load_by_channel,
+    load_ordered,
     of_lanes,
     offset,
     scan_program,
+    state_order,
+    store_ordered,
 )
 from speechbrain_spmamba.ops.triton.forward import scan_forward
 from speechbrain_spmamba.ops.triton.layout import (
@@ -86,7 +89,7 @@ def scan_backward_kernel(
     """One item and BLOCK_D channels of it."""
     batch, block, d = scan_program(channels, BLOCK_D)
     blocks = tl.cdiv(channels, BLOCK_D)
-    n = tl.arange(0, BLOCK_N)[:, None]
+    n = state_order(BLOCK_N, BLOCK_D)
     exists = d < channels
     # lanes beyond the last channel repeat it; their dy is zero, and with it
     # all that they add to sums over channels
@@ -100,7 +103,7 @@ def scan_backward_kernel(
         grad_y=of_lanes(grad_y, batch, column),
         rows=rows + batch * length * ROW + BLOCK_R,
         projection=load_by_channel(weight, d, channels, 0.0, BLOCK_R),
-        A2=base_two(load_by_channel(A, d, channels, -1.0, BLOCK_N)),
+        A2=base_two(load_ordered(A + n * channels + column[:, None, None])),
         skip=tl.load(D + column),
         step_bias=tl.load(bias + column),
         exists=exists,
@@ -121,7 +124,8 @@ def scan_backward_kernel(
     intervals = tl.cdiv(length, INTERVAL)
     checkpoints += (batch * intervals * blocks + block) * TILE
     scratch += tl.program_id(0).to(tl.int64) * (INTERVAL // SEGMENT * TILE)
-    place = n * BLOCK_D + tl.arange(0, BLOCK_D)
+    lane = tl.arange(0, BLOCK_D)
+    place = tl.arange(0, BLOCK_N)[:, None] * BLOCK_D + lane
 
     zeros = tl.zeros((BLOCK_N, BLOCK_D), tl.float32)
     zero = tl.zeros((BLOCK_D,), tl.float32)
@@ -135,7 +139,7 @@ def scan_backward_kernel(
             given,
             start,
             segments,
-            tl.load(saved + place),
+            load_ordered(saved + n * BLOCK_D + lane[:, None, None]),
             scratch,
             place,
             SEGMENT,
@@ -175,10 +179,11 @@ def scan_backward_kernel(
             )
 
     if totals is not None:
-        totals += batch * (BLOCK_N + 2) * channels + d
-        tl.store(totals + n * channels, sums.dA, exists[None, :])
-        tl.store(totals + BLOCK_N * channels, sums.dD, exists)
-        tl.store(totals + (BLOCK_N + 1) * channels, sums.dbias, exists)
+        totals += batch * (BLOCK_N + 2) * channels
+        by_state = totals + n * channels + d[:, None, None]
+        store_ordered(by_state, sums.dA, exists[:, None, None])
+        tl.store(totals + BLOCK_N * channels + d, sums.dD, exists)
+        tl.store(totals + (BLOCK_N + 1) * channels + d, sums.dbias, exists)
 
 
 def scan_backward(inputs, checkpoints, grad_y, grads, y=None):

@@ -134,31 +134,78 @@ def step_size(raw, bias, SOFTPLUS: tl.constexpr):
 
 
 @triton.jit
+def state_order(BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr):
+    """Which states a lane has in its registers, [BLOCK_D, quads, 4].
+
+    Four neighbours, which one access brings, stay neighbours; the fours of 16
+    states stand in lane d in the order 0 ^ q, 1 ^ q, 2 ^ q, 3 ^ q, q being
+    d // 4 % 4. ``sum_channels`` says what for.
+    """
+    QUAD: tl.constexpr = min(BLOCK_N, 4)
+    QUADS: tl.constexpr = BLOCK_N // QUAD
+    quad = tl.arange(0, QUADS)[None, :, None]
+    if BLOCK_N <= BLOCK_D:
+        quad ^= (tl.arange(0, BLOCK_D) // QUAD % QUADS)[:, None, None]
+    else:
+        quad += tl.zeros((BLOCK_D, 1, 1), tl.int32)
+    return quad * QUAD + tl.arange(0, QUAD)[None, None, :]
+
+
+@triton.jit
+def load_ordered(pointers):
+    """A tile from pointers in the form of ``state_order``."""
+    values = tl.permute(tl.load(pointers), (1, 2, 0))
+    return tl.reshape(
+        values, (values.shape[0] * values.shape[1], values.shape[2])
+    )
+
+
+@triton.jit
+def store_ordered(pointers, tile, mask):
+    """Writes a tile to pointers in the form of ``state_order``."""
+    D: tl.constexpr = pointers.shape[0]
+    values = tl.reshape(tile, (pointers.shape[1], pointers.shape[2], D))
+    tl.store(pointers, tl.permute(values, (2, 0, 1)), mask)
+
+
+@triton.jit
 def sum_channels(tile):
     """Sums a tile over its channels: [BLOCK_N, BLOCK_D] -> [BLOCK_N].
 
-    Reducing each row over the lanes would take 5 exchanges between lanes for
-    each of 16 rows. Here the lanes share the work: in the first round, even
-    lanes give their odd rows to their neighbour for its even rows, so that
-    each is left with half the rows; then the same with the neighbour 2 lanes
-    away, and so on. That is 8 + 4 + 2 + 1 exchanges, and one for the rest.
+    The tile is ordered as ``state_order`` says, the sums are not. Reducing each
+    row over the lanes would take 5 exchanges between lanes for each of 16
+    rows. Here the lanes share the work: in each round a lane gives half of its
+    rows to another one for the other half of that one's. That is 8 + 4 + 2 + 1
+    exchanges, and one for the rest. In the rounds of fours of rows, 8 + 4, all
+    lanes give the second half of their registers, since in that order it holds
+    the rows which the other lane has in its first half; in the others, even
+    lanes give odd rows and odd lanes even ones, and each value is selected.
     """
     BLOCK_N: tl.constexpr = tile.shape[0]
     BLOCK_D: tl.constexpr = tile.shape[1]
     lane = tl.arange(0, BLOCK_D)
     if BLOCK_N <= BLOCK_D:
-        for level in tl.static_range(5):
+        for level in tl.static_range(4, -1, -1):
+            if (4 << level) < BLOCK_N:
+                rows = tl.reshape(tile, (2, 4 << level, BLOCK_D))
+                kept, given = tl.split(tl.permute(rows, (1, 2, 0)))
+                tile = kept + from_lane(given, lane ^ (4 << level))
+        for level in tl.static_range(2):
             if (1 << level) < BLOCK_N:
-                rows = tl.reshape(tile, (BLOCK_N >> (level + 1), 2, BLOCK_D))
+                rows = tl.reshape(tile, (tile.shape[0] // 2, 2, BLOCK_D))
                 even, odd = tl.split(tl.permute(rows, (0, 2, 1)))
                 is_odd = (((lane >> level) & 1) != 0)[None, :]
                 kept = tl.where(is_odd, odd, even)
                 given = tl.where(is_odd, even, odd)
-                neighbour = (lane ^ (1 << level))[None, :]
-                neighbour = tl.broadcast_to(neighbour, given.shape)
-                tile = kept + tl.gather(given, neighbour, 1)
+                tile = kept + from_lane(given, lane ^ (1 << level))
         # now lane d has the sum of row d % BLOCK_N over some of the channels
         tile = tl.reshape(tile, (BLOCK_D // BLOCK_N, BLOCK_N))
         return tl.sum(tile, 0)
     else:
         return tl.sum(tile, 1)
+
+
+@triton.jit
+def from_lane(tile, lanes):
+    """For each lane the column of a tile that another one has."""
+    return tl.gather(tile, tl.broadcast_to(lanes[None, :], tile.shape), 1)

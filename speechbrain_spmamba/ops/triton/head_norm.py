@@ -100,7 +100,7 @@ def head_norm_backward_kernel(
     CHANNELS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """One head of a frame; sums [B, T, H, 2 size + 1]."""
+    """One head of a frame; sums [B, T, H size + H size + H]."""
     i = tl.arange(0, BLOCK)
     exists = i < size
     batch, frame, head, value = load_head(
@@ -110,16 +110,17 @@ def head_norm_backward_kernel(
     normed, rstd = normed_head(value, exists, step, size, eps)
     row = ((batch * HEADS + head) * frames + frame) * width
     grad = tl.load(grad_out + row + i, exists, 0.0).to(tl.float32)
-    part = ((batch * frames + frame) * HEADS + head) * (2 * size + 1)
-    tl.store(sums + part + i, grad * normed, exists)
-    tl.store(sums + part + size + i, grad, exists)
+    sums += (batch * frames + frame) * HEADS * (2 * size + 1)
+    of_weight = sums + head * size
+    tl.store(of_weight + i, grad * normed, exists)
+    tl.store(of_weight + HEADS * size + i, grad, exists)
 
     grad *= tl.load(weight + head * size + i, exists, 0.0)
     first = tl.sum(grad, 0) / size
     second = tl.sum(grad * normed, 0) / size
     grad = tl.where(exists, (grad - first - normed * second) * rstd, 0.0)
     dslope = tl.sum(tl.where(value < 0, grad * value, 0.0), 0)
-    tl.store(sums + part + 2 * size, dslope)
+    tl.store(sums + 2 * HEADS * size + head, dslope)
     grad = tl.where(value >= 0, grad, step * grad)
     place = (batch * frames + frame) * size * HEADS + head * CHANNELS
     place += (i // CHANNELS) * (HEADS * CHANNELS) + i % CHANNELS
@@ -173,7 +174,10 @@ def head_norm_backward(x, slope, weight, eps, grad_out, grad_x):
     heads, _, channels = weight.shape
     size = weight[0].numel()
     block = next_power_of_2(size)
-    shape = batch * frames, heads, 2 * size + 1
+    # Of each frame as they stand in the parameters, which take such gradients
+    # without a copy.
+    parts = [heads * size, heads * size, heads]
+    shape = batch * frames, sum(parts)
     sums = torch.empty(shape, dtype=torch.float32, device=x.device)
     with torch.cuda.device_of(x):
         head_norm_backward_kernel[(batch * frames * heads,)](
@@ -193,6 +197,5 @@ def head_norm_backward(x, slope, weight, eps, grad_out, grad_x):
             BLOCK=block,
             num_warps=warps_of(block),
         )
-    of_weight, of_bias, of_slope = sums.sum(0).split([size, size, 1], -1)
-    shape = weight.shape
-    return of_slope.squeeze(1), of_weight.view(shape), of_bias.view(shape)
+    of_weight, of_bias, of_slope = sums.sum(0).split(parts)
+    return of_slope, of_weight.view(weight.shape), of_bias.view(weight.shape)

@@ -5,7 +5,7 @@ counts without a GPU: sm_90, 16 states, low-rank step sizes. They are constants
 and not the result of a search on the first call, which would make runs differ.
 
     scan      80 registers   152 instructions per time step and 32 channels
-    backward 255 registers   112 + 475 (states before segments, all the rest)
+    backward 255 registers   125 + 403 (states before segments, all the rest)
 
 The forward scan is bound by its 19 exponentials and reciprocals, 152 cycles.
 """
@@ -15,9 +15,9 @@ from typing import NamedTuple
 import torch
 
 # States that one program holds: 16 for each of the 32 lanes of its warp. With
-# two channels to a lane, the forward scan takes 14 instructions less but has as
+# two channels to a lane, the forward scan takes 17 instructions less but has as
 # many exponentials, and the backward scan spills; with half a channel to a
-# lane, they take 100 and 430 more: what is not done for each state, is done
+# lane, they take 104 and 436 more: what is not done for each state, is done
 # twice. A second warp to a program brings barriers to sums over channels.
 _PROGRAM_STATES = 512
 _LANES = 32
@@ -26,15 +26,16 @@ _LANES = 32
 MAX_STATES = 256
 
 # Time steps from one checkpoint to the next. Checkpoints take 4 N / 48 bytes
-# for each element of u, 16 states less than a u of bfloat16; and the scratch
-# memory of a backward program, a state for each segment, 32 KiB, so that those
-# of all programs that run at a time fit into the L2 cache of an H100.
+# for each element of u, 16 states less than a u of bfloat16. The scratch memory
+# of a backward program, a state for each segment, takes 48 KiB, that of all
+# programs that run at a time as much as the L2 cache of an H100.
 INTERVAL = 48
 
 # Steps whose states and decays the backward pass holds in registers; divides
 # INTERVAL. Each segment waits for memory once and costs a state of scratch
-# memory, so the more steps the better, but four spill when y is asked for.
-SEGMENT = 3
+# memory, so the more steps the better; but with three the compiler moves
+# addresses back and forth for want of registers, 33 instructions a step.
+SEGMENT = 2
 
 # Low-rank step sizes are computed in the kernel up to this rank; beyond, their
 # weights would not fit into registers.

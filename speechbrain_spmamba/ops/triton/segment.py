@@ -13,10 +13,12 @@ import triton.language as tl
 
 from speechbrain_spmamba.ops.triton.device_functions import (
     LN_2,
+    load_ordered,
     low_rank_step,
     position,
     read,
     sigmoid,
+    state_order,
     step_size,
     sum_channels,
     write,
@@ -129,7 +131,7 @@ def store_states(
     start, state : the first step and the state before it
     scratch, place : a pointer, and [BLOCK_N, BLOCK_D] offsets from it
     """
-    n = tl.arange(0, state.shape[0])[:, None]
+    n = state_order(state.shape[0], state.shape[1])
     tl.store(scratch + place, state)
     next_u, next_delta = load_steps(given, start, SEGMENT, REVERSE)
     for segment in range(1, segments):
@@ -141,7 +143,7 @@ def store_states(
         )
         for j in tl.static_range(SEGMENT):
             row = given.rows + position(first + j, given.length, REVERSE) * ROW
-            B_t = tl.load(row + n)
+            B_t = load_ordered(row + n)
             if given.projection is not None:
                 low = row - given.projection.shape[0]
                 raw = low_rank_step(low, given.projection)
@@ -196,12 +198,12 @@ def run_segment(
 ):
     """Second level, forwards in time: ``States``; writes y, dz and dC."""
     BLOCK_N: tl.constexpr = state.shape[0]
-    n = tl.arange(0, BLOCK_N)[:, None]
+    n = state_order(BLOCK_N, state.shape[1])
     step_s, dy_s, state_s, decay_s = (), (), (), ()
     for j in tl.static_range(SEGMENT):
         t, inside = step_or_last(given, first + j, REVERSE)
-        B_t = tl.load(given.rows + t * ROW + n)
-        C_t = tl.load(given.rows + t * ROW + BLOCK_N + n)
+        B_t = load_ordered(given.rows + t * ROW + n)
+        C_t = load_ordered(given.rows + t * ROW + BLOCK_N + n)
         u_t = loaded.u[j].to(tl.float32)
         dy = loaded.grad_y[j].to(tl.float32)
         step = step_size(loaded.raw[j], given.step_bias, SOFTPLUS)
@@ -249,11 +251,11 @@ def add_gradients(
     """Second level, backwards in time: new ``Sums``; writes dB, ddelta, du."""
     w, dA, dD, dbias = sums
     BLOCK_N: tl.constexpr = w.shape[0]
-    n = tl.arange(0, BLOCK_N)[:, None]
+    n = state_order(BLOCK_N, w.shape[1])
     for j in tl.static_range(SEGMENT - 1, -1, -1):
         t, inside = step_or_last(given, first + j, REVERSE)
-        B_t = tl.load(given.rows + t * ROW + n)
-        C_t = tl.load(given.rows + t * ROW + BLOCK_N + n)
+        B_t = load_ordered(given.rows + t * ROW + n)
+        C_t = load_ordered(given.rows + t * ROW + BLOCK_N + n)
         u_t = loaded.u[j].to(tl.float32)
         step, dy = states.step[j], states.dy[j]
 

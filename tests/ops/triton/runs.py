@@ -28,7 +28,7 @@ OPTIONAL = ("D", "z", "delta_bias")
 # of the steps of an interval and of a tile.
 INTERVAL, TILE = 6, 8
 
-# Of the sizes, 3 steps are a segment, 32 channels a block of up to 16 states.
+# Of the sizes, 2 steps are a segment, 32 channels a block of up to 16 states.
 SCANS = {
     "two intervals": {"length": 8, "channels": 20, "states": 8},
     "two intervals, reverse": {"length": 7, "channels": 9, "reverse": True},
@@ -41,7 +41,10 @@ SCANS = {
         "reverse": True,
     },
     "no softplus": {"length": 4, "channels": 8, "softplus": False},
+    "a single state": {"length": 3, "channels": 33, "states": 1},
+    "3 states": {"length": 3, "channels": 33, "states": 3},
     "32 states": {"length": 4, "channels": 18, "states": 32},
+    "100 states": {"length": 3, "channels": 5, "states": 100},
     "low rank": {
         "length": 4,
         "channels": 33,
@@ -102,6 +105,12 @@ STEPS = torch.linspace(-60, 60, 241).view(1, 1, -1)
 
 # errors relative to the largest element of a tensor
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-2, torch.float16: 2e-3}
+
+
+def assert_repeats(again, y):
+    """That an output and its repetition differ by rounding alone."""
+    tolerance = 8 * torch.finfo(y.dtype).eps * float(y.abs().max())
+    torch.testing.assert_close(again, y, rtol=0, atol=tolerance)
 
 
 def place(tensor, layout):

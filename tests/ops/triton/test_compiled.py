@@ -31,11 +31,17 @@ KERNELS = {
     "scan": (forward.scan_forward_kernel, SCAN(rank=8), 104),
     "scan of full steps": (forward.scan_forward_kernel, SCAN(), 104),
     "scan backward": (backward.scan_backward_kernel, SCAN(rank=8), 255),
+    "scan backward of 64 states": (
+        backward.scan_backward_kernel,
+        SCAN(states=64, rank=8),
+        255,
+    ),
     "convolution": (convolution.conv_forward_kernel, CONV, 96),
     "convolution backward": (convolution.conv_backward_kernel, CONV, 168),
     "windows": (windows.windows_forward_kernel, WINDOWS, 64),
     "means along windows": (windows.along_kernel, WINDOWS, 64),
-    "windows backward": (windows.windows_backward_kernel, WINDOWS, 128),
+    # In float32 it has all of a window's values under way at once.
+    "windows backward": (windows.windows_backward_kernel, WINDOWS, 255),
     "overlap-add": (windows.overlap_add_kernel, WINDOWS, 64),
     "norm of heads": (head_norm.head_norm_forward_kernel, HEADS, 64),
     "norm of heads backward": (
@@ -85,11 +91,12 @@ def compiled():
 def test_kernels_stay_in_their_registers(name, dtype, arch, compiled):
     taken = instructions.resources(compiled(name, dtype, arch))
     assert taken["REG"] <= KERNELS[name][2]
-    # A program of several warps passes its sums from one to the other.
-    assert taken["SHARED"] <= (0 if _warps(KERNELS[name][1]) == 1 else 1024)
-    # sm_80 spills a dozen of the 255 registers of the backward scan
-    spilled = 64 if (name, arch) == ("scan backward", 80) else 0
-    assert taken["STACK"] <= spilled
+    # A program of several warps passes its sums from one to the other, and one
+    # whose lanes share a channel from lane to lane.
+    is_alone = _warps(KERNELS[name][1]) == 1 and "64" not in name
+    assert taken["SHARED"] <= (0 if is_alone else 1024)
+    # sm_80 spills a dozen of the 255 registers of that of many states
+    assert taken["STACK"] <= (64 if ("64" in name and arch == 80) else 0)
 
 
 @pytest.mark.parametrize("name", ["scan", "scan of full steps"])
@@ -107,4 +114,4 @@ def test_backward_scan_sums_over_channels_with_few_exchanges(compiled):
     # 16 for each of dB and dC; five times as many in a plain reduction
     assert second.count("SHFL") == 32 * steps
     assert not {"LDS", "STS"} & set(first + second)
-    assert len(first) + len(second) <= 640 * steps
+    assert len(first) + len(second) <= 560 * steps
