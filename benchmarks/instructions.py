@@ -37,8 +37,9 @@ from speechbrain_spmamba.ops.triton import (
 # Tensors in the dtype of the model; all others are float32.
 _SEQUENCES = ("u", "delta", "z", "y", "x", "out", "grad_y", "grad_out")
 _SEQUENCES += ("grad_u", "grad_delta", "grad_z", "grad_x")
+_SEQUENCES += ("sum_B", "sum_C")
 _COUNTS = ("length", "channels", "count", "positions", "width")
-_COUNTS += ("frames", "size")
+_COUNTS += ("frames", "size", "blocks", "states")
 _WINDOWS = ("values", "grads", "grad_values", "grad_windows", "windows")
 _ALIGNED = [["tt.divisibility", 16]]
 _OPCODES = ("MUFU", "SHFL", "LDG", "STG", "LDS", "STS", "LDL", "STL", "BAR")
@@ -68,6 +69,7 @@ def scan_constants(states=16, rank=0, reverse=False):
         "BLOCK_D": layout.block_channels(states),
         "INTERVAL": layout.INTERVAL,
         "SEGMENT": layout.SEGMENT,
+        "STRETCH": layout.STRETCH,
         "SOFTPLUS": True,
         "REVERSE": reverse,
     }
@@ -110,7 +112,7 @@ def _type_of(name, dtype):
         return "i32"
     if name.endswith("eps"):
         return "fp32"
-    if name == "x_strides":
+    if name.endswith("_strides"):
         return ("i32",) * 3
     if name == "valid":
         return "*i1"
@@ -159,7 +161,7 @@ def compile_kernel(kernel, constants, dtype="bf16", arch=90, num_warps=1):
         if name in _SEQUENCES:
             attributes.update({(*path, part): _ALIGNED for part in range(3)})
             return layout.Sequence("*" + of_map, "i32", "i32")
-        if is_aligned and name[-3:] != "eps" and name != "x_strides":
+        if is_aligned and name[-3:] != "eps" and not name.endswith("_strides"):
             attributes[path] = _ALIGNED
         return _type_of(name, dtype)
 

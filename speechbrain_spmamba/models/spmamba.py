@@ -19,7 +19,8 @@ its estimates, in the order of the calls:
     nnet.grid_block     a block: along frequency, along time, between frames
     nnet.mamba_path     along one axis; plain or folded is chosen there
     nnet.mamba          plain: a Mamba forward, a Mamba backward
-    nnet.folded_path    folded: both at once (folding, folded_forward)
+    nnet.folding        folded: the weights, of all paths at once
+    nnet.folded_path    folded: both Mambas at once (folded_forward)
     ops.selective_scan  the recurrence
     nnet.attention      between frames
 
@@ -31,7 +32,10 @@ Departures from the paper, following its published code where both differ:
 
 from functools import partial
 
-from speechbrain_spmamba.nnet.mamba_path import MambaPath
+import torch
+
+from speechbrain_spmamba.nnet.folding import Folding
+from speechbrain_spmamba.nnet.mamba_path import MambaPath, folded_together
 from speechbrain_spmamba.nnet.tf_grid import TFGrid
 
 
@@ -91,7 +95,6 @@ class SPMamba(TFGrid):
 
     Example
     -------
-    >>> import torch
     >>> model = SPMamba(num_blocks=1, n_fft=64, hop_length=32, emb_dim=4)
     >>> model(torch.randn(2, 400)).shape
     torch.Size([2, 400, 2])
@@ -145,3 +148,12 @@ class SPMamba(TFGrid):
             masks=masks,
             band=band,
         )
+        self._folding = Folding()
+
+    def forward(self, mix, lengths=None):
+        """Separates a batch of mixtures, see ``models``."""
+        if torch.compiler.is_compiling():
+            return super().forward(mix, lengths)
+        paths = [p for block in self.blocks for p in (block.intra, block.inter)]
+        with folded_together(paths, self._folding):
+            return super().forward(mix, lengths)

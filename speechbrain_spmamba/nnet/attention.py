@@ -188,7 +188,9 @@ class _FusedHeadNorm(torch.autograd.Function):
     def backward(ctx, grad):
         x, slope, weight = ctx.saved_tensors
         grad_x = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+        if grad.stride(-1) != 1:
+            grad = grad.contiguous()
         grads = triton.head_norm_backward(
-            x, slope, weight, ctx.eps, grad.contiguous(), grad_x
+            x, slope, weight, ctx.eps, grad, grad_x
         )
         return grad_x, *grads, None, None

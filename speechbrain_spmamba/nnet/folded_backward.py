@@ -17,20 +17,20 @@ from speechbrain_spmamba.ops.kernel_interface import state_dtype
 class BackwardPass(ForwardPass):
     """The backward pass over one path; arguments as for ``ForwardPass``."""
 
-    def run_backward(self, grad, kept):
-        """Gradients of x and of the weights."""
+    def run_backward(self, grad, kept, tensors):
+        """Gradients of x and of tensors, those of ``FoldedWeights``."""
         grad_x = torch.empty_like(self.x)
-        sums = _zeros_like(self.tensors)
+        sums = _zeros_like(tensors)
         with torch.autocast(self.x.device.type, enabled=False):
-            for rows, tensors in zip(self.blocks(), kept, strict=True):
+            for rows, of_block in zip(self.blocks(), kept, strict=True):
                 self.backward_block(
                     rows,
                     grad[rows],
-                    tensors,
+                    of_block,
                     FoldedWeights.of_tensors(sums),
                     grad_x[rows],
                 )
-        pairs = zip(sums, self.tensors, strict=True)
+        pairs = zip(sums, tensors, strict=True)
         return grad_x, [total.to(t.dtype) for total, t in pairs]
 
     def backward_block(self, rows, grad, kept, sums, grad_x):
@@ -121,7 +121,7 @@ class BackwardPass(ForwardPass):
         grad_delta = self.buffer("grad_delta", *y.shape)
         grad_dt_B_C = self.buffer("grad_dt_B_C", *dt_B_C.shape)
         rank = direction.dt_weight.shape[1]
-        grad_dt, grad_B, grad_C = grad_dt_B_C.split(
+        _, grad_B, grad_C = grad_dt_B_C.split(
             [rank, inputs.B.shape[-1], inputs.C.shape[-1]], -1
         )
         grads = {
@@ -137,11 +137,15 @@ class BackwardPass(ForwardPass):
         self.kernels.scan_backward(inputs, states, grad_y, grads, y)
 
         dtype = grad_delta.dtype
-        grad_dt.copy_(grad_delta @ direction.dt_weight.to(dtype))
         flat_u, flat_dt_B_C = inputs.u.flatten(0, 1), grad_dt_B_C.flatten(0, 1)
         flat_delta, flat_dt = (
             grad_delta.flatten(0, 1),
             inputs.delta.flatten(0, 1),
+        )
+        torch.mm(
+            flat_delta,
+            direction.dt_weight.to(dtype),
+            out=flat_dt_B_C[:, :rank],
         )
         sums.dt_weight.add_(flat_delta.t() @ flat_dt)
         sums.x_proj.add_(flat_dt_B_C.t() @ flat_u)

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import torch
 
-from speechbrain_spmamba.nnet.folding import FoldedWeights, in_dtype
 from speechbrain_spmamba.ops import cpu
 from speechbrain_spmamba.ops.backends import KERNELS
 from speechbrain_spmamba.ops.buffers import Buffers
@@ -64,15 +63,13 @@ class ForwardPass:
         Boolean, shape ``[N, L]``: windows that exist.
     config : PathConfig
         All that is not a tensor.
-    tensors : tuple
-        Of a ``FoldedWeights``.
+    weights : FoldedWeights
+        From ``ready``.
     """
 
-    def __init__(self, x, valid, config, tensors):
+    def __init__(self, x, valid, config, weights):
         self.x, self.valid, self.config = x, valid, config
-        self.tensors, weights = tensors, FoldedWeights.of_tensors(tensors)
-        self.weights = in_dtype(weights, config.dtype)
-        self.directions = self.weights[6:]
+        self.weights, self.directions = weights, weights[6:]
         self.kernels = KERNELS[config.backend]
         self.buffers = Buffers(x.device)
         self.length = (x.shape[1] - config.size) // config.hop + 1

@@ -21,20 +21,21 @@ import torch
 
 from speechbrain_spmamba.nnet.folded_backward import BackwardPass
 from speechbrain_spmamba.nnet.folded_forward import ForwardPass
+from speechbrain_spmamba.nnet.folding import FoldedWeights
 
 # What is kept of a block, from most to least.
 MEMORY = ("speed", "balanced", "low")
 
 
-def run_folded(x, weights, config, valid=None):
+def run_folded(x, weights, ready, config, valid=None):
     """Norm, windows, both Mambas, overlap-add, residual.
 
     Arguments
     ---------
     x : torch.Tensor
         Shape ``[N, Q, C]``: N rows of Q positions.
-    weights : FoldedWeights
-        See ``fold_weights``.
+    weights, ready : FoldedWeights
+        See ``Folding``: those that gradients flow to; as kernels take them.
     config : PathConfig
         The dtype is that of the matrix products.
     valid : torch.Tensor, optional
@@ -49,28 +50,32 @@ def run_folded(x, weights, config, valid=None):
     if torch.is_grad_enabled() and (
         x.requires_grad or any(t.requires_grad for t in tensors)
     ):
-        return _FoldedPath.apply(x, valid, config, *tensors)
-    return ForwardPass(x, valid, config, tensors).run()[0]
+        return _FoldedPath.apply(x, valid, config, ready, *tensors)
+    return ForwardPass(x, valid, config, ready).run()[0]
 
 
 class _FoldedPath(torch.autograd.Function):
     """Connects both passes to autograd."""
 
     @staticmethod
-    def forward(ctx, x, valid, config, *weights):
-        out, kept = ForwardPass(x, valid, config, weights).run(training=True)
-        ctx.config, ctx.blocks, ctx.weights = config, len(kept), len(weights)
+    def forward(ctx, x, valid, config, ready, *tensors):
+        out, kept = ForwardPass(x, valid, config, ready).run(training=True)
+        ctx.config, ctx.blocks, ctx.size = config, len(kept), len(tensors)
         kept = [tensor for block in kept for tensor in block]
-        ctx.save_for_backward(x, valid, *weights, *kept)
+        ctx.save_for_backward(x, valid, *tensors, *ready.tensors(), *kept)
         return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
         x, valid, *rest = ctx.saved_tensors
-        weights, kept = rest[: ctx.weights], rest[ctx.weights :]
+        tensors, ready = rest[: ctx.size], rest[ctx.size : 2 * ctx.size]
+        kept = rest[2 * ctx.size :]
         size = len(kept) // ctx.blocks
         kept = [kept[i * size : (i + 1) * size] for i in range(ctx.blocks)]
+        weights = FoldedWeights.of_tensors(ready)
         backward_pass = BackwardPass(x, valid, ctx.config, weights)
-        grad_x, sums = backward_pass.run_backward(grad.contiguous(), kept)
-        return (grad_x, None, None, *sums)
+        grad_x, sums = backward_pass.run_backward(
+            grad.contiguous(), kept, tensors
+        )
+        return (grad_x, None, None, None, *sums)

@@ -18,7 +18,10 @@ No step needs a flip: the reversed direction reads time from its end. Window
 values are ordered by tap, then by channel (the map is channels-last, so that a
 window is a stretch of memory); the parameters' order is channel, then tap.
 
-From the parameters of a `nnet.mamba_path`; to `nnet.folded_path`.
+All paths of a model are folded at once: a fold of one path is a dozen small
+kernels on a GPU, and so is that of all.
+
+From the parameters of a model's `nnet.mamba_path`; to `nnet.folded_path`.
 """
 
 from typing import NamedTuple
@@ -32,8 +35,7 @@ class Direction(NamedTuple):
     """What is left of a Mamba between its projections.
 
     ``conv_weight`` [D, K], ``conv_bias`` [D], ``x_proj`` [R + 2 N, D],
-    ``dt_weight`` [D, R], ``dt_bias`` [D], ``A`` [D, N], ``D`` [D]. In memory,
-    the channels D of all but x_proj lie side by side, as kernels take them.
+    ``dt_weight`` [D, R], ``dt_bias`` [D], ``A`` [D, N], ``D`` [D].
     """
 
     conv_weight: torch.Tensor
@@ -74,142 +76,188 @@ class FoldedWeights(NamedTuple):
         return cls(*tensors[:6], Direction(*forward), Direction(*backward))
 
 
-def fold_weights(path):
-    """Folds the parameters of a path; gradients flow back to them.
+def fold_weights(paths):
+    """Folds the parameters of paths of one shape; gradients flow back to them.
 
     Arguments
     ---------
-    path : MambaPath
-        A path.
+    paths : list of MambaPath
+        Those of a model.
 
     Returns
     -------
-    FoldedWeights
+    list of FoldedWeights
         In the dtype of the parameters.
 
     Example
     -------
     >>> from speechbrain_spmamba.nnet.mamba_path import MambaPath
     >>> path = MambaPath(emb_dim=2, emb_ks=4, emb_hs=1)
-    >>> weights = fold_weights(path)
+    >>> (weights,) = fold_weights([path])
     >>> [list(matrix.shape) for matrix in weights[3:6]]
     [[64, 8], [32, 8], [8, 8]]
     """
-    mixer, taps = path.mixer, path.emb_ks
-    branches = [mixer.forward_branch, mixer.backward_branch]
+    taps = paths[0].emb_ks
+    branches = [
+        branch
+        for path in paths
+        for branch in (path.mixer.forward_branch, path.mixer.backward_branch)
+    ]
+    mambas = [branch.mamba for branch in branches]
 
     def by_tap(matrix):
         """[*, (channel, tap)] -> [*, (tap, channel)]."""
         return matrix.unflatten(-1, (-1, taps)).transpose(-1, -2).flatten(-2)
 
-    in_proj = [
-        by_tap(branch.mamba.in_proj.weight * branch.norm.weight)
-        for branch in branches
-    ]
+    def of_path(matrices):
+        """[paths and directions, n, m] -> for each path [2 n, m]."""
+        return matrices.unflatten(0, (-1, 2)).flatten(1, 2).unbind()
+
+    gain = torch.stack([branch.norm.weight for branch in branches])
+    in_proj = torch.stack([mamba.in_proj.weight for mamba in mambas])
+    in_proj = by_tap(in_proj * gain.unsqueeze(1))
     # [2 d_model, C, K] -> forward and backward [d_model, (tap, channel)]
-    deconvs = path.deconv.weight.transpose(1, 2).flatten(1).chunk(2)
-    out_proj = [
-        branch.mamba.out_proj.weight.t() @ deconv
-        for branch, deconv in zip(branches, deconvs, strict=True)
+    deconv = torch.stack([path.deconv.weight for path in paths])
+    deconv = deconv.transpose(2, 3).flatten(2).unflatten(1, (2, -1))
+    out_proj = torch.stack([mamba.out_proj.weight for mamba in mambas])
+    # in this order, so that its gradient is laid out as the parameters are
+    out_proj = (deconv.flatten(0, 1).transpose(1, 2) @ out_proj).transpose(1, 2)
+    residual = by_tap(deconv.sum(1).transpose(1, 2)).transpose(1, 2)
+    rates = torch.stack([mamba.A_log for mamba in mambas])
+    rates = -torch.exp(rates.float()).to(rates.dtype)
+    directions = [
+        Direction(
+            mamba.conv1d.weight.squeeze(1),
+            mamba.conv1d.bias,
+            mamba.x_proj.weight,
+            mamba.dt_proj.weight,
+            mamba.dt_proj.bias,
+            A,
+            mamba.D,
+        )
+        for mamba, A in zip(mambas, rates, strict=True)
     ]
-    return FoldedWeights(
-        path.norm.weight,
-        path.norm.bias,
-        path.deconv.bias,
-        torch.cat(in_proj),
-        torch.cat(out_proj),
-        by_tap((deconvs[0] + deconvs[1]).t()).t(),
-        *_directions([branch.mamba for branch in branches]),
+    folded = zip(
+        of_path(in_proj),
+        of_path(out_proj),
+        residual.unbind(),
+        directions[::2],
+        directions[1::2],
+        strict=True,
     )
+    return [
+        FoldedWeights(path.norm.weight, path.norm.bias, path.deconv.bias, *rest)
+        for path, rest in zip(paths, folded, strict=True)
+    ]
 
 
-def in_dtype(weights, dtype):
-    """The matrices of products in another dtype.
+@torch.no_grad()
+def ready(weights, dtype):
+    """Folded weights as kernels take them.
 
-    Those of norms and scans stay as they are.
+    The matrices of products are cast; of the small ones of the scans and
+    convolutions, the channels are laid side by side.
 
     Arguments
     ---------
-    weights : FoldedWeights
+    weights : list of FoldedWeights
         From ``fold_weights``.
     dtype : torch.dtype
         That of the products.
 
     Returns
     -------
-    FoldedWeights
-        The same tensors where the dtype is the same.
+    list of FoldedWeights
+        Of the same values and shapes, without gradient.
     """
+    directions = [direction for w in weights for direction in w[6:]]
 
-    def cast(direction):
-        return direction._replace(x_proj=direction.x_proj.to(dtype))
+    def cast(name, owners):
+        matrices = [getattr(owner, name) for owner in owners]
+        if matrices[0].dtype == dtype:
+            return matrices
+        return torch.stack(matrices).to(dtype).unbind()
 
-    return weights._replace(
-        in_proj=weights.in_proj.to(dtype),
-        out_proj=weights.out_proj.to(dtype),
-        residual=weights.residual.to(dtype),
-        forward=cast(weights.forward),
-        backward=cast(weights.backward),
-    )
-
-
-def _directions(mambas):
-    """Both directions, whose small matrices are laid out at once."""
-    small = [m.conv1d.weight.squeeze(1) for m in mambas]
-    small += [m.dt_proj.weight for m in mambas] + [m.A_log for m in mambas]
-    sizes = [2 * matrix.shape[1] for matrix in small[::2]]
-    conv, dt, A = torch.cat([m.t() for m in small]).split(sizes)
-    A = -torch.exp(A.float()).to(A.dtype)
-    rows = zip(mambas, conv.chunk(2), dt.chunk(2), A.chunk(2), strict=True)
-    return [
-        Direction(
-            conv_weight.t(),
-            mamba.conv1d.bias,
-            mamba.x_proj.weight,
-            dt_weight.t(),
-            mamba.dt_proj.bias,
-            rates.t(),
-            mamba.D,
+    names = ("conv_weight", "dt_weight", "A")
+    small = [getattr(d, name) for d in directions for name in names]
+    columns = torch.cat([matrix.t() for matrix in small])
+    columns = iter(columns.split([matrix.shape[1] for matrix in small]))
+    directions = [
+        direction._replace(
+            x_proj=x_proj, **{name: next(columns).t() for name in names}
         )
-        for mamba, conv_weight, dt_weight, rates in rows
+        for direction, x_proj in zip(
+            directions, cast("x_proj", directions), strict=True
+        )
+    ]
+    names = ("in_proj", "out_proj", "residual")
+    matrices = zip(*(cast(name, weights) for name in names), strict=True)
+    return [
+        FoldedWeights(*path[:3], *of_path, *directions[2 * i : 2 * i + 2])
+        for i, (path, of_path) in enumerate(zip(weights, matrices, strict=True))
     ]
 
 
-class FoldingCache:
-    """Folds once for as long as the parameters stay what they are.
+class Folding:
+    """The folded weights of paths, made anew when a parameter has changed.
 
     Every write to a parameter (an optimiser's step, loaded weights) raises its
-    version, and a move to another device or dtype gives it other memory.
+    version, and a move to another device or dtype gives it other memory. With
+    gradients they are made for each use.
 
     Example
     -------
     >>> from speechbrain_spmamba.nnet.mamba_path import MambaPath
     >>> path = MambaPath(emb_dim=2, emb_ks=4, emb_hs=1).eval()
-    >>> cache = FoldingCache()
+    >>> folding = Folding()
     >>> with torch.no_grad():
-    ...     first = cache.fold(path, torch.float32)
-    ...     cache.fold(path, torch.float32) is first
+    ...     first = folding.fold([path], torch.float32)
+    ...     folding.fold([path], torch.float32) is first
     True
     """
 
     def __init__(self):
-        self._key = self._weights = None
+        self._key = self._found = None
 
     def __getstate__(self):
-        return {"_key": None, "_weights": None}  # a copy folds for itself
+        return {"_key": None, "_found": None}  # a copy folds for itself
 
-    def fold(self, path, dtype):
-        """``fold_weights(path)``; without gradient, ``in_dtype`` and kept."""
-        parameters = list(path.parameters())
+    def fold(self, paths, dtype):
+        """Folds all paths.
+
+        Arguments
+        ---------
+        paths : list of MambaPath
+            Of one shape.
+        dtype : torch.dtype
+            That of the products.
+
+        Returns
+        -------
+        dict
+            Path -> ``FoldedWeights`` with gradient and ``ready`` ones.
+        """
+        parameters = [p for path in paths for p in path.parameters()]
         if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
-            self._key = self._weights = None
-            return fold_weights(path)
+            self._key = self._found = None
+            return _fold(paths, dtype)
         if any(p.is_inference() for p in parameters):
-            return fold_weights(path)  # these have no versions
+            return _fold(paths, dtype)  # these have no versions
         key = [(p.data_ptr(), version(p), p.dtype) for p in parameters]
         key.append(dtype)
         if key != self._key:
             with torch.inference_mode(False), torch.no_grad():
-                self._weights = in_dtype(fold_weights(path), dtype)
-                self._key = key
-        return self._weights
+                found = _fold(paths, dtype)
+            # Without gradients none is kept but as kernels take it.
+            self._found = {
+                path: (as_read,) * 2 for path, (_, as_read) in found.items()
+            }
+            self._key = key
+        return self._found
+
+
+def _fold(paths, dtype):
+    """What ``Folding.fold`` returns."""
+    weights = fold_weights(paths)
+    pairs = zip(weights, ready(weights, dtype), strict=True)
+    return dict(zip(paths, pairs, strict=True))

@@ -16,13 +16,14 @@ import torch
 
 from speechbrain_spmamba.nnet.folded_forward import PathConfig
 from speechbrain_spmamba.nnet.folded_path import MEMORY, run_folded
-from speechbrain_spmamba.nnet.folding import FoldingCache
+from speechbrain_spmamba.nnet.folding import Folding
 from speechbrain_spmamba.nnet.grid_block import GridPath
 from speechbrain_spmamba.nnet.mamba import BiMamba
 from speechbrain_spmamba.ops import choose_backend
 from speechbrain_spmamba.ops.backends import KERNELS
 
 _plain = ContextVar("plain", default=False)
+_together = ContextVar("together", default=None)
 
 
 @contextmanager
@@ -42,6 +43,48 @@ def plain_paths():
         yield
     finally:
         _plain.reset(token)
+
+
+@contextmanager
+def folded_together(paths, folding):
+    """Within it, the first of some paths folds the weights of all of them.
+
+    Arguments
+    ---------
+    paths : list of MambaPath
+        Those of a model.
+    folding : Folding
+        Keeps them between calls.
+
+    Example
+    -------
+    >>> paths, x = (
+    ...     [MambaPath(2, 4, 1), MambaPath(2, 4, 1)],
+    ...     torch.randn(1, 3, 9, 2),
+    ... )
+    >>> with folded_together(paths, Folding()):
+    ...     out = paths[1](paths[0](x))
+    >>> torch.allclose(out, paths[1](paths[0](x)))
+    True
+    """
+    token = _together.set(_Together(paths, folding))
+    try:
+        yield
+    finally:
+        _together.reset(token)
+
+
+class _Together:
+    """The weights of paths for one pass of a model, from the first use on."""
+
+    def __init__(self, paths, folding):
+        self.paths, self.folding, self.found = paths, folding, None
+
+    def fold(self, path, dtype):
+        """``FoldedWeights`` of one of them and ``ready`` ones; else None."""
+        if self.found is None:
+            self.found = self.folding.fold(self.paths, dtype)
+        return self.found.get(path)
 
 
 def not_compiled(method):
@@ -93,7 +136,7 @@ class MambaPath(GridPath):
         make_mixer = functools.partial(BiMamba, eps=eps, **mamba)
         super().__init__(make_mixer, emb_dim, emb_ks, emb_hs, eps)
         self.memory = memory
-        self._folding = FoldingCache()
+        self._folding = Folding()
 
     def forward_rows(self, x, count=None, valid=None):
         """Chooses the form; see ``GridPath``."""
@@ -122,8 +165,14 @@ class MambaPath(GridPath):
             dtype=torch.get_autocast_dtype(device) if autocast else x.dtype,
         )
         with torch.autocast(device, enabled=False):
-            weights = self._folding.fold(self, config.dtype)
-        return run_folded(x, weights, config, valid)
+            weights, ready = self._fold(config.dtype)
+        return run_folded(x, weights, ready, config, valid)
+
+    def _fold(self, dtype):
+        """Folded weights, with those of all paths of the model if it asks."""
+        together = _together.get()
+        found = together and together.fold(self, dtype)
+        return found or self._folding.fold([self], dtype)[self]
 
     def _backend(self, x):
         mamba = self.mixer.forward_branch.mamba

@@ -5,9 +5,14 @@ import copy
 import pytest
 import torch
 
-from speechbrain_spmamba.nnet import folded_forward, mamba_path
+from speechbrain_spmamba.nnet import folded_forward, folding, mamba_path
 from speechbrain_spmamba.nnet.folded_path import MEMORY
-from speechbrain_spmamba.nnet.mamba_path import MambaPath, plain_paths
+from speechbrain_spmamba.nnet.folding import Folding
+from speechbrain_spmamba.nnet.mamba_path import (
+    MambaPath,
+    folded_together,
+    plain_paths,
+)
 from tests.ops.test_selective_scan import PRECISIONS
 
 BATCH, ROWS, WINDOWS, CHANNELS, TAPS = 2, 3, 8, 4, 4
@@ -153,7 +158,7 @@ def test_inference_folds_once_and_again_when_a_parameter_changes(monkeypatch):
     first = path(x)
 
     def fold(dtype=torch.float64):
-        return path._folding.fold(path, dtype)
+        return path._folding.fold([path], dtype)
 
     weights = fold()
     assert fold() is weights
@@ -164,6 +169,46 @@ def test_inference_folds_once_and_again_when_a_parameter_changes(monkeypatch):
     expected = set_backend(copy.deepcopy(path), "reference")(x)
     torch.testing.assert_close(path(x), expected)
     assert not torch.allclose(first, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_paths_that_are_folded_together_are_those_folded_alone(dtype):
+    first, second = paths = [make_path(), make_path()]
+    both = torch.nn.Sequential(*paths)
+    x = make_map().requires_grad_()
+
+    def gradients():
+        with torch.autocast("cpu", dtype, enabled=dtype == torch.bfloat16):
+            out = second(first(x))
+        loss = out.sin().sum()
+        return out, *torch.autograd.grad(loss, [x, *both.parameters()])
+
+    alone = gradients()
+    with folded_together(paths, Folding()):
+        together = gradients()
+    tolerance = 1e-10 if dtype == torch.float64 else 0.02
+    for found, expected in zip(together, alone, strict=True):
+        error = (found - expected).abs().max()
+        assert error <= tolerance * expected.abs().max()
+
+
+def test_a_model_folds_its_paths_once_a_step_and_once_in_inference(
+    small_model, monkeypatch
+):
+    model, mix, folded = small_model(num_blocks=2), torch.randn(1, 500), []
+    fold = folding.fold_weights
+    monkeypatch.setattr(
+        folding,
+        "fold_weights",
+        lambda paths: folded.append(len(paths)) or fold(paths),
+    )
+    for _ in range(2):
+        model(mix).sum().backward()
+    assert folded == [4, 4]
+    with torch.no_grad():
+        model(mix)
+        model(mix)
+    assert folded == [4, 4, 4]
 
 
 @torch.no_grad()

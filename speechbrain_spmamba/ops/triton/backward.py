@@ -32,6 +32,7 @@ from speechbrain_spmamba.ops.triton.forward import scan_forward
 from speechbrain_spmamba.ops.triton.layout import (
     INTERVAL,
     SEGMENT,
+    STRETCH,
     Outputs,
     arrange,
     cdiv,
@@ -186,6 +187,44 @@ def scan_backward_kernel(
         tl.store(totals + (BLOCK_N + 1) * channels + d, sums.dbias, exists)
 
 
+@triton.jit(do_not_specialize=["length"])
+def add_parts_kernel(
+    # parts of all blocks of channels, [B, L, blocks, BLOCK_N], and their sums,
+    # [B, L, states]; those of B or of C may be None
+    parts_B,
+    parts_C,
+    sum_B,
+    sum_C,
+    length,
+    blocks,
+    states,
+    BLOCK_N: tl.constexpr,
+    STRETCH: tl.constexpr,
+):
+    """A stretch of steps of an item."""
+    stretches = tl.cdiv(length, STRETCH)
+    batch = (tl.program_id(0) // stretches).to(tl.int64)
+    t = tl.program_id(0) % stretches * STRETCH + tl.arange(0, STRETCH)
+    n = tl.arange(0, BLOCK_N)[None, :]
+    inside = (t < length)[:, None]
+    place = (batch * length + t)[:, None] * blocks * BLOCK_N + n
+    add_parts(parts_B, place, sum_B, batch, t, n, inside, blocks, states)
+    add_parts(parts_C, place, sum_C, batch, t, n, inside, blocks, states)
+
+
+@triton.jit
+def add_parts(parts, place, out, batch, t, n, inside, blocks, states):
+    """Adds the parts of a stretch; None is left alone."""
+    if parts is not None:
+        total = tl.zeros(place.shape, tl.float32)
+        for block in range(blocks):
+            part = parts + place + block * place.shape[1]
+            total += tl.load(part, inside, 0.0)
+        start = out.start + batch * out.batch + (t * out.time)[:, None] + n
+        total = total.to(out.start.dtype.element_ty)
+        tl.store(start, total, inside & (n < states))
+
+
 def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
     """Gradients; the arguments are those of the package's function."""
     if inputs.u.numel() == 0:
@@ -201,11 +240,12 @@ def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
         programs, tensors, constants = arrange(inputs)
         block_n, block_d = constants["BLOCK_N"], constants["BLOCK_D"]
         new = tensors.A.new_empty
-        names = [name for name in ("B", "C") if name in grads]
         blocks = cdiv(channels, block_d)
-        # Side by side, so that one sum adds up both.
-        all_parts = new(len(names), batch, length, blocks, block_n)
-        parts = dict(zip(names, all_parts, strict=True))
+        parts = {
+            name: new(batch, length, blocks, block_n)
+            for name in ("B", "C")
+            if name in grads
+        }
         totals = None
         if grads.keys() & {"A", "D", "delta_bias"}:
             totals = new(batch, block_n + 2, channels)
@@ -231,11 +271,19 @@ def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
             SEGMENT=SEGMENT,
             **constants,
         )
+        if parts:
+            add_parts_kernel[(batch * cdiv(length, STRETCH),)](
+                parts.get("B"),
+                parts.get("C"),
+                outputs.writable(grads.get("B")),
+                outputs.writable(grads.get("C")),
+                length,
+                blocks,
+                states,
+                BLOCK_N=block_n,
+                STRETCH=STRETCH,
+            )
         outputs.finish()
-        if names:
-            found = all_parts.sum(3)[..., :states]
-            for name, total in zip(names, found, strict=True):
-                grads[name].copy_(total)
         if totals is not None:
             totals = totals.sum(0)
             sums = {"A": totals[:states].T}

@@ -90,11 +90,11 @@ def head_norm_backward_kernel(
     slope,
     weight,
     grad_out,
+    grad_strides,
     grad_x,
     sums,
     frames,
     size,
-    width,
     eps,
     HEADS: tl.constexpr,
     CHANNELS: tl.constexpr,
@@ -108,7 +108,8 @@ def head_norm_backward_kernel(
     )
     step = tl.load(slope + head)
     normed, rstd = normed_head(value, exists, step, size, eps)
-    row = ((batch * HEADS + head) * frames + frame) * width
+    row = batch * grad_strides[0] + head * grad_strides[1]
+    row += frame * grad_strides[2]
     grad = tl.load(grad_out + row + i, exists, 0.0).to(tl.float32)
     sums += (batch * frames + frame) * HEADS * (2 * size + 1)
     of_weight = sums + head * size
@@ -186,11 +187,11 @@ def head_norm_backward(x, slope, weight, eps, grad_out, grad_x):
             slope,
             weight,
             grad_out,
+            grad_out.stride()[:3],
             grad_x,
             sums,
             frames,
             size,
-            grad_out.shape[-1],
             eps,
             HEADS=heads,
             CHANNELS=channels,

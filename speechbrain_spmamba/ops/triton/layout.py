@@ -37,6 +37,9 @@ INTERVAL = 48
 # addresses back and forth for want of registers, 33 instructions a step.
 SEGMENT = 2
 
+# Steps whose parts of the gradients of B and C a program of four warps adds up.
+STRETCH = 32
+
 # Low-rank step sizes are computed in the kernel up to this rank; beyond, their
 # weights would not fit into registers.
 MAX_RANK = 16

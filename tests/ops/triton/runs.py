@@ -26,7 +26,7 @@ OPTIONAL = ("D", "z", "delta_bias")
 
 # For the interpreter, which takes a millisecond for each instruction: an eighth
 # of the steps of an interval and of a tile.
-INTERVAL, TILE = 6, 8
+INTERVAL, TILE, STRETCH = 6, 8, 4
 
 # Of the sizes, 2 steps are a segment, 32 channels a block of up to 16 states.
 SCANS = {
@@ -301,7 +301,8 @@ def layout_of(case):
 
 def main(path):
     """Runs all small cases and some of them again, and saves the results."""
-    layout.INTERVAL = INTERVAL  # before the kernels are imported and read it
+    # before the kernels are imported and read them
+    layout.INTERVAL, layout.STRETCH = INTERVAL, STRETCH
     from speechbrain_spmamba.ops.triton import convolution, windows
 
     convolution.TILE, windows.STRETCH = TILE, map_runs.STRETCH

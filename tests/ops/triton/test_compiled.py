@@ -36,6 +36,7 @@ KERNELS = {
         SCAN(states=64, rank=8),
         255,
     ),
+    "parts of a scan": (backward.add_parts_kernel, SCAN(rank=8), 80),
     "convolution": (convolution.conv_forward_kernel, CONV, 96),
     "convolution backward": (convolution.conv_backward_kernel, CONV, 168),
     "windows": (windows.windows_forward_kernel, WINDOWS, 64),
