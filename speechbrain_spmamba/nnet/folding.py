@@ -234,8 +234,8 @@ class Folding:
 
         Returns
         -------
-        dict
-            Path -> ``FoldedWeights`` with gradient and ``ready`` ones.
+        list
+            For each path its ``FoldedWeights``, and the ``ready`` ones.
         """
         parameters = [p for path in paths for p in path.parameters()]
         if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
@@ -249,9 +249,7 @@ class Folding:
             with torch.inference_mode(False), torch.no_grad():
                 found = _fold(paths, dtype)
             # Without gradients none is kept but as kernels take it.
-            self._found = {
-                path: (as_read,) * 2 for path, (_, as_read) in found.items()
-            }
+            self._found = [(as_taken, as_taken) for _, as_taken in found]
             self._key = key
         return self._found
 
@@ -259,5 +257,4 @@ class Folding:
 def _fold(paths, dtype):
     """What ``Folding.fold`` returns."""
     weights = fold_weights(paths)
-    pairs = zip(weights, ready(weights, dtype), strict=True)
-    return dict(zip(paths, pairs, strict=True))
+    return list(zip(weights, ready(weights, dtype), strict=True))

@@ -58,10 +58,8 @@ def folded_together(paths, folding):
 
     Example
     -------
-    >>> paths, x = (
-    ...     [MambaPath(2, 4, 1), MambaPath(2, 4, 1)],
-    ...     torch.randn(1, 3, 9, 2),
-    ... )
+    >>> paths = [MambaPath(2, 4, 1), MambaPath(2, 4, 1)]
+    >>> x = torch.randn(1, 3, 9, 2)
     >>> with folded_together(paths, Folding()):
     ...     out = paths[1](paths[0](x))
     >>> torch.allclose(out, paths[1](paths[0](x)))
@@ -83,7 +81,8 @@ class _Together:
     def fold(self, path, dtype):
         """``FoldedWeights`` of one of them and ``ready`` ones; else None."""
         if self.found is None:
-            self.found = self.folding.fold(self.paths, dtype)
+            folded = self.folding.fold(self.paths, dtype)
+            self.found = dict(zip(self.paths, folded, strict=True))
         return self.found.get(path)
 
 
@@ -172,7 +171,7 @@ class MambaPath(GridPath):
         """Folded weights, with those of all paths of the model if it asks."""
         together = _together.get()
         found = together and together.fold(self, dtype)
-        return found or self._folding.fold([self], dtype)[self]
+        return found or self._folding.fold([self], dtype)[0]
 
     def _backend(self, x):
         mamba = self.mixer.forward_branch.mamba
