@@ -136,6 +136,8 @@ def test_the_quarter_runs_to_its_end_on_a_cpu(tmp_path):
         for case in ("inference", "training step")
         for batch in ("", ", batch 4")
     }
+    with open(out / "scan_variants_cpu.csv", newline="") as file:
+        assert {float(row["error"]) for row in csv.DictReader(file)} == {0.0}
     assert "Self CPU" in (out / "profile_cpu.txt").read_text()
     with tarfile.open(out / "training.tar.gz") as archive:
         kept = {Path(name).name for name in archive.getnames()}

@@ -86,6 +86,7 @@ def measure(device, tiny):
     model = f"benchmarks/model.py --device {device} {runs}"
     scan = f"benchmarks/scan.py --device {device} {runs}"
     ours = f"{model} --published-runs 0"
+    variants = f"benchmarks/scan_variants.py --device {device} {runs}"
     profile = f"{HERE}/profile_step.py --device {device}"
     return [
         Stage("tests", 110, f"{tests} {' '.join(gpu_tests())}"),
@@ -98,6 +99,7 @@ def measure(device, tiny):
         Stage("published model", 60, f"{model} --seconds {whole}", "build"),
         Stage("published scan", 30, scan, "build"),
         Stage("published backward", 40, f"{scan} --backward", "build"),
+        Stage("variants of the scan", 60, variants),
     ]
 
 
