@@ -150,7 +150,7 @@ def windows_backward_kernel(
     row, q, c = tile_of_row(positions, STRETCH, BLOCK_C)
     exists = (q < positions)[:, None] & (c < channels)[None, :]
     grad = tl.zeros((STRETCH, BLOCK_C), tl.float32)
-    for j in tl.static_range((SIZE + HOP - 1) // HOP):
+    for j in range((SIZE + HOP - 1) // HOP):
         window, k = q // HOP - j, q % HOP + j * HOP
         inside = (window >= 0) & (window < count) & (k < SIZE)
         inside = inside & (q < positions)

@@ -112,10 +112,10 @@ def run_head_norm(x, slope, weight, bias, width):
     """Value and gradients by the Triton backend."""
     out = x.new_full((len(x), len(slope), x.shape[1], width), 7.0)
     backend.head_norm_forward(x, slope, weight, bias, 1e-5, out)
+    # An attention on a GPU lays gradients out as [B, T, H, W].
+    grad = weights_like(out).transpose(1, 2).contiguous().transpose(1, 2)
     grad_x = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-    grads = backend.head_norm_backward(
-        x, slope, weight, 1e-5, weights_like(out), grad_x
-    )
+    grads = backend.head_norm_backward(x, slope, weight, 1e-5, grad, grad_x)
     names = "slope", "weight", "bias"
     return {"out": out, "x": grad_x, **dict(zip(names, grads, strict=True))}
 
