@@ -12,34 +12,47 @@ sizes of rank 8, bfloat16. On a CPU Triton interprets: to try the script.
 import argparse
 import os
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from measure import Table, in_turns, relative_error
 
 from speechbrain_spmamba.ops import triton
 from speechbrain_spmamba.ops.kernel_interface import ScanInputs
+from speechbrain_spmamba.ops.triton import layout
 
 SHAPES = [(501, 250, 512, 16), (257, 494, 512, 16)]
 TINY = [(1, 7, 32, 16)]
 RANK = 8
 
-# Name -> steps of a segment and of an interval, registers of a lane in the
-# forward and in the backward pass; None lets the compiler choose.
+
+class Variant(NamedTuple):
+    """Steps of a segment and an interval, registers of a lane in either pass.
+
+    Without a number of registers the compiler chooses.
+    """
+
+    segment: int = layout.SEGMENT
+    interval: int = layout.INTERVAL
+    forward: int | None = None
+    backward: int | None = None
+
+
 VARIANTS = {
-    "as it is": (2, 48, None, None),
-    "segments of 1": (1, 48, None, None),
-    "segments of 3": (3, 48, None, None),
-    "intervals of 24": (2, 24, None, None),
-    "intervals of 32": (2, 32, None, None),
-    "forward in 64 registers": (2, 48, 64, None),
-    "backward in 168 registers": (1, 24, None, 168),
+    "as it is": Variant(),
+    "segments of 1": Variant(segment=1),
+    "segments of 3": Variant(segment=3),
+    "intervals of 24": Variant(interval=24),
+    "intervals of 32": Variant(interval=32),
+    "forward in 64 registers": Variant(forward=64),
+    "backward in 168 registers": Variant(1, 24, backward=168),
 }
 
 
 @contextmanager
-def constants(segment, interval, registers):
+def constants(segment, interval, registers=None):
     """Runs the kernels with these within it."""
-    from speechbrain_spmamba.ops.triton import backward, forward, layout
+    from speechbrain_spmamba.ops.triton import backward, forward
 
     before = layout.INTERVAL, backward.SEGMENT, layout.arrange
 
@@ -91,25 +104,25 @@ def make_inputs(shape, device):
 
 
 def calls_of(inputs, grad_y, variant):
-    """Both passes with the constants of a variant, and where they write."""
-    segment, interval, of_forward, of_backward = variant
+    """Both passes with the constants of a variant, and what they write."""
+    steps = variant[:2]
     wanted = ("u", "delta", "A", "B", "C", "D", "z", "delta_bias")
     like = inputs._asdict() | {"delta": inputs.u}
     grads = {name: torch.zeros_like(like[name]) for name in wanted}
     y = torch.empty_like(inputs.u)
-    with constants(segment, interval, None):
+    with constants(*steps):
         shape = triton.checkpoint_shape(inputs.u, inputs.A)
     checkpoints = torch.empty(shape, device=inputs.u.device)
 
     def forward():
-        with constants(segment, interval, of_forward):
+        with constants(*steps, variant.forward):
             triton.scan_forward(inputs, y, checkpoints)
 
     def backward():
-        with constants(segment, interval, of_backward):
+        with constants(*steps, variant.backward):
             triton.scan_backward(inputs, checkpoints, grad_y, grads, y)
 
-    return forward, backward, {"y": y, **grads}
+    return {"forward": (forward, y), "backward": (backward, grads["u"])}
 
 
 def main():
@@ -124,23 +137,21 @@ def main():
     table = Table("scan_variants", options.device)
     for shape in TINY if options.tiny else SHAPES:
         inputs, grad_y = make_inputs(shape, options.device)
-        passes = {"forward": {}, "backward": {}}
+        calls = {"forward": {}, "backward": {}}
         errors = {"forward": {}, "backward": {}}
+        expected = {}
         for name, variant in VARIANTS.items():
-            forward, backward, written = calls_of(inputs, grad_y, variant)
-            forward()
-            found = {"forward": written["y"].clone()}
-            backward()
-            found["backward"] = written["u"].clone()
-            if name == "as it is":
-                expected = found
-            for part, call in (("forward", forward), ("backward", backward)):
-                passes[part][name] = call
-                errors[part][name] = relative_error(found[part], expected[part])
-        for part, calls in passes.items():
-            measured = in_turns(calls, options.runs, options.device)
-            case = f"{part} {shape}"
-            table.add(case, measured, "as it is", errors[part])
+            for part, (call, written) in calls_of(
+                inputs, grad_y, variant
+            ).items():
+                call()
+                # The first is what the others are held against.
+                expected.setdefault(part, written.clone())
+                errors[part][name] = relative_error(written, expected[part])
+                calls[part][name] = call
+        for part, of_part in calls.items():
+            found = in_turns(of_part, options.runs, options.device)
+            table.add(f"{part} {shape}", found, "as it is", errors[part])
 
 
 if __name__ == "__main__":
