@@ -41,11 +41,13 @@ _SEQUENCES += ("sum_B", "sum_C")
 _COUNTS = ("length", "channels", "count", "positions", "width")
 _COUNTS += ("frames", "size", "blocks", "states")
 _WINDOWS = ("values", "grads", "grad_values", "grad_windows", "windows")
+_STATES = ("initial_state", "last_state")
+_STATES += ("grad_last_state", "grad_initial_state")
 _ALIGNED = [["tt.divisibility", 16]]
 _OPCODES = ("MUFU", "SHFL", "LDG", "STG", "LDS", "STS", "LDL", "STL", "BAR")
 
 
-def scan_constants(states=16, rank=0, reverse=False):
+def scan_constants(states=16, rank=0, reverse=False, state=False):
     """Constants of both scan kernels, with softplus.
 
     Arguments
@@ -56,6 +58,8 @@ def scan_constants(states=16, rank=0, reverse=False):
         Rank of the step sizes; 0 when they are given in full.
     reverse : bool
         Direction in time.
+    state : bool
+        Whether a state is given and asked for, and their gradients.
 
     Returns
     -------
@@ -64,6 +68,7 @@ def scan_constants(states=16, rank=0, reverse=False):
     """
     return {
         "delta" if rank else "weight": None,
+        **dict.fromkeys(() if state else _STATES),
         "BLOCK_N": layout.next_power_of_2(states),
         "BLOCK_R": max(4, layout.next_power_of_2(rank)) if rank else 0,
         "BLOCK_D": layout.block_channels(states),

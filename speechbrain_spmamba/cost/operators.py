@@ -185,7 +185,7 @@ class _CountedKernels:
         """Depthwise: every channel has its own taps."""
         self.add("convolution", x.numel() * weight.shape[1])
 
-    def scan_forward(self, inputs, y, checkpoints=None):
+    def scan_forward(self, inputs, y, checkpoints=None, last_state=None):
         """The scan, and the product that its step sizes come from."""
         if inputs.delta_weight is not None:
             steps = inputs.delta[..., 0].numel()

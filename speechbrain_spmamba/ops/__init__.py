@@ -1,6 +1,8 @@
 """The selective scan of Mamba-1 and the backends that compute it.
 
-    selective_scan.py    what is computed; checks; the one public operation
+    selective_scan.py    what is computed; the one public operation
+    checks.py            what it may be given
+    groups.py            weights of groups of channels, by a scan of each
     backends.py          which backend computes it
     reference.py         backend: the definition, a plain loop over time
     mamba_ssm.py         backend: the package of that name

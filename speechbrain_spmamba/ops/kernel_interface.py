@@ -12,7 +12,7 @@ import torch
 
 
 class ScanInputs(NamedTuple):
-    """Arguments of a scan, as in ``ops.selective_scan``, and one more.
+    """Arguments of a scan, as in ``ops.selective_scan``, and two more.
 
     Arguments
     ---------
@@ -23,6 +23,8 @@ class ScanInputs(NamedTuple):
     rows : torch.Tensor, optional
         ``[B, L, R + 2 N]``: low-rank delta, B and C side by side, of which the
         three are views, for kernels that read them together.
+    initial_state : torch.Tensor, optional
+        ``[B, D, N]``, contiguous, of ``state_dtype``; missing, it is zero.
 
     Example
     -------
@@ -43,6 +45,7 @@ class ScanInputs(NamedTuple):
     delta_softplus: bool = False
     reverse: bool = False
     rows: torch.Tensor | None = None
+    initial_state: torch.Tensor | None = None
 
 
 class WindowInputs(NamedTuple):
@@ -94,9 +97,10 @@ class Kernels(Protocol):
     """The functions of a backend, which is a module.
 
     Results go into tensors that the caller has made. Gradients of sequences
-    are written, those of parameters (A, D, delta_bias; weight and bias of the
-    convolution and of the norm) are added to what is there, so that a batch can
-    be worked off in parts. A name that is missing in ``grads`` is not computed.
+    and of the initial state are written, those of parameters (A, D, delta_bias;
+    weight and bias of the convolution and of the norm) are added to what is
+    there, so that a batch can be worked off in parts. A name that is missing in
+    ``grads`` is not computed.
 
     Every sequence may be a view with any strides, as long as its last axis, the
     channels, is contiguous (stride 1): results land in the columns of a larger
@@ -132,7 +136,7 @@ class Kernels(Protocol):
             Of a contiguous tensor of ``state_dtype``.
         """
 
-    def scan_forward(self, inputs, y, checkpoints=None):
+    def scan_forward(self, inputs, y, checkpoints=None, last_state=None):
         """Selective scan.
 
         Arguments
@@ -143,9 +147,20 @@ class Kernels(Protocol):
             ``[B, L, D]``, written.
         checkpoints : torch.Tensor, optional
             Of ``checkpoint_shape``, written.
+        last_state : torch.Tensor, optional
+            Of the form of ``inputs.initial_state``, written; may be that very
+            tensor, which is then updated in place.
         """
 
-    def scan_backward(self, inputs, checkpoints, grad_y, grads, y=None):
+    def scan_backward(
+        self,
+        inputs,
+        checkpoints,
+        grad_y,
+        grads,
+        y=None,
+        grad_last_state=None,
+    ):
         """Gradients of a selective scan.
 
         Arguments
@@ -160,6 +175,9 @@ class Kernels(Protocol):
             Name of an input -> tensor for its gradient.
         y : torch.Tensor, optional
             ``[B, L, D]``: receives the output once more.
+        grad_last_state : torch.Tensor, optional
+            Gradient of the last state, ``[B, D, N]``, contiguous, of
+            ``state_dtype``; missing, it is zero.
         """
 
     def conv_forward(self, x, weight, bias, reverse, out):

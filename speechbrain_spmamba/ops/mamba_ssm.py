@@ -8,7 +8,8 @@ as a sentence for ``available_backends``.
 
 What differs from our operation: the kernel is channels-first (``[B, D, L]``,
 B and C ``[B, N, L]``), it only runs forward in time, it wants A, D and
-delta_bias in float32 and everything else in one dtype, never float64.
+delta_bias in float32 and everything else in one dtype, never float64. It starts
+from a state of zero and has no gradient of the last state.
 """
 
 import functools
@@ -55,14 +56,60 @@ def why_not(u=None, A=None):
     return ""
 
 
-def scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse):
+def scan(*arguments, initial_state, return_last_state):
     """``ops.selective_scan`` of checked tensors by mamba_ssm's kernel."""
-    args = (u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse)
-    return call_channels_first(_probe()[0], *args)
+    check_state(arguments[:8], initial_state, return_last_state)
+    return call_channels_first(
+        _probe()[0], *arguments, return_last_state=return_last_state
+    )
+
+
+def check_state(tensors, initial_state, return_last_state):
+    """Raises ValueError where the package's kernel cannot serve a state.
+
+    Arguments
+    ---------
+    tensors : tuple
+        The other tensors of the scan.
+    initial_state, return_last_state
+        As in ``ops.selective_scan``.
+
+    Example
+    -------
+    >>> check_state((), None, return_last_state=True)
+    >>> check_state((), torch.ones(1, 4, 2), return_last_state=False)
+    Traceback (most recent call last):
+    ...
+    ValueError: scan backend 'mamba_ssm' cannot start from a state; use ...
+    """
+    if initial_state is not None:
+        raise ValueError(
+            "scan backend 'mamba_ssm' cannot start from a state; use 'auto' or "
+            "leave initial_state out"
+        )
+    wants_gradient = torch.is_grad_enabled() and any(
+        t is not None and t.requires_grad for t in tensors
+    )
+    if return_last_state and wants_gradient:
+        raise ValueError(
+            "scan backend 'mamba_ssm' has no gradient of the last state; use "
+            "'auto', or scan within torch.no_grad()"
+        )
 
 
 def call_channels_first(
-    kernel, u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
+    kernel,
+    u,
+    delta,
+    A,
+    B,
+    C,
+    D,
+    z,
+    delta_bias,
+    delta_softplus,
+    reverse,
+    return_last_state=False,
 ):
     """Calls a channels-first, forward-in-time scan with our arguments.
 
@@ -70,9 +117,12 @@ def call_channels_first(
     ---------
     kernel : callable
         ``kernel(u, delta, A, B, C, D=, z=, delta_bias=, delta_softplus=)``
-        with u, delta, z and the result ``[B, D, L]``, B and C ``[B, N, L]``.
+        with u, delta, z and the result ``[B, D, L]``, B and C ``[B, N, L]``;
+        with ``return_last_state=True`` also the last state, ``[B, D, N]``.
     u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse
         As in ``ops.selective_scan``, as is the result.
+    return_last_state : bool
+        Likewise.
 
     Example
     -------
@@ -99,6 +149,7 @@ def call_channels_first(
     def parameter(tensor):
         return None if tensor is None else tensor.float().contiguous()
 
+    options = {"return_last_state": True} if return_last_state else {}
     y = kernel(
         channels_first(u),
         channels_first(delta),
@@ -109,5 +160,9 @@ def call_channels_first(
         z=channels_first(z),
         delta_bias=parameter(delta_bias),
         delta_softplus=delta_softplus,
-    ).transpose(1, 2)
-    return (y.flip(1) if reverse else y).to(u.dtype)
+        **options,
+    )
+    y, *last_state = y if return_last_state else (y,)
+    y = y.transpose(1, 2)
+    y = (y.flip(1) if reverse else y).to(u.dtype)
+    return (y, *last_state) if return_last_state else y

@@ -2,7 +2,7 @@
 
 Mamba (arXiv 2312.00752), Algorithm 2 with the step of section 3.6: zero order
 hold for A, Euler for B. For each of B sequences and D channels, over N states
-and from a state of zero,
+and from a state of zero or one that is given,
 
     step_t  = softplus(delta_t + delta_bias)
     state_t = exp(step_t A) state_{t-1} + step_t u_t B_t
@@ -27,7 +27,20 @@ def why_not(u=None, A=None):
     return ""
 
 
-def scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse):
+def scan(
+    u,
+    delta,
+    A,
+    B,
+    C,
+    D,
+    z,
+    delta_bias,
+    delta_softplus,
+    reverse,
+    initial_state=None,
+    return_last_state=False,
+):
     """``ops.selective_scan`` of checked tensors, one time step after another.
 
     Example
@@ -47,7 +60,10 @@ def scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse):
         step = F.softplus(step)
 
     batch, length, channels = u.shape
-    state = x.new_zeros(batch, channels, A.shape[1])  # [B, D, N]
+    state = initial_state  # [B, D, N]
+    if state is None:
+        state = x.new_zeros(batch, channels, A.shape[1])
+    state = state.to(dtype)
     y = [None] * length
     for t in reversed(range(length)) if reverse else range(length):
         step_t, x_t = step[:, t, :, None], x[:, t, :, None]  # [B, D, 1]
@@ -61,4 +77,5 @@ def scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse):
         y = y + D.to(dtype) * x
     if z is not None:
         y = y * F.silu(z.to(dtype))
-    return y.to(u.dtype)
+    y = y.to(u.dtype)
+    return (y, state) if return_last_state else y

@@ -1,15 +1,20 @@
-"""The public selective scan: contract and checks.
+"""The public selective scan: its contract.
 
 ``nnet/mamba.py`` calls it. From here to the numbers:
 
     selective_scan -> custom_op.scan -> choose_backend -> its scan_forward
     selective_scan -> choose_backend -> its scan (mamba_ssm, reference)
+
+with as many scans as B and C have groups.
 """
 
 import torch
 
 from speechbrain_spmamba.ops import custom_op
 from speechbrain_spmamba.ops.backends import BACKENDS, KERNELS, choose_backend
+from speechbrain_spmamba.ops.checks import check_scan
+from speechbrain_spmamba.ops.groups import split_groups
+from speechbrain_spmamba.ops.kernel_interface import state_dtype
 
 
 def selective_scan(
@@ -24,11 +29,14 @@ def selective_scan(
     delta_softplus=False,
     reverse=False,
     backend="auto",
+    initial_state=None,
+    return_last_state=False,
 ):
     """Selective scan of Mamba-1, differentiable in every tensor argument.
 
     With ``step = delta + delta_bias`` (through a softplus if asked), for each
-    sequence and each channel, over the N states and from a state of zero:
+    sequence and each channel, over the N states and from a state of zero, or
+    the one that is given:
 
         state_t = exp(step_t * A) * state_{t-1} + step_t * u_t * B_t
         y_t     = (sum over N of C_t * state_t + D * u_t) * silu(z_t)
@@ -45,10 +53,11 @@ def selective_scan(
         Step sizes, ``[B, L, D]``.
     A : torch.Tensor
         Decay rates, ``[D, N]``, real and negative: already ``-exp(A_log)``.
-    B : torch.Tensor
-        Input weights of the states, ``[B, L, N]``.
-    C : torch.Tensor
-        Output weights of the states, ``[B, L, N]``.
+    B, C : torch.Tensor
+        Input and output weights of the states, ``[B, L, N]``. Or, each by
+        itself, ``[B, L, G, N]``: a row for each of G groups of D / G channels,
+        and ``[D, N]``: one for each channel, the same at all times. These take
+        a scan for each group, or for each channel.
     D : torch.Tensor, optional
         Weight of the skip connection, ``[D]``.
     z : torch.Tensor, optional
@@ -64,17 +73,25 @@ def selective_scan(
         "auto", "triton", "cpu", "torch", "mamba_ssm" or "reference". "auto"
         takes triton for CUDA tensors and cpu for CPU tensors where they can
         run, else torch, and logs its choice once.
+    initial_state : torch.Tensor, optional
+        The state before the first step, ``[B, D, N]``, as an earlier scan has
+        left it. Computed with in the dtype of the state.
+    return_last_state : bool
+        Whether to return the state after the last step as well, which with
+        ``reverse`` is that of time 0.
 
     Returns
     -------
     torch.Tensor
-        y, ``[B, L, D]``, in the dtype of u.
+        y, ``[B, L, D]``, in the dtype of u. With ``return_last_state`` a tuple:
+        y and the last state, ``[B, D, N]``, float32 (or float64). A loss may
+        depend on both.
 
     Raises
     ------
     ValueError
         If a shape, dtype or device does not fit, if the backend is unknown,
-        or if the backend asked for cannot run here.
+        or if the backend asked for cannot run here, or not with a state.
 
     Example
     -------
@@ -89,71 +106,54 @@ def selective_scan(
     >>> flipped = selective_scan(u, delta, A, B, C).flip(1)
     >>> torch.allclose(back, flipped)
     True
+    >>> _, state = selective_scan(
+    ...     *(u[:, :5], delta[:, :5], A, B[:, :5], C[:, :5]),
+    ...     return_last_state=True,
+    ... )
+    >>> rest = selective_scan(
+    ...     *(u[:, 5:], delta[:, 5:], A, B[:, 5:], C[:, 5:]),
+    ...     initial_state=state,
+    ... )
+    >>> torch.allclose(rest, flipped.flip(1)[:, 5:])
+    True
     """
-    _check(u, delta, A, B, C, D, z, delta_bias)
-    tensors = (u, delta, A, B, C, D, z, delta_bias)
-    options = delta_softplus, reverse
+    tensors = (u, delta, A, B, C, D, z, delta_bias, initial_state)
+    check_scan(*tensors)
+    if initial_state is not None:
+        state = initial_state.to(state_dtype(*tensors[:8]))
+        tensors = (*tensors[:8], state)
+    options = delta_softplus, reverse, str(backend), bool(return_last_state)
+    if B.dim() == C.dim() == 3:
+        y, last_state = _scan(tensors, *options)
+    else:
+        scans = [_scan(part, *options) for part in split_groups(*tensors)]
+        y = torch.cat([y for y, _ in scans], -1)
+        if return_last_state:
+            last_state = torch.cat([state for _, state in scans], 1)
+    return (y, last_state) if return_last_state else y
+
+
+def _scan(tensors, delta_softplus, reverse, backend, return_last_state):
+    """y and the last state; what that is when it is not asked for, is open."""
+    u, A = tensors[0], tensors[2]
     if backend in BACKENDS.keys() - KERNELS.keys():
         module = BACKENDS[choose_backend(backend, u, A)]
         if u.numel():
             with torch.autocast(u.device.type, enabled=False):
-                return module.scan(*tensors, *options)
+                found = module.scan(
+                    *tensors[:8],
+                    delta_softplus,
+                    reverse,
+                    initial_state=tensors[8],
+                    return_last_state=return_last_state,
+                )
+            return found if return_last_state else (found, None)
         backend = "torch"  # of an empty scan there are only shapes
     # The operator chooses: a choice is nothing that torch can trace.
     keep = torch.is_grad_enabled() and any(
         t is not None and t.requires_grad for t in tensors
     )
-    return custom_op.scan(*tensors, *options, str(backend), keep)[0]
-
-
-def _check(u, delta, A, B, C, D, z, delta_bias):
-    """Raises ValueError for the first argument that breaks the contract."""
-    _check_tensor("u", u, u)
-    if u.dim() != 3:
-        raise ValueError(
-            f"u has shape {list(u.shape)}, expected [B, L, D]: batch, time, "
-            "channels; transpose channels-first input"
-        )
-    _check_tensor("A", A, u)
-    batch, length, channels = u.shape
-    if A.dim() != 2 or A.shape[0] != channels:
-        raise ValueError(
-            f"A has shape {list(A.shape)}, expected [D, N] with D = {channels}"
-            f" as in u {list(u.shape)}; pass -exp(A_log)"
-        )
-    states = A.shape[1]
-    for name, tensor, axes, shape in (
-        ("delta", delta, "[B, L, D]", [batch, length, channels]),
-        ("B", B, "[B, L, N]", [batch, length, states]),
-        ("C", C, "[B, L, N]", [batch, length, states]),
-        ("D", D, "[D]", [channels]),
-        ("z", z, "[B, L, D]", [batch, length, channels]),
-        ("delta_bias", delta_bias, "[D]", [channels]),
-    ):
-        if tensor is None and name in ("D", "z", "delta_bias"):
-            continue
-        _check_tensor(name, tensor, u)
-        if list(tensor.shape) != shape:
-            raise ValueError(
-                f"{name} has shape {list(tensor.shape)}, expected {axes} = "
-                f"{shape} from u {list(u.shape)} and A {list(A.shape)}; all "
-                "sequences are channels-last"
-            )
-
-
-def _check_tensor(name, tensor, u):
-    """Raises ValueError unless ``tensor`` is a real tensor on u's device."""
-    if not isinstance(tensor, torch.Tensor):
-        raise ValueError(
-            f"{name} is {type(tensor).__name__}, expected a torch.Tensor"
-        )
-    if not tensor.is_floating_point():
-        raise ValueError(
-            f"{name} has dtype {tensor.dtype}, expected a real floating point "
-            "dtype; convert it with .float()"
-        )
-    if tensor.device != u.device:
-        raise ValueError(
-            f"{name} is on {tensor.device}, expected {u.device} as u; move it "
-            "with .to(u.device)"
-        )
+    y, _, last_state = custom_op.scan(
+        *tensors, delta_softplus, reverse, backend, keep, return_last_state
+    )
+    return y, last_state

@@ -58,7 +58,7 @@ def checkpoint_shape(u, A):
     return Tiling.checkpoint_shape(u.shape, A.shape[1])
 
 
-def scan_forward(inputs, y, checkpoints=None):
+def scan_forward(inputs, y, checkpoints=None, last_state=None):
     """Selective scan.
 
     Example
@@ -69,12 +69,14 @@ def scan_forward(inputs, y, checkpoints=None):
     >>> y.flatten().tolist()
     [1.0, 1.5, 1.75]
     """
-    _Passes(inputs).forward(y, checkpoints)
+    _Passes(inputs).forward(y, checkpoints, last_state)
 
 
-def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
+def scan_backward(
+    inputs, checkpoints, grad_y, grads, y=None, grad_last_state=None
+):
     """Gradients of a selective scan."""
-    _Passes(inputs).backward(checkpoints, grad_y, grads, y)
+    _Passes(inputs).backward(checkpoints, grad_y, grads, y, grad_last_state)
 
 
 class _Passes(Tiling):
@@ -88,6 +90,7 @@ class _Passes(Tiling):
             weight = inputs.delta_weight.to(dtype)
             self.delta = F.linear(self.delta.to(dtype), weight)
         self.delta_softplus = inputs.delta_softplus
+        self.initial_state = inputs.initial_state
         super().__init__(u, A.shape[1], dtype, inputs.reverse)
 
         self.A = A.t().to(dtype).contiguous()  # [N, D]
@@ -147,11 +150,17 @@ class _Passes(Tiling):
             state.addcmul_(decay_t, previous)
         return decay, before, after, slots[-1]
 
-    def forward(self, y, checkpoints=None):
-        """Writes y; fills ``checkpoints`` when given."""
+    def carried(self, state, rows):
+        """Of a state [B, D, N] its rows, [R, N, D]; of None a zero."""
+        if state is None:
+            return self.A.new_zeros(())
+        return state[rows].transpose(1, 2)
+
+    def forward(self, y, checkpoints=None, last_state=None):
+        """Writes y; fills ``checkpoints`` and ``last_state`` when given."""
         row_blocks, steps = self.row_blocks(_FORWARD_STEPS)
         for rows in row_blocks:
-            state = self.A.new_zeros(())
+            state = self.carried(self.initial_state, rows)
             for tile in self.tiles(rows):
                 u, step, drive, B, C = self.load_tile(tile)
                 out = self.buffer("y", *u.shape)
@@ -167,15 +176,19 @@ class _Passes(Tiling):
                 if self.z is not None:
                     out *= F.silu(self.load("z", self.z, tile), inplace=True)
                 self.store(out, y, tile)
+            if last_state is not None:
+                self.carried(last_state, rows).copy_(state)
 
     # The backward recurrence. With a_t = exp(step_t A), x_t = step_t u_t,
     # s_t = a_t s_{t-1} + x_t B_t and y_t = sum_n C_t s_t, let dy_t be the
     # gradient of y_t and g_t that of s_t. The state s_t acts on y_t and on
-    # s_{t+1}, hence, backwards in time and from w = 0,
+    # s_{t+1}, hence, backwards in time and from w = 0, or from the gradient
+    # of the last state,
     #
     #     g_t = C_t dy_t + w_{t+1},        w_t = a_t g_t.
     #
-    # Everything else is local in time:
+    # The last w is the gradient of the initial state. Everything else is local
+    # in time:
     #
     #     dC_t = sum_d dy_t s_t            dB_t = sum_d x_t g_t
     #     dx_t = sum_n B_t g_t             h_t  = w_t s_{t-1}
@@ -187,15 +200,16 @@ class _Passes(Tiling):
     # dz = grad_y y silu'(z), silu'(z) = sigmoid(z) (1 + z (1 - sigmoid(z)));
     # for step = softplus(r), dr = dstep sigmoid(r); ddelta_bias = sum_{b,t} dr.
 
-    def backward(self, checkpoints, grad_y, grads, y=None):
+    def backward(self, checkpoints, grad_y, grads, y, grad_last_state):
         """Fills the tensors of ``grads``, and y when given."""
         # Those of parameters are sums over the tiles, in the state's dtype.
         zeros = self.A.new_zeros(self.channels)
         sums = {"A": torch.zeros_like(self.A), "D": zeros}
         sums["delta_bias"] = zeros.clone()
         wanted = grads if y is None else {**grads, "y": y}
+        wanted = {k: v for k, v in wanted.items() if k != "initial_state"}
         for rows in self.row_blocks(self.interval)[0]:
-            w_next = self.A.new_zeros(())
+            w_next = self.carried(grad_last_state, rows)
             for tile in reversed(self.tiles(rows)):
                 state = self.checkpoint(checkpoints, tile)
                 found, w_next = self.backward_tile(
@@ -206,6 +220,8 @@ class _Passes(Tiling):
                         sums[name] += found[name]
                     else:
                         self.store(found[name], wanted[name], tile)
+            if "initial_state" in grads:
+                self.carried(grads["initial_state"], rows).copy_(w_next)
         sums["A"] = sums["A"].t()
         for name in sums.keys() & grads.keys():
             grads[name] += sums[name]

@@ -38,11 +38,15 @@ static void scan(int64_t B, int64_t L, int64_t D, int64_t N, int64_t R,
   s.checkpoints = room(B * count * N * P);
   s.weight_sums = room(2 * slabs * B * L * N);
   s.state_sums = room(B * (N + 2) * P);
+  float *first = room(B * D * N), *last = room(B * D * N);
+  float *grad_first = room(B * D * N);
+  s.initial_state = first, s.last_state = last;
+  s.grad_last_state = last, s.grad_initial_state = grad_first;
   if (spmamba_scan_forward(&s) || spmamba_scan_backward(&s)) exit(2);
   void *all[] = {s.u.data, s.delta.data, s.z.data, s.y.data, s.B.data, s.C.data,
                  s.grad_y.data, s.grad_u.data, s.grad_delta.data, s.grad_z.data,
                  A2, D_, bias, weight, s.checkpoints, s.weight_sums,
-                 s.state_sums};
+                 s.state_sums, first, last, grad_first};
   for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) free(all[i]);
 }
 

@@ -60,7 +60,16 @@ def fake_package(monkeypatch):
 
 
 def channels_first_scan(
-    u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False
+    u,
+    delta,
+    A,
+    B,
+    C,
+    D=None,
+    z=None,
+    delta_bias=None,
+    delta_softplus=False,
+    return_last_state=False,
 ):
     """Contract of mamba_ssm's kernel: [B, D, L], forward, strict dtypes."""
     sequences = [t for t in (u, delta, B, C, z) if t is not None]
@@ -83,7 +92,7 @@ def channels_first_scan(
     y = torch.stack(y, -1)
     y = y if D is None else y + D[:, None] * u
     y = y if z is None else y * F.silu(z.float())
-    return y.to(dtype)
+    return (y.to(dtype), state) if return_last_state else y.to(dtype)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -106,6 +115,29 @@ def test_adapter_maps_layout_and_direction_in_value_and_every_gradient(
     )
     found = value_and_gradients(adapted, inputs, torch.float32, **options)
     assert_close(found, expected, 1e-5)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_adapter_returns_the_last_state(reverse):
+    inputs = {k: v.float() for k, v in make_inputs().items()}
+    args = (*inputs.values(), True, reverse)
+    found = mamba_ssm.call_channels_first(
+        channels_first_scan, *args, return_last_state=True
+    )
+    expected = reference.scan(*args, return_last_state=True)
+    torch.testing.assert_close(found, expected)
+
+
+def test_adapter_refuses_what_the_kernel_cannot_do_with_a_state():
+    state, asking = torch.ones(2, 5, 8), torch.ones(1, requires_grad=True)
+    with pytest.raises(ValueError, match="cannot start from a state") as error:
+        mamba_ssm.check_state((), state, False)
+    assert "\n" not in str(error.value)
+    with pytest.raises(ValueError, match="no gradient of the last") as error:
+        mamba_ssm.check_state((None, asking), None, True)
+    assert "\n" not in str(error.value)
+    with torch.no_grad():
+        mamba_ssm.check_state((None, asking), None, True)
 
 
 def test_adapter_widens_mixed_dtypes_instead_of_rounding_them():

@@ -20,11 +20,15 @@ def float_inputs(**sizes):
 
 @pytest.mark.parametrize("backend", KERNELS)
 @pytest.mark.parametrize("keep", [False, True])
-def test_schema_fake_and_gradient_agree_with_the_kernel(backend, keep):
+@pytest.mark.parametrize("has_state", [False, True])
+def test_schema_fake_and_gradient_agree_with_the_kernel(
+    has_state, backend, keep
+):
     inputs = float_inputs(length=9)
-    for tensor in inputs.values():
+    inputs["initial_state"] = torch.randn(2, 5, 8) if has_state else None
+    for tensor in filter(torch.is_tensor, inputs.values()):
         tensor.requires_grad_(keep)
-    args = (*inputs.values(), True, False, backend, keep)
+    args = (*inputs.values(), True, False, backend, keep, has_state)
     torch.library.opcheck(custom_op.scan, args)
 
 
@@ -38,6 +42,25 @@ def test_a_compiled_scan_is_one_graph_with_the_same_gradients(backend):
 
     compiled = torch.compile(twice, backend="aot_eager", fullgraph=True)
     expected = value_and_gradients(twice, inputs, torch.float32)
+    found = value_and_gradients(compiled, inputs, torch.float32)
+    assert_close(found, expected, 1e-6)
+
+
+@pytest.mark.parametrize("backend", KERNELS)
+def test_a_compiled_scan_with_a_state_is_one_graph_too(backend):
+    inputs = {**float_inputs(length=9), "initial_state": torch.randn(2, 5, 8)}
+
+    def both(**tensors):
+        y, state = selective_scan(
+            **tensors,
+            backend=backend,
+            delta_softplus=True,
+            return_last_state=True,
+        )
+        return torch.cat([y.flatten(), state.flatten()])
+
+    compiled = torch.compile(both, backend="aot_eager", fullgraph=True)
+    expected = value_and_gradients(both, inputs, torch.float32)
     found = value_and_gradients(compiled, inputs, torch.float32)
     assert_close(found, expected, 1e-6)
 

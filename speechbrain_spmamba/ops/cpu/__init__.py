@@ -58,16 +58,20 @@ def checkpoint_shape(u, A):
     return u.shape[0], tiles, A.shape[1], _padded(u.shape[2])
 
 
-def scan_forward(inputs, y, checkpoints=None):
+def scan_forward(inputs, y, checkpoints=None, last_state=None):
     """Selective scan; y may be None, when only checkpoints are wanted."""
     call = Call(library.ScanArguments)
     call.scan(inputs)
     call.write("y", y)
     call.floats("checkpoints", checkpoints)
+    call.floats("initial_state", inputs.initial_state)
+    call.floats("last_state", last_state)
     call.run("scan_forward")
 
 
-def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
+def scan_backward(
+    inputs, checkpoints, grad_y, grads, y=None, grad_last_state=None
+):
     """Gradients of a selective scan."""
     batch, length, channels = inputs.u.shape
     states = inputs.A.shape[1]
@@ -87,6 +91,8 @@ def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
     call.floats("weight_sums", weights)
     sums = torch.empty(batch, states + 2, _padded(channels))
     call.floats("state_sums", sums)
+    call.floats("grad_last_state", grad_last_state)
+    call.floats("grad_initial_state", grads.get("initial_state"))
     call.run("scan_backward")
 
     for name, parts in zip("BC", weights, strict=True):

@@ -45,6 +45,15 @@ INLINE vec load(const float *from) {
 
 INLINE void store(float *to, vec x) { memcpy(to, &x, sizeof x); }
 
+/* Halves the lanes until one is left; they come in memory. */
+INLINE float sum_lanes(const vec *x) {
+  float lane[WIDTH];
+  memcpy(lane, x, sizeof lane);
+  for (int half = WIDTH / 2; half > 0; half /= 2)
+    for (int j = 0; j < half; j++) lane[j] += lane[j + half];
+  return lane[0];
+}
+
 /* A mask is all ones or all zeros in every lane. */
 INLINE vec choose(ivec mask, vec yes, vec no) {
   return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));

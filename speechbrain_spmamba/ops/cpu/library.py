@@ -19,7 +19,7 @@ import torch
 _BUILDS = {"AVX512": "avx512", "AVX2": "avx2", "DEFAULT": "base"}
 
 # Must equal the number in scan_forward.c.
-_INTERFACE = 2
+_INTERFACE = 3
 
 TYPES = {torch.float32: 0, torch.bfloat16: 1}
 
@@ -49,6 +49,10 @@ class ScanArguments(ctypes.Structure):
         ("checkpoints", POINTER(c_float)),
         ("weight_sums", POINTER(c_float)),
         ("state_sums", POINTER(c_float)),
+        ("initial_state", POINTER(c_float)),
+        ("grad_last_state", POINTER(c_float)),
+        ("last_state", POINTER(c_float)),
+        ("grad_initial_state", POINTER(c_float)),
     ]
 
 

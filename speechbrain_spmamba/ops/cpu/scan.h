@@ -24,6 +24,9 @@ typedef struct {
   float *checkpoints;                        /* [B, tiles, N, P], may be NULL */
   float *weight_sums; /* [2, slabs, B, L, N]: gradients of B and of C */
   float *state_sums;  /* [B, N + 2, P]: of A, D and bias */
+  /* [B, D, N], each may be NULL; the two states may be one memory */
+  const float *initial_state, *grad_last_state;
+  float *last_state, *grad_initial_state;
 } scan_args;
 
 /* A tile of a group of channels: `raw` and `step` before and after the
@@ -97,6 +100,30 @@ INLINE int is_bounded(const tile *t, const scan_args *s, int states) {
   int bounded = 1;
   for (int j = 0; j < WIDTH; j++) bounded &= !outside[j];
   return bounded;
+}
+
+/* A group's part of states [B, D, N], zero behind the last channel. */
+INLINE void load_state(lanes *state, const float *from, const scan_args *s,
+                       int64_t item, int64_t channel, int states) {
+  int64_t width = s->channels - channel;
+  if (width > LANES) width = LANES;
+  from += (item * s->channels + channel) * states;
+  for (int n = 0; n < states; n++) {
+    float row[LANES] = {0};
+    for (int j = 0; j < width; j++) row[j] = from[j * states + n];
+    EACH_VEC(v) state[n][v] = load(row + v * WIDTH);
+  }
+}
+
+INLINE void store_state(const lanes *state, float *to, const scan_args *s,
+                        int64_t item, int64_t channel, int states) {
+  int64_t width = s->channels - channel;
+  if (width > LANES) width = LANES;
+  to += (item * s->channels + channel) * states;
+  for (int n = 0; n < states; n++) {
+    const float *row = (const float *)state[n];
+    for (int j = 0; j < width; j++) to[j * states + n] = row[j];
+  }
 }
 
 /* Each returns 0, or 1 when memory ran out. */

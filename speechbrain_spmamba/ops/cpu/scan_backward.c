@@ -127,15 +127,6 @@ INLINE void backward_tile(workspace *w, const scan_args *s, const place *at,
   if (s->y.data) store_tile(t.y, &s->y, at);
 }
 
-/* Halves the lanes until one is left; they come in memory. */
-INLINE float sum_lanes(const vec *x) {
-  float lane[WIDTH];
-  memcpy(lane, x, sizeof lane);
-  for (int half = WIDTH / 2; half > 0; half /= 2)
-    for (int j = 0; j < half; j++) lane[j] += lane[j + half];
-  return lane[0];
-}
-
 /* Gradients of B and C of a tile and a slab. */
 INLINE void add_lanes(workspace *w, const scan_args *s, const place *at,
                       int64_t slab, int states) {
@@ -163,6 +154,10 @@ INLINE void backward_task(
   memset(w->carry, 0, groups * states * sizeof(lanes));
   memset(w->sum_A, 0, groups * states * sizeof(lanes));
   memset(w->sum_D, 0, groups * 2 * sizeof(lanes));
+  if (s->grad_last_state)
+    for (int64_t g = 0; g < groups; g++)
+      load_state(w->carry + g * states, s->grad_last_state, s, item,
+                 start + g * LANES, states);
   place at = {item, (s->length - 1) / TILE * TILE, 0, s->length, 0,
               s->channels, (int)s->reverse};
   for (; at.first >= 0; at.first -= TILE) {
@@ -176,6 +171,10 @@ INLINE void backward_task(
     }
     add_lanes(w, s, &at, slab, states);
   }
+  if (s->grad_initial_state)
+    for (int64_t g = 0; g < groups; g++)
+      store_state(w->carry + g * states, s->grad_initial_state, s, item,
+                  start + g * LANES, states);
   float *sums = s->state_sums + item * (states + 2) * width + start;
   for (int64_t group = 0; group < groups; group++, sums += LANES)
     EACH_VEC(v) {

@@ -5,7 +5,7 @@ of its channels; the states of a group stay in registers, or the first cache. */
 
 /* Grows with every change of a structure or of a function's arguments: Python
 refuses a library that was built from other sources. */
-int64_t spmamba_interface(void) { return 2; }
+int64_t spmamba_interface(void) { return 3; }
 
 typedef struct {
   lanes u[TILE], raw[TILE], step[TILE], z[TILE], y[TILE];
@@ -25,6 +25,9 @@ INLINE void forward_task(
     int states) {
   int64_t start = at.channel;
   memset(state, 0, MOST_GROUPS * states * sizeof(lanes));
+  if (s->initial_state)
+    for (int64_t c = start, g = 0; c < end; c += LANES, g++)
+      load_state(state + g * states, s->initial_state, s, at.item, c, states);
   for (; at.first < s->length; at.first += TILE) {
     int64_t rest = s->length - at.first;
     lanes *group = state;
@@ -34,6 +37,9 @@ INLINE void forward_task(
       group += states;
     }
   }
+  if (s->last_state)
+    for (int64_t c = start, g = 0; c < end; c += LANES, g++)
+      store_state(state + g * states, s->last_state, s, at.item, c, states);
 }
 
 int64_t spmamba_scan_forward(const scan_args *s) {

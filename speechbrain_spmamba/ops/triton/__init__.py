@@ -95,18 +95,22 @@ def why_not(u=None, A=None):
     return ""
 
 
-def scan_forward(inputs, y, checkpoints=None):
+def scan_forward(inputs, y, checkpoints=None, last_state=None):
     """Selective scan; no tensor may be float64."""
     from speechbrain_spmamba.ops.triton import forward
 
-    forward.scan_forward(inputs, y, checkpoints)
+    forward.scan_forward(inputs, y, checkpoints, last_state)
 
 
-def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
+def scan_backward(
+    inputs, checkpoints, grad_y, grads, y=None, grad_last_state=None
+):
     """Gradients of a selective scan; without checkpoints they are made."""
     from speechbrain_spmamba.ops.triton import backward
 
-    backward.scan_backward(inputs, checkpoints, grad_y, grads, y)
+    backward.scan_backward(
+        inputs, checkpoints, grad_y, grads, y, grad_last_state
+    )
 
 
 def conv_forward(x, weight, bias, reverse, out):

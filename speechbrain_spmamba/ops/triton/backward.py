@@ -2,9 +2,12 @@
 
 The formulas are derived in ``ops/torch_loop.py``, at its backward recurrence;
 the names here are the same. With a_t = exp(step_t A), x_t = step_t u_t and dy
-the gradient of the output before its gate, backwards in time and from w = 0,
+the gradient of the output before its gate, backwards in time and from w = 0 or
+the gradient of the last state,
 
-    g_t = C_t dy_t + w_{t+1},    w_t = a_t g_t,    h_t = w_t state_{t-1}.
+    g_t = C_t dy_t + w_{t+1},    w_t = a_t g_t,    h_t = w_t state_{t-1},
+
+and the last w is the gradient of the initial state.
 
 The states are computed once more, on two levels. From the checkpoint before an
 interval, a first pass leaves the state before each segment in scratch memory.
@@ -38,6 +41,7 @@ from speechbrain_spmamba.ops.triton.layout import (
     cdiv,
     checkpoint_shape,
     readable,
+    states_first,
 )
 from speechbrain_spmamba.ops.triton.segment import (
     Given,
@@ -58,6 +62,8 @@ from speechbrain_spmamba.ops.triton.segment import (
         "checkpoints",
         "scratch",
         "totals",
+        "grad_last_state",
+        "grad_initial_state",
     ],
 )
 def scan_backward_kernel(
@@ -77,6 +83,9 @@ def scan_backward_kernel(
     # Results; dA, dD and ddelta_bias of an item, [B, BLOCK_N + 2, D], or None
     results,
     totals,
+    # [B, BLOCK_N, D], read and written; each may be None
+    grad_last_state,
+    grad_initial_state,
     length,
     channels,
     BLOCK_N: tl.constexpr,
@@ -92,8 +101,8 @@ def scan_backward_kernel(
     blocks = tl.cdiv(channels, BLOCK_D)
     n = state_order(BLOCK_N, BLOCK_D)
     exists = d < channels
-    # lanes beyond the last channel repeat it; their dy is zero, and with it
-    # all that they add to sums over channels
+    # lanes beyond the last channel repeat it; their dy and w are zero, and
+    # with them all that they add to sums over channels
     column = tl.minimum(d, channels - 1)
 
     ROW: tl.constexpr = 2 * BLOCK_N + BLOCK_R
@@ -110,6 +119,7 @@ def scan_backward_kernel(
         exists=exists,
         length=length,
         blocks=blocks,
+        last_state=grad_last_state,
     )
     part = (batch * length * blocks + block) * BLOCK_N
     results = Results(
@@ -130,7 +140,12 @@ def scan_backward_kernel(
 
     zeros = tl.zeros((BLOCK_N, BLOCK_D), tl.float32)
     zero = tl.zeros((BLOCK_D,), tl.float32)
-    sums = Sums(w=zeros, dA=zeros, dD=zero, dbias=zero)
+    w = zeros
+    if grad_last_state is not None:
+        grad_last_state += batch * BLOCK_N * channels
+        by_state = grad_last_state + n * channels + column[:, None, None]
+        w = tl.where(exists[None, :], load_ordered(by_state), 0.0)
+    sums = Sums(w=w, dA=zeros, dD=zero, dbias=zero)
     for passed in range(intervals):
         interval = intervals - 1 - passed
         start = interval * INTERVAL
@@ -179,6 +194,10 @@ def scan_backward_kernel(
                 REVERSE,
             )
 
+    if grad_initial_state is not None:
+        grad_initial_state += batch * BLOCK_N * channels
+        by_state = grad_initial_state + n * channels + d[:, None, None]
+        store_ordered(by_state, sums.w, exists[:, None, None])
     if totals is not None:
         totals += batch * (BLOCK_N + 2) * channels
         by_state = totals + n * channels + d[:, None, None]
@@ -225,7 +244,9 @@ def add_parts(parts, place, out, batch, t, n, inside, blocks, states):
         tl.store(start, total, inside & (n < states))
 
 
-def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
+def scan_backward(
+    inputs, checkpoints, grad_y, grads, y=None, grad_last_state=None
+):
     """Gradients; the arguments are those of the package's function."""
     if inputs.u.numel() == 0:
         return
@@ -265,6 +286,8 @@ def scan_backward(inputs, checkpoints, grad_y, grads, y=None):
             new(programs, INTERVAL // SEGMENT, block_n, block_d),
             results,
             totals,
+            states_first(grad_last_state, block_n),
+            outputs.states_first(grads.get("initial_state"), block_n),
             length,
             channels,
             INTERVAL=INTERVAL,

@@ -1,6 +1,7 @@
 """Selective scan, forward pass.
 
-For each channel of each sequence, over the states and from a state of zero:
+For each channel of each sequence, over the states and from a state of zero or
+one that is given:
 
     state_t = exp(step_t A) state_{t-1} + step_t u_t B_t
     y_t     = (sum over states of C_t state_t + D u_t) silu(z_t)
@@ -22,12 +23,23 @@ from speechbrain_spmamba.ops.triton.device_functions import (
     step_size,
     write,
 )
-from speechbrain_spmamba.ops.triton.layout import INTERVAL, Outputs, arrange
+from speechbrain_spmamba.ops.triton.layout import (
+    INTERVAL,
+    Outputs,
+    arrange,
+    states_first,
+)
 
 
 @triton.jit(
     do_not_specialize=["length"],
-    do_not_specialize_on_alignment=["weight", "A", "checkpoints"],
+    do_not_specialize_on_alignment=[
+        "weight",
+        "A",
+        "checkpoints",
+        "initial_state",
+        "last_state",
+    ],
 )
 def scan_forward_kernel(
     # the inputs, as arrange makes them; delta or weight and z may be None
@@ -42,6 +54,9 @@ def scan_forward_kernel(
     # the outputs; checkpoints may be None
     y,
     checkpoints,
+    # [B, BLOCK_N, D], read and written; each may be None
+    initial_state,
+    last_state,
     length,
     channels,
     # states, low-rank row and channels of a program
@@ -87,7 +102,11 @@ def scan_forward_kernel(
     if z is not None:
         next_z = read(z, t)
 
-    state = tl.zeros((BLOCK_N, BLOCK_D), tl.float32)
+    if initial_state is not None:
+        initial_state += batch * BLOCK_N * channels
+        state = load_by_channel(initial_state, d, channels, 0.0, BLOCK_N)
+    else:
+        state = tl.zeros((BLOCK_N, BLOCK_D), tl.float32)
     for start in range(0, length, INTERVAL):
         if checkpoints is not None:
             tl.store(checkpoints + n * BLOCK_D + lane, state)
@@ -116,19 +135,25 @@ def scan_forward_kernel(
                 next_z = read(z, ahead)
                 out *= z_t * sigmoid(z_t)
             write(y, t, out, exists)
+    if last_state is not None:
+        last_state += batch * BLOCK_N * channels
+        tl.store(last_state + n * channels + d, state, exists[None, :])
 
 
-def scan_forward(inputs, y, checkpoints=None):
+def scan_forward(inputs, y, checkpoints=None, last_state=None):
     """Selective scan; the arguments are those of the package's function."""
     if inputs.u.numel() == 0:
         return
     with torch.cuda.device_of(inputs.u):
         programs, tensors, constants = arrange(inputs)
         outputs = Outputs()
+        block_n = constants["BLOCK_N"]
         scan_forward_kernel[(programs,)](
             *tensors,
             outputs.writable(y),
             checkpoints,
+            states_first(inputs.initial_state, block_n),
+            outputs.states_first(last_state, block_n),
             *inputs.u.shape[1:],
             INTERVAL=INTERVAL,
             **constants,

@@ -258,6 +258,19 @@ def readable(tensor):
     return Sequence(tensor, *tensor.stride()[:2])
 
 
+def states_first(state, rows):
+    """A state [B, D, N] -> float32 [B, rows, D], zeros in the rows beyond N.
+
+    As the kernels read A: lanes side by side. None stays None.
+    """
+    if state is None:
+        return None
+    batch, channels, states = state.shape
+    made = state.new_zeros(batch, rows, channels, dtype=torch.float32)
+    made[:, :states] = state.transpose(1, 2)
+    return made
+
+
 class Outputs:
     """Stand-ins for outputs whose layout the kernels cannot write.
 
@@ -282,6 +295,16 @@ class Outputs:
         )
         self._copies.append((tensor, stand_in))
         return readable(stand_in)
+
+    def states_first(self, state, rows):
+        """A stand-in [B, rows, D] for a state [B, D, N]; None stays None."""
+        if state is None:
+            return None
+        batch, channels, states = state.shape
+        stand_in = state.new_empty(batch, rows, channels)
+        part = stand_in[:, :states].transpose(1, 2)
+        self._copies.append((state, part))
+        return stand_in
 
     def finish(self):
         """Copies the stand-ins to where their contents belong."""

@@ -41,6 +41,7 @@ class Given(NamedTuple):
     exists: tl.tensor
     length: tl.tensor
     blocks: tl.tensor
+    last_state: tl.tensor | None  # its gradient
 
 
 class Results(NamedTuple):
@@ -88,7 +89,8 @@ class Sums(NamedTuple):
 def step_or_last(given, i, REVERSE: tl.constexpr):
     """Index in time of step i, and whether there is one; else of the last.
 
-    Steps past the end get size 0 and dy = 0, with which they change nothing.
+    Steps past the end get size 0 and dy = 0, with which they change nothing
+    but, under a gradient of the last state, that of their own size.
     """
     t = position(tl.minimum(i, given.length - 1), given.length, REVERSE)
     return t, i < given.length
@@ -271,6 +273,8 @@ def add_gradients(
         dstep = LN_2 * tl.sum(h * given.A2, 0) + u_t * dx
         if SOFTPLUS:
             dstep *= sigmoid(loaded.raw[j].to(tl.float32) + given.step_bias)
+        if given.last_state is not None:
+            dstep = tl.where(inside, dstep, 0.0)
         dbias += dstep
         write(results.delta, t, dstep, given.exists & inside)
         dD += u_t * dy

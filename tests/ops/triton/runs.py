@@ -76,6 +76,21 @@ SCANS = {
         "layout": "channels first",
         "reverse": True,
     },
+    "a state": {"batch": 2, "length": 8, "channels": 37, "state": True},
+    "a state, reverse": {
+        "length": 7,
+        "channels": 9,
+        "states": 5,
+        "state": True,
+        "reverse": True,
+    },
+    "a state, a step": {
+        "length": 1,
+        "channels": 4,
+        "states": 32,
+        "state": True,
+        "dtype": torch.bfloat16,
+    },
     "bfloat16": {
         "length": 5,
         "channels": 33,
@@ -84,6 +99,8 @@ SCANS = {
     },
     "float16": {"length": 5, "channels": 8, "dtype": torch.float16},
 }
+
+STATES = ("a state", "a state, reverse")
 
 CONVOLUTIONS = {
     "two tiles": {"length": 11},
@@ -137,6 +154,7 @@ def scan_inputs(
     dtype=torch.float32,
     layout="contiguous",
     rows=False,
+    state=False,
 ):
     """ScanInputs of random numbers; sequences are of ``dtype``."""
     torch.manual_seed(0)
@@ -156,6 +174,8 @@ def scan_inputs(
         parts = whole.split([rank, states, states], -1)
         tensors |= zip(names, parts, strict=True)
         tensors["rows"] = whole
+    if state:
+        tensors["initial_state"] = torch.randn(batch, channels, states)
     return ScanInputs(**tensors, delta_softplus=softplus, reverse=reverse)
 
 
@@ -184,14 +204,19 @@ def run_scan(inputs, layout="contiguous", keep=True, names=None):
     -------
     dict
         "y", "y again" from the backward pass, and the gradients by name; those
-        of parameters added to ones.
+        of parameters added to ones. From an initial state also "last state",
+        whose gradient is then one too.
     """
     y = place(torch.zeros_like(inputs.u), layout)
     checkpoints = None
     if keep:
         shape = backend.checkpoint_shape(inputs.u, inputs.A)
         checkpoints = torch.empty(shape, device=inputs.u.device)
-    backend.scan_forward(inputs, y, checkpoints)
+    found, state, grad_state = {}, inputs.initial_state, None
+    if state is not None:
+        found["last state"] = torch.full_like(state, torch.nan)
+        grad_state = weights_like(state)
+    backend.scan_forward(inputs, y, checkpoints, found.get("last state"))
     grads = {}
     for name, tensor in inputs._asdict().items():
         if not isinstance(tensor, torch.Tensor):
@@ -205,8 +230,10 @@ def run_scan(inputs, layout="contiguous", keep=True, names=None):
         grads[name] = place(torch.ones_like(like), layout)
     again = place(torch.zeros_like(inputs.u), layout)
     weights = place(weights_like(inputs.u), layout)
-    backend.scan_backward(inputs, checkpoints, weights, grads, again)
-    return {"y": y, "y again": again, **grads}
+    backend.scan_backward(
+        inputs, checkpoints, weights, grads, again, grad_state
+    )
+    return {"y": y, "y again": again, **found, **grads}
 
 
 def run_softplus(delta):
@@ -232,13 +259,19 @@ def expected_scan(inputs):
     for leaf in leaves.values():
         leaf.requires_grad_()
     arguments = dict.fromkeys(OPTIONAL) | leaves
-    y = reference.scan(
+    y, state = reference.scan(
         **arguments,
         delta_softplus=inputs.delta_softplus,
         reverse=inputs.reverse,
+        return_last_state=True,
     )
-    y.backward(weights_like(inputs.u).double())
     expected = {"y": y.detach(), "y again": y.detach()}
+    results, weights = [y], [weights_like(inputs.u).double()]
+    if "initial_state" in leaves:
+        expected["last state"] = state.detach()
+        results.append(state)
+        weights.append(weights_like(state))
+    torch.autograd.backward(results, weights)
     for name, leaf in leaves.items():
         added = name in ("A", "D", "delta_bias")
         expected[name] = leaf.grad + (1 if added else 0)
@@ -304,6 +337,7 @@ def main(path):
     # before the kernels are imported and read them
     layout.INTERVAL, layout.STRETCH = INTERVAL, STRETCH
     from speechbrain_spmamba.ops.triton import convolution, windows
+    from tests.ops.triton import state_runs  # which imports this file
 
     convolution.TILE, windows.STRETCH = TILE, map_runs.STRETCH
     found = {
@@ -319,6 +353,9 @@ def main(path):
     for name, case in map_runs.WINDOWS.items():
         inputs = map_runs.window_inputs(**case)
         found["windows", name] = map_runs.run_windows(*inputs)
+    for name in STATES:
+        inputs = scan_inputs(**SCANS[name])
+        found["parts", name] = state_runs.run_parts(inputs, cut=3)
     inputs = scan_inputs(**SCANS["no softplus"])
     found["repeated"] = run_scan(inputs)
     found["without checkpoints"] = run_scan(inputs, keep=False)

@@ -31,6 +31,16 @@ KERNELS = {
     "scan": (forward.scan_forward_kernel, SCAN(rank=8), 104),
     "scan of full steps": (forward.scan_forward_kernel, SCAN(), 104),
     "scan backward": (backward.scan_backward_kernel, SCAN(rank=8), 255),
+    "scan with a state": (
+        forward.scan_forward_kernel,
+        SCAN(rank=8, state=True),
+        104,
+    ),
+    "scan backward with a state": (
+        backward.scan_backward_kernel,
+        SCAN(rank=8, state=True),
+        255,
+    ),
     "scan backward of 64 states": (
         backward.scan_backward_kernel,
         SCAN(states=64, rank=8),

@@ -45,6 +45,12 @@ def test_scan_matches_float64_autograd_in_value_and_every_gradient(name, found):
     assert_close(found["scan", name], expected, runs.TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize("name", runs.STATES)
+def test_two_scans_that_hand_over_a_state_are_one(name, found):
+    expected = runs.expected_scan(runs.scan_inputs(**runs.SCANS[name]))
+    assert_close(found["parts", name], expected, 1e-5)
+
+
 @pytest.mark.parametrize("name", runs.CONVOLUTIONS)
 def test_convolution_matches_float64_autograd(name, found):
     case = runs.CONVOLUTIONS[name]

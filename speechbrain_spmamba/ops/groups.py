@@ -1,0 +1,61 @@
+"""Weights B and C of groups of channels, by a scan of each group.
+
+A scan takes one row of B and one of C for each time step, which all channels
+share: that is what its kernels are built on. Weights of G groups are G scans of
+D / G channels; weights that are constant in time, ``[D, N]`` as the first state
+spaces had them, are D groups of one channel each. ``selective_scan.py`` puts
+the results side by side, and autograd finds the gradients of both.
+"""
+
+import math
+from itertools import repeat
+
+
+def split_groups(u, delta, A, B, C, D, z, delta_bias, initial_state):
+    """Cuts the arguments of a scan into those of a scan for each group.
+
+    Arguments
+    ---------
+    u, delta, A, B, C, D, z, delta_bias, initial_state
+        As in ``ops.selective_scan``, checked.
+
+    Returns
+    -------
+    list
+        Tuples of the same nine arguments, for neighbouring groups of channels,
+        with B and C ``[B, L, N]``.
+
+    Example
+    -------
+    >>> import torch
+    >>> u, A = torch.ones(1, 7, 6), -torch.ones(6, 4)
+    >>> B, C = torch.ones(1, 7, 2, 4), torch.ones(1, 7, 3, 4)
+    >>> parts = split_groups(u, u, A, B, C, None, None, None, None)
+    >>> len(parts), parts[0][0].shape, parts[0][3].shape
+    (6, torch.Size([1, 7, 1]), torch.Size([1, 7, 4]))
+    """
+    B, C = (_by_time(weights, u) for weights in (B, C))
+    count = math.lcm(B.shape[2], C.shape[2])
+
+    def parts(tensor, axis):
+        """The channels of each group, along the axis where channels are."""
+        return repeat(None) if tensor is None else tensor.chunk(count, axis)
+
+    def rows(weights):
+        """The weights of each group, which may be those of several."""
+        rows = weights.unbind(2)
+        return [rows[i * len(rows) // count] for i in range(count)]
+
+    columns = (
+        *(parts(u, 2), parts(delta, 2), parts(A, 0), rows(B), rows(C)),
+        *(parts(D, 0), parts(z, 2), parts(delta_bias, 0)),
+        parts(initial_state, 1),
+    )
+    return list(zip(*columns, strict=False))  # None is repeated forever
+
+
+def _by_time(weights, u):
+    """``[B, L, G, N]`` of weights in any of the three forms."""
+    if weights.dim() == 2:
+        return weights.expand(*u.shape[:2], *weights.shape)
+    return weights if weights.dim() == 4 else weights.unsqueeze(2)
