@@ -6,9 +6,11 @@ import sys
 import tarfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import soundfile
+import torch
 
 from benchmarks import isa
 from tests.prepare import small_corpora
@@ -89,6 +91,34 @@ def test_the_published_sources_are_left_with_one_type(tmp_path):
     with pytest.raises(ValueError, match="0 times"):
         (tmp_path / "selective_scan.cpp").write_text("int after;\n")
         build_mamba_ssm.restrict(tmp_path)
+
+
+def test_the_published_scan_is_given_contiguous_time(monkeypatch):
+    given = []
+
+    def fwd(*arguments):
+        given.extend(arguments[:-1])
+        return given[0] + given[6], torch.ones(1), given[0] * given[6]
+
+    def bwd(*arguments):
+        given.append(arguments[8])
+        u, delta, A, B, C, D, z, bias = arguments[:8]
+        return u, delta, A, B, C, D, bias, z
+
+    extension = SimpleNamespace(fwd=fwd, bwd=bwd)
+    monkeypatch.setitem(sys.modules, build_mamba_ssm.EXTENSION, extension)
+    interface = {}
+    exec(build_mamba_ssm.INTERFACE, interface)
+    u, delta, z = torch.randn(3, 2, 7, 4).transpose(2, 3).unbind(0)
+    B, C = torch.randn(2, 2, 7, 3).transpose(2, 3).unbind(0)
+    A, D, bias = torch.randn(4, 3), torch.randn(4), torch.randn(4)
+    inputs = [x.requires_grad_() for x in (u, delta, A, B, C, D, z, bias)]
+    y = interface["selective_scan_fn"](*inputs)
+    y.backward(torch.ones(2, 7, 4).transpose(1, 2))
+    assert len(given) == 9
+    assert all(x.stride(-1) == 1 for x in given)
+    for tensor in inputs:
+        torch.testing.assert_close(tensor.grad, tensor.detach())
 
 
 def test_every_reader_is_packed_once_before_one_is_twice(tmp_path):

@@ -52,9 +52,15 @@ import torch  # first, for the libraries that the other needs
 import selective_scan_cuda
 
 
+def _in_time(tensor):
+    """The tensor, or a copy, with contiguous time, as the kernels want it."""
+    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
+
+
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(ctx, u, delta, A, B, C, D, z, bias, softplus):
+        u, delta, B, C, z = map(_in_time, (u, delta, B, C, z))
         B, C = B.unsqueeze(1), C.unsqueeze(1)
         given = (u, delta, A, B, C, D, z, bias)
         y, states, gated = selective_scan_cuda.fwd(*given, softplus)
@@ -66,7 +72,7 @@ class _Scan(torch.autograd.Function):
     def backward(ctx, grad):
         *given, states, y = ctx.saved_tensors
         du, ddelta, dA, dB, dC, dD, dbias, dz = selective_scan_cuda.bwd(
-            *given, grad.contiguous(), states, y, None, ctx.softplus, False
+            *given, _in_time(grad), states, y, None, ctx.softplus, False
         )
         dB, dC = dB.squeeze(1), dC.squeeze(1)
         return du, ddelta, dA, dB, dC, dD, dz, dbias, None
