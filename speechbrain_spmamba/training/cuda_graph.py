@@ -5,10 +5,11 @@ their size: a small model, or a short crop, waits for the host and not for the
 GPU. What the first batch launches is recorded, once, and played back for every
 further batch of its shape.
 
-From `training.brain`; to torch's graphs. Not yet run on a GPU.
+From `training.brain`; to torch's graphs.
 """
 
 import torch
+from torch.func import functional_call
 
 
 class GraphedForward:
@@ -46,35 +47,52 @@ class GraphedForward:
         -------
         torch.Tensor
             Estimates, shape ``[B, T, S]``; the next call overwrites them.
+
+        Raises
+        ------
+        ValueError
+            The first batch could not be recorded.
         """
         if self.play is None:
             self.play, self.shape = self._record(mix), mix.shape
         if mix.shape != self.shape:
             return self.separator(mix)
-        return self.play(mix)
+        return self.play(mix, *self._parameters()[1])
 
     def _record(self, mix):
         """Runs the passes a few times, then records them."""
+        names, parameters = self._parameters()
+
+        def passes(mix, *parameters):
+            given = dict(zip(names, parameters, strict=True))
+            return functional_call(self.separator, given, (mix,))
+
+        # Parameters of their own, in the same memory. Those of the separator
+        # are tied to the stream of a step before, for as long as somebody keeps
+        # its loss or estimates, and such a stream cannot be recorded.
+        own = [p.detach().requires_grad_(p.requires_grad) for p in parameters]
         # What is cast once and kept would be missing when it is played.
         kept = torch.is_autocast_cache_enabled()
         torch.set_autocast_cache_enabled(False)
         try:
-            # A module of its own: torch changes it for good.
-            inner = _Inner(self.separator)
-            return torch.cuda.make_graphed_callables(inner, (mix.clone(),))
+            return torch.cuda.make_graphed_callables(
+                passes, (mix.clone(), *own)
+            )
+        except RuntimeError as error:
+            # Of several, the first; what a recording that was broken off leaves
+            # of streams and memory is nothing to go on with.
+            what = str(error.__context__ or error).partition("\n")[0]
+            raise ValueError(
+                f"the step cannot be recorded as a CUDA graph ({what}); give "
+                "--cuda_graph False"
+            ) from error
         finally:
             torch.set_autocast_cache_enabled(kept)
 
-
-class _Inner(torch.nn.Module):
-    """Whose ``forward`` torch replaces, and not the separator's."""
-
-    def __init__(self, separator):
-        super().__init__()
-        self.separator = separator
-
-    def forward(self, mix):
-        return self.separator(mix)
+    def _parameters(self):
+        """Names and parameters of the separator."""
+        found = dict(self.separator.named_parameters())
+        return list(found), list(found.values())
 
 
 def check_cuda_graph(device, distributed, accumulation):
