@@ -98,7 +98,8 @@ def test_norm_of_heads_matches_float64_autograd(name):
     *tensors, width = map_runs.head_inputs(**HEADS[name])
     found = map_runs.run_head_norm(*(t.cuda() for t in tensors), width)
     expected = map_runs.expected_head_norm(*tensors, width)
-    assert_close(on_cpu(found), expected, runs.TOLERANCE[tensors[0].dtype])
+    tolerance = runs.TOLERANCE[tensors[0].dtype]
+    map_runs.assert_heads_close(on_cpu(found), expected, tensors, tolerance)
 
 
 @pytest.mark.parametrize("reverse", [False, True])

@@ -64,7 +64,9 @@ def test_norm_of_heads_matches_float64_autograd(name, found):
     inputs = map_runs.head_inputs(**map_runs.HEADS[name])
     expected = map_runs.expected_head_norm(*inputs)
     tolerance = runs.TOLERANCE[inputs[0].dtype]
-    assert_close(found["heads", name], expected, tolerance)
+    map_runs.assert_heads_close(
+        found["heads", name], expected, inputs, tolerance
+    )
 
 
 @pytest.mark.parametrize("name", map_runs.WINDOWS)
