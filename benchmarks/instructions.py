@@ -124,7 +124,9 @@ def _type_of(name, dtype):
     return "*" + dtype if name in _WINDOWS else "*fp32"
 
 
-def compile_kernel(kernel, constants, dtype="bf16", arch=90, num_warps=1):
+def compile_kernel(
+    kernel, constants, dtype="bf16", arch=90, num_warps=1, **options
+):
     """Compiles a kernel for tensors that are aligned as those of a model are.
 
     Arguments
@@ -140,12 +142,16 @@ def compile_kernel(kernel, constants, dtype="bf16", arch=90, num_warps=1):
         Compute capability: 80 for sm_80.
     num_warps : int
         Warps of a program.
+    **options
+        More of the compiler's; the forward scan has its own.
 
     Returns
     -------
     triton.compiler.CompiledKernel
         Not loaded, so that no GPU is needed.
     """
+    if kernel is forward.scan_forward_kernel:
+        options = layout.forward_options(constants) | options
     signature, values, attributes = {}, {}, {}
     # The map of windows is not one of the products.
     of_map = "fp32" if kernel.__module__ == windows.__name__ else dtype
@@ -181,7 +187,7 @@ def compile_kernel(kernel, constants, dtype="bf16", arch=90, num_warps=1):
     return triton.compile(
         source,
         target=GPUTarget("cuda", arch, 32),
-        options={"num_warps": num_warps},
+        options={"num_warps": num_warps, **options},
     )
 
 

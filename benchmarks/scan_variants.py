@@ -4,9 +4,10 @@
 
 The constants of ``ops/triton/layout.py`` follow from instructions, registers
 and bytes, counted without a GPU. Here a GPU has its say: both kernels with
-longer or shorter segments and intervals, and with fewer registers, so that
-more warps run at a time. Shapes are those of a path of SPMamba on 4 s, step
-sizes of rank 8, bfloat16. On a CPU Triton interprets: to try the script.
+longer or shorter segments and intervals, with fewer or more registers, so that
+more or fewer warps run at a time, and with two channels to a lane. Shapes are
+those of a path of SPMamba on 4 s, step sizes of rank 8, bfloat16. On a CPU
+Triton interprets: to try the script.
 """
 
 import argparse
@@ -27,51 +28,65 @@ RANK = 8
 
 
 class Variant(NamedTuple):
-    """Steps of a segment and an interval, registers of a lane in either pass.
+    """Steps of a segment and an interval, registers and channels of a lane.
 
-    Without a number of registers the compiler chooses.
+    Of registers, None leaves their number to the compiler.
     """
 
     segment: int = layout.SEGMENT
     interval: int = layout.INTERVAL
-    forward: int | None = None
+    forward: int | None = layout.FORWARD_REGISTERS
     backward: int | None = None
+    channels: int = 1
 
 
+# Fewer registers in the forward pass are no use: a multiprocessor takes 32
+# programs, which have room with 64.
 VARIANTS = {
     "as it is": Variant(),
-    "segments of 1": Variant(segment=1),
-    "segments of 3": Variant(segment=3),
+    "segments of 2": Variant(segment=2),
+    "segments of 4": Variant(segment=4),
     "intervals of 24": Variant(interval=24),
-    "intervals of 32": Variant(interval=32),
-    "forward in 64 registers": Variant(forward=64),
+    "segments of 4, intervals of 24": Variant(segment=4, interval=24),
+    "forward in 86 registers": Variant(forward=None),
     "backward in 168 registers": Variant(1, 24, backward=168),
+    "backward in 168, segments of 2": Variant(2, 24, backward=168),
+    # Halves what lanes read of the rows that all of them share.
+    "two channels to a lane": Variant(forward=128, channels=2),
 }
 
 
 @contextmanager
-def constants(segment, interval, registers=None):
-    """Runs the kernels with these within it."""
+def constants(variant):
+    """Runs the kernels with those of a variant within it."""
     from speechbrain_spmamba.ops.triton import backward, forward
 
-    before = layout.INTERVAL, backward.SEGMENT, layout.arrange
-
-    def put(interval, segment, arrange):
-        for module in (layout, forward, backward):
-            module.INTERVAL, module.arrange = interval, arrange
-        backward.SEGMENT = segment
-
     def arrange(inputs):
-        programs, tensors, options = before[2](inputs)
-        if registers:
-            options["maxnreg"] = registers
+        programs, tensors, options = layout.arrange(inputs)
+        if variant.backward:
+            options["maxnreg"] = variant.backward
         return programs, tensors, options
 
-    put(interval, segment, arrange)
+    changed = [
+        (layout, "INTERVAL", variant.interval),
+        (forward, "INTERVAL", variant.interval),
+        (backward, "INTERVAL", variant.interval),
+        (backward, "SEGMENT", variant.segment),
+        (backward, "arrange", arrange),
+        (layout, "FORWARD_REGISTERS", variant.forward),
+        (layout, "_PROGRAM_STATES", layout._PROGRAM_STATES * variant.channels),
+        (layout, "_LANES", layout._LANES * variant.channels),
+    ]
+    before = [
+        (module, name, getattr(module, name)) for module, name, _ in changed
+    ]
     try:
+        for module, name, value in changed:
+            setattr(module, name, value)
         yield
     finally:
-        put(*before)
+        for module, name, value in before:
+            setattr(module, name, value)
 
 
 def make_inputs(shape, device):
@@ -105,21 +120,20 @@ def make_inputs(shape, device):
 
 def calls_of(inputs, grad_y, variant):
     """Both passes with the constants of a variant, and what they write."""
-    steps = variant[:2]
     wanted = ("u", "delta", "A", "B", "C", "D", "z", "delta_bias")
     like = inputs._asdict() | {"delta": inputs.u}
     grads = {name: torch.zeros_like(like[name]) for name in wanted}
     y = torch.empty_like(inputs.u)
-    with constants(*steps):
+    with constants(variant):
         shape = triton.checkpoint_shape(inputs.u, inputs.A)
     checkpoints = torch.empty(shape, device=inputs.u.device)
 
     def forward():
-        with constants(*steps, variant.forward):
+        with constants(variant):
             triton.scan_forward(inputs, y, checkpoints)
 
     def backward():
-        with constants(*steps, variant.backward):
+        with constants(variant):
             triton.scan_backward(inputs, checkpoints, grad_y, grads, y)
 
     return {"forward": (forward, y), "backward": (backward, grads["u"])}

@@ -27,6 +27,7 @@ from speechbrain_spmamba.ops.triton.layout import (
     INTERVAL,
     Outputs,
     arrange,
+    forward_options,
     states_first,
 )
 
@@ -157,5 +158,6 @@ def scan_forward(inputs, y, checkpoints=None, last_state=None):
             *inputs.u.shape[1:],
             INTERVAL=INTERVAL,
             **constants,
+            **forward_options(constants),
         )
         outputs.finish()

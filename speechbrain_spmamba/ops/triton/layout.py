@@ -1,13 +1,14 @@
 """How the work is cut into programs, and how tensors reach the kernels.
 
 The numbers below come from compiled code, which ``benchmarks/instructions.py``
-counts without a GPU: sm_90, 16 states, low-rank step sizes. They are constants
-and not the result of a search on the first call, which would make runs differ.
+counts without a GPU: sm_90, 16 states, low-rank step sizes; and of an H200, by
+``benchmarks/scan_variants.py``. They are constants and not the result of a
+search on the first call, which would make runs differ.
 
-    scan      80 registers   152 instructions per time step and 32 channels
-    backward 255 registers   125 + 403 (states before segments, all the rest)
+    scan      64 registers   157 instructions per time step and 32 channels
+    backward 255 registers   125 + 451 (states before segments, all the rest)
 
-The forward scan is bound by its 19 exponentials and reciprocals, 152 cycles.
+The forward scan computes 19 exponentials and reciprocals, 152 cycles.
 """
 
 from typing import NamedTuple
@@ -33,9 +34,16 @@ INTERVAL = 48
 
 # Steps whose states and decays the backward pass holds in registers; divides
 # INTERVAL. Each segment waits for memory once and costs a state of scratch
-# memory, so the more steps the better; but with three the compiler moves
-# addresses back and forth for want of registers, 33 instructions a step.
-SEGMENT = 2
+# memory, so the more steps the better. With three the compiler moves addresses
+# back and forth for want of registers, 39 instructions a step, and yet an H200
+# takes 7 % less time than with two. Intervals of 24 are as fast, but have twice
+# the checkpoints.
+SEGMENT = 3
+
+# Registers of a lane in the forward scan. With 64 a multiprocessor runs the 32
+# programs that it takes at most; the compiler would use 86, and an H200 1.36 to
+# 1.54 times the time.
+FORWARD_REGISTERS = 64
 
 # Steps whose parts of the gradients of B and C a program of four warps adds up.
 STRETCH = 32
@@ -110,6 +118,31 @@ def checkpoint_shape(u, A):
         next_power_of_2(A.shape[1]),
         block,
     )
+
+
+def forward_options(constants):
+    """Options of the forward scan's compiler.
+
+    Arguments
+    ---------
+    constants : dict
+        Of the kernel, from ``arrange``.
+
+    Returns
+    -------
+    dict
+        A limit of registers; empty where the compiler would spill more than
+        four of them, and for AMD's, which knows no limit.
+
+    Example
+    -------
+    >>> forward_options({"BLOCK_N": 16, "BLOCK_R": 16})
+    {}
+    """
+    fits = constants["BLOCK_N"] <= 16 and constants["BLOCK_R"] <= 8
+    if torch.version.hip or not FORWARD_REGISTERS or not fits:
+        return {}
+    return {"maxnreg": FORWARD_REGISTERS}
 
 
 def refuse_float64(**tensors):

@@ -25,11 +25,12 @@ WINDOWS = instructions.window_constants()
 HEADS = instructions.head_constants()
 WHOLE = instructions.head_constants(size=4112, heads=1)
 
-# Kernel, constants, and registers that it may take. Warps of 80 registers, as
-# the forward scan has on sm_90, fit 24 times on a multiprocessor; of 255, 8.
+# Kernel, constants, and registers that it may take. Warps of 64 registers, as
+# the forward scan has, fit 32 times on a multiprocessor; of 255, 8.
 KERNELS = {
-    "scan": (forward.scan_forward_kernel, SCAN(rank=8), 104),
-    "scan of full steps": (forward.scan_forward_kernel, SCAN(), 104),
+    "scan": (forward.scan_forward_kernel, SCAN(rank=8), 64),
+    "scan of full steps": (forward.scan_forward_kernel, SCAN(), 64),
+    "scan of a high rank": (forward.scan_forward_kernel, SCAN(rank=16), 104),
     "scan backward": (backward.scan_backward_kernel, SCAN(rank=8), 255),
     "scan with a state": (
         forward.scan_forward_kernel,
@@ -107,15 +108,17 @@ def test_kernels_stay_in_their_registers(name, dtype, arch, compiled):
     few_channels = constants.get("BLOCK_N", 1) > constants.get("BLOCK_D", 1)
     is_shared = _warps(constants) > 1 or few_channels
     assert taken["SHARED"] <= (1024 if is_shared else 0)
-    # sm_80 spills a dozen of 255 registers
-    assert taken["STACK"] <= (64 if few_channels and arch == 80 else 0)
+    # A few are spilled of what the scan needs beyond them; sm_80 needs more.
+    is_scan = name.startswith("scan")
+    assert taken["STACK"] <= is_scan * (112 if arch == 80 else 24)
 
 
 @pytest.mark.parametrize("name", ["scan", "scan of full steps"])
 def test_forward_scan_exchanges_nothing_between_lanes(name, compiled):
     (loop,) = instructions.innermost_loops(compiled(name, "bf16", 90))
-    assert not {"SHFL", "LDS", "STS", "BAR", "LDL", "STL"} & set(loop)
-    assert len(loop) <= 165
+    assert not {"SHFL", "LDS", "STS", "BAR", "STL"} & set(loop)
+    assert loop.count("LDL") <= (0 if name == "scan" else 3)
+    assert len(loop) <= 162
 
 
 def test_backward_scan_sums_over_channels_with_few_exchanges(compiled):
@@ -126,4 +129,4 @@ def test_backward_scan_sums_over_channels_with_few_exchanges(compiled):
     # 16 for each of dB and dC; five times as many in a plain reduction
     assert second.count("SHFL") == 32 * steps
     assert not {"LDS", "STS"} & set(first + second)
-    assert len(first) + len(second) <= 560 * steps
+    assert len(first) + len(second) <= 580 * steps
