@@ -5,7 +5,7 @@ on from as if nothing had been: behind a step of the optimizer, and while
 validating. All processes of a job stop there together.
 """
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import speechbrain as sb
 import torch
@@ -15,7 +15,7 @@ from speechbrain.utils.distributed import (
 )
 
 from speechbrain_spmamba import signals
-from speechbrain_spmamba.upstream.private import OpenBrain
+from speechbrain_spmamba.upstream.private import OpenBrain, end_workers
 
 
 class InterruptibleBrain(OpenBrain):
@@ -36,6 +36,7 @@ class InterruptibleBrain(OpenBrain):
         self._training = False
         self._notice = signals.Notice()
         self._while_fitting = ExitStack()
+        self._loaders = []
 
     def make_dataloader(self, dataset, stage, *args, **kwargs):
         """Makes loaders whose workers leave signals to this process.
@@ -47,17 +48,19 @@ class InterruptibleBrain(OpenBrain):
         """
         kwargs.setdefault("worker_init_fn", signals.leave_to_parent)
         try:
-            return super().make_dataloader(dataset, stage, *args, **kwargs)
+            loader = super().make_dataloader(dataset, stage, *args, **kwargs)
         except (TypeError, ValueError) as error:
             key = f"{stage.name.lower()}_loader"
             raise ValueError(
                 f"the loader cannot be built ({error}); see {key} in the "
                 "settings"
             ) from error
+        self._loaders.append(loader)
+        return loader
 
     def fit(self, *args, **kwargs):
         """Trains; arguments are those of ``speechbrain.Brain.fit``."""
-        with self._while_fitting:
+        with self._while_fitting, self._workers_ended():
             super().fit(*args, **kwargs)
             # Told so at the very end, when all that was to save is saved.
             if signum := self._told_to_end():
@@ -69,8 +72,17 @@ class InterruptibleBrain(OpenBrain):
         def stop(signum, frame=None):
             raise signals.Stopped(signum, "the same command tests again")
 
-        with signals.handled(stop):
+        with signals.handled(stop), self._workers_ended():
             return super().evaluate(*args, **kwargs)
+
+    @contextmanager
+    def _workers_ended(self):
+        """Leaves no workers of loaders behind, however an epoch ends."""
+        try:
+            yield
+        finally:
+            for loader in self._loaders:
+                end_workers(loader)
 
     def on_stage_start(self, stage, epoch=None):
         """From the first epoch on, signals are noted."""

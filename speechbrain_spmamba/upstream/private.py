@@ -5,6 +5,7 @@ its reason and a public name; ``tests/upstream/test_private.py`` names them too.
 """
 
 import speechbrain as sb
+from speechbrain.dataio.dataloader import SaveableDataLoader
 from speechbrain.utils.checkpoints import Checkpointer
 from speechbrain.utils.run_opts import RunOptions
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -92,6 +93,31 @@ class OpenBrain(sb.Brain):
     def _should_save_intra_epoch_ckpt(self, *progress):
         may = self.may_save_now()
         return may and super()._should_save_intra_epoch_ckpt(*progress)
+
+
+def end_workers(loader):
+    """Ends the worker processes of a loader, if an iteration was broken off.
+
+    The toolkit keeps the iterator, to know how far it came, and torch ends its
+    workers where it is exhausted or forgotten: they would live until the
+    program ends, which then says that they ended unexpectedly.
+
+    Example
+    -------
+    >>> loader = SaveableDataLoader([1.0, 2.0], num_workers=1)
+    >>> next(iter(loader))
+    tensor([1.], dtype=torch.float64)
+    >>> end_workers(loader)
+    >>> import multiprocessing
+    >>> multiprocessing.active_children()
+    []
+    """
+    if not isinstance(loader, SaveableDataLoader) or not loader.num_workers:
+        return
+    iterator = loader._speechbrain_iterator
+    if iterator is not None:
+        iterator._shutdown_workers()
+        loader._iterator = None  # kept where workers are to last
 
 
 class OpenCheckpointer(Checkpointer):

@@ -6,8 +6,10 @@ import ast
 import pytest
 import speechbrain as sb
 import torch
+from speechbrain.dataio.dataloader import SaveableDataLoader
 from speechbrain.utils.checkpoints import Checkpointer
 from speechbrain.utils.run_opts import RunOptions
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from speechbrain_spmamba.upstream import private
 from tests import package_trees
@@ -17,6 +19,8 @@ HOME = "upstream/private.py"
 # The reasons stand in that file.
 NEEDED = [
     (torch.Tensor, "_version"),
+    (_MultiProcessingDataLoaderIter, "_shutdown_workers"),
+    (SaveableDataLoader([1]), "_speechbrain_iterator"),
     (sb.Brain, "_optimizer_step_limit_exceeded"),
     (sb.Brain, "_save_intra_epoch_ckpt"),
     (sb.Brain, "_should_save_intra_epoch_ckpt"),
