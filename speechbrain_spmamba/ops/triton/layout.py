@@ -28,8 +28,8 @@ MAX_STATES = 256
 
 # Time steps from one checkpoint to the next. Checkpoints take 4 N / 48 bytes
 # for each element of u, 16 states less than a u of bfloat16. The scratch memory
-# of a backward program, a state for each segment, takes 48 KiB, that of all
-# programs that run at a time as much as the L2 cache of an H100.
+# of a backward program, a state for each segment, takes 32 KiB, that of all
+# programs that run at a time two thirds of the L2 cache of an H100.
 INTERVAL = 48
 
 # Steps whose states and decays the backward pass holds in registers; divides
