@@ -34,7 +34,9 @@ from functools import partial
 
 import torch
 
+from speechbrain_spmamba.nnet.causal_grid import causal_or_none
 from speechbrain_spmamba.nnet.folding import Folding
+from speechbrain_spmamba.nnet.mamba import MambaBranch
 from speechbrain_spmamba.nnet.mamba_path import MambaPath, folded_together
 from speechbrain_spmamba.nnet.tf_grid import TFGrid
 
@@ -86,6 +88,15 @@ class SPMamba(TFGrid):
         Bins that the map has for one; 1 as published. A band of several bins
         holds the pattern of its harmonics, which single bins do not, and with
         windows of 1 (``emb_ks``, ``emb_hs``) each frame is a step in time.
+    causal : bool
+        Hear no future, see ``nnet.causal_grid``: for streams (``stream``).
+    synthesis_length : int, optional
+        Samples of a frame that are given back, if causal: with ``lookahead``
+        the latency. ``n_fft`` by default.
+    lookahead : int
+        Frames of the future that are heard all the same, if causal.
+    attn_context : int
+        Frames that attention sees, if causal; 0 for no attention.
     num_spks, sample_rate
         See ``models``.
 
@@ -121,17 +132,19 @@ class SPMamba(TFGrid):
         memory="balanced",
         masks=False,
         band=1,
+        causal=False,
+        synthesis_length=None,
+        lookahead=0,
+        attn_context=128,
     ):
-        make_path = partial(
-            MambaPath,
-            d_state=d_state,
-            d_conv=d_conv,
-            expand=expand,
-            scan_backend=scan_backend,
-            memory=memory,
-        )
+        mamba = {
+            "d_state": d_state,
+            "d_conv": d_conv,
+            "expand": expand,
+            "scan_backend": scan_backend,
+        }
         super().__init__(
-            make_path,
+            partial(MambaPath, memory=memory, **mamba),
             num_spks=num_spks,
             num_mics=num_mics,
             n_fft=n_fft,
@@ -147,6 +160,14 @@ class SPMamba(TFGrid):
             memory=memory,
             masks=masks,
             band=band,
+            causal=causal_or_none(
+                causal,
+                partial(MambaBranch, eps=eps, **mamba),
+                n_fft,
+                synthesis_length,
+                lookahead,
+                attn_context,
+            ),
         )
         self._folding = Folding()
 
@@ -154,6 +175,8 @@ class SPMamba(TFGrid):
         """Separates a batch of mixtures, see ``models``."""
         if torch.compiler.is_compiling():
             return super().forward(mix, lengths)
-        paths = [p for block in self.blocks for p in (block.intra, block.inter)]
+        paths = [block.intra for block in self.blocks]
+        if not self.causal:
+            paths += [block.inter for block in self.blocks]
         with folded_together(paths, self._folding):
             return super().forward(mix, lengths)

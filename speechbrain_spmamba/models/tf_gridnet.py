@@ -25,6 +25,7 @@ from functools import partial
 
 import torch
 
+from speechbrain_spmamba.nnet.causal_grid import causal_or_none
 from speechbrain_spmamba.nnet.grid_block import GridPath
 from speechbrain_spmamba.nnet.recurrent import BLSTM
 from speechbrain_spmamba.nnet.tf_grid import TFGrid
@@ -41,7 +42,7 @@ class TFGridNet(TFGrid):
         Width of each direction of an LSTM.
     version : int
         1 or 2, see above. Weights that are loaded replace it by theirs.
-    num_spks, num_mics, n_fft, ..., sample_rate, masks, band
+    num_spks, num_mics, n_fft, ..., sample_rate, masks, ..., attn_context
         See ``SPMamba``, whose grid is the same.
 
     Shape
@@ -73,6 +74,10 @@ class TFGridNet(TFGrid):
         version=1,
         masks=False,
         band=1,
+        causal=False,
+        synthesis_length=None,
+        lookahead=0,
+        attn_context=128,
     ):
         super().__init__(
             partial(GridPath, partial(BLSTM, hidden=lstm_hidden)),
@@ -90,12 +95,25 @@ class TFGridNet(TFGrid):
             sample_rate=sample_rate,
             masks=masks,
             band=band,
+            causal=causal_or_none(
+                causal,
+                partial(BLSTM, hidden=lstm_hidden, bidirectional=False),
+                n_fft,
+                synthesis_length,
+                lookahead,
+                attn_context,
+            ),
         )
         self._set_version(version)
 
     def _set_version(self, version):
         if version not in (1, 2):
             raise ValueError(f"version is {version}; TF-GridNet has 1 and 2")
+        if self.causal and version == 2:
+            raise ValueError(
+                "version 2 has zeros around its map and no causal form; "
+                "give version 1"
+            )
         self.version = version
         for block in self.blocks:
             overlap = block.intra.emb_ks - block.intra.emb_hs

@@ -79,24 +79,37 @@ class FrameAttention(nn.Module):
         valid : torch.Tensor, optional
             Boolean, shape ``[B, T]``: frames that may be attended to.
         """
-        bins = x.shape[2]
+        mask = None if valid is None else valid[:, None, None, :]
+        return self.add(x, self.attend(*self.project(x), mask))
+
+    def project(self, x):
+        """Queries, keys and values of a map.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            ``[B, H, T, F * E]`` twice, ``[B, H, T, F * C / H]``; or a little
+            wider, see ``taken_sizes``.
+        """
         heads = [self.num_heads * size for size in self.head_sizes]
         multiple = taken_sizes(x)
         norms = self.query_norm, self.key_norm, self.value_norm
-        query, key, value = (  # [B, H, T, F * E] twice, [B, H, T, F * C / H]
+        parts = self.qkv(x).split(heads, dim=-1)
+        return tuple(
             norm(part, multiple)
-            for norm, part in zip(
-                norms, self.qkv(x).split(heads, dim=-1), strict=True
-            )
+            for norm, part in zip(norms, parts, strict=True)
         )
-        mask = None if valid is None else valid[:, None, None, :]
-        out = F.scaled_dot_product_attention(
-            query,
-            key,
-            value,
-            attn_mask=mask,
-            scale=(bins * self.head_sizes[0]) ** -0.5,
+
+    def attend(self, query, key, value, mask=None):
+        """Means of values, ``[B, H, T, F * C / H]``, weighted by likeness."""
+        scale = self.query_norm.weight[0].numel() ** -0.5
+        return F.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, scale=scale
         )
+
+    def add(self, x, out):
+        """Merges the heads' means and adds them to the map."""
+        bins = x.shape[2]
         out = out[..., : bins * self.head_sizes[2]]
         out = out.unflatten(-1, (bins, -1))  # [B, H, T, F, C / H]
         out = out.permute(0, 2, 3, 1, 4).flatten(-2)  # [B, T, F, C]

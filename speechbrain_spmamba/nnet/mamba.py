@@ -22,6 +22,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from speechbrain_spmamba.nnet.past import behind_past, scan_on
 from speechbrain_spmamba.nnet.waveform import valid_mask
 from speechbrain_spmamba.ops import selective_scan
 
@@ -122,23 +123,54 @@ class Mamba(nn.Module):
             # u = 0 adds nothing to the state, and a state that is still
             # zero stays zero: a reverse scan starts at the item's own end.
             u = u * valid.unsqueeze(-1)
+        y = selective_scan(*self._scan_inputs(u, z), **self._scan_options())
+        return self.out_proj(y)
+
+    def go_on(self, x, past=None, name=""):
+        """Runs a forward layer behind what it has read before.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            Shape ``[B, L, d_model]``, L at least 1.
+        past : dict, optional
+            See ``nnet.past``: inputs of the convolution, state of the scan.
+        name : str
+            What they are kept under.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape of ``x``.
+        """
+        u, z = self.in_proj(x).chunk(2, dim=-1)
+        taps = self.conv1d.weight.shape[-1]
+        u = behind_past(past, f"{name}.conv", u, taps - 1, axis=1)
+        u = F.silu(self.conv1d(u.transpose(1, 2)).transpose(1, 2))
+        y = scan_on(
+            past,
+            f"{name}.state",
+            *self._scan_inputs(u, z),
+            **self._scan_options(),
+        )
+        return self.out_proj(y)
+
+    def _scan_inputs(self, u, z):
+        """Arguments of the scan that depend on the input, and its rates."""
         dt, B, C = self.x_proj(u).split(
             [self.dt_rank, self.d_state, self.d_state], dim=-1
         )
-        y = selective_scan(
-            u,
-            F.linear(dt, self.dt_proj.weight),
-            -torch.exp(self.A_log.float()).to(self.A_log.dtype),
-            B,
-            C,
-            D=self.D,
-            z=z,
-            delta_bias=self.dt_proj.bias,
-            delta_softplus=True,
-            reverse=self.reverse,
-            backend=self.scan_backend,
-        )
-        return self.out_proj(y)
+        A = -torch.exp(self.A_log.float()).to(self.A_log.dtype)
+        delta = F.linear(dt, self.dt_proj.weight)
+        return u, delta, A, B, C, self.D, z, self.dt_proj.bias
+
+    def _scan_options(self):
+        """The others."""
+        return {
+            "delta_softplus": True,
+            "reverse": self.reverse,
+            "backend": self.scan_backend,
+        }
 
     def _convolve(self, u):
         """Depthwise convolution that sees the past (of its direction) only."""
@@ -175,12 +207,17 @@ class MambaBranch(nn.Module):
 
     def __init__(self, d_model, eps=1e-5, **mamba):
         super().__init__()
+        self.output_size = d_model
         self.norm = nn.RMSNorm(d_model, eps=eps)
         self.mamba = Mamba(d_model, **mamba)
 
     def forward(self, x, valid=None):
         """See the class; ``valid`` as in ``Mamba.forward``."""
         return x + self.mamba(self.norm(x), valid)
+
+    def go_on(self, x, past=None, name=""):
+        """See ``Mamba.go_on``."""
+        return x + self.mamba.go_on(self.norm(x), past, name)
 
 
 class BiMamba(nn.Module):

@@ -1,7 +1,7 @@
-"""Normalisation over a whole item.
+"""Normalisation over a whole item, or over each frame.
 
 From and to networks whose channels are last: `nnet.tf_grid`, `nnet.recurrent`,
-`models.bsrnn` and `models.dprnn`.
+`nnet.causal_grid`, `models.bsrnn` and `models.dprnn`.
 """
 
 import torch
@@ -61,6 +61,38 @@ class GlobalLayerNorm(nn.Module):
             var = centred.square().sum(axes, keepdim=True) / count
             normed = centred * torch.rsqrt(var + self.eps)
         return normed * self.weight + self.bias
+
+
+class FrameLayerNorm(nn.Module):
+    """Layer norm over bins and channels of each frame; a causal ``gLN``.
+
+    Arguments
+    ---------
+    channels, eps
+        See ``GlobalLayerNorm``, whose gain and bias it has.
+
+    Shape
+    -----
+    ``[B, T, F, channels]`` -> the same.
+
+    Example
+    -------
+    >>> FrameLayerNorm(4)(torch.randn(2, 7, 5, 4)).mean(
+    ...     (2, 3)
+    ... ).abs().max() < 1e-5
+    tensor(True)
+    """
+
+    def __init__(self, channels, eps=1e-5):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.eps = eps
+
+    def forward(self, x):
+        """See the class."""
+        x = F.layer_norm(x, x.shape[2:], eps=self.eps)
+        return x * self.weight + self.bias
 
 
 def normalise_items(x, eps):

@@ -61,6 +61,25 @@ class BLSTM(nn.Module):
         """
         return full_precision_if_needed(self._read, x, count)
 
+    def go_on(self, x, past=None, name=""):
+        """Reads forward, behind what was read before.
+
+        Arguments
+        ---------
+        past : dict, optional
+            See ``nnet.past``: the states of an LSTM of one direction.
+        name : str
+            What they are kept under.
+        """
+        names = f"{name}.hidden", f"{name}.cell"
+        state = None
+        if past is not None and names[0] in past:
+            state = tuple(past[name] for name in names)
+        x, state = full_precision_if_needed(self.lstm, x, state)
+        if past is not None:
+            past.update(zip(names, state, strict=True))
+        return x
+
     def _read(self, x, count=None):
         if count is not None:
             # Read on the host, which waits for an accelerator once.

@@ -31,14 +31,18 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from speechbrain_spmamba.nnet.causal_block import CausalBlock, CausalPath
+from speechbrain_spmamba.nnet.causal_grid import lag, separate_causally
+from speechbrain_spmamba.nnet.causal_stft import CausalSTFT
 from speechbrain_spmamba.nnet.grid_block import GridBlock
-from speechbrain_spmamba.nnet.norms import GlobalLayerNorm
+from speechbrain_spmamba.nnet.norms import FrameLayerNorm, GlobalLayerNorm
 from speechbrain_spmamba.nnet.spectral_masks import (
     begin_equal,
     log_magnitude,
     shares,
 )
 from speechbrain_spmamba.nnet.stft import STFT
+from speechbrain_spmamba.nnet.streaming import Stream
 from speechbrain_spmamba.nnet.waveform import level, take_mixture, valid_mask
 
 
@@ -52,6 +56,8 @@ class TFGrid(nn.Module):
         see ``GridPath``.
     num_spks, num_mics, ..., band
         See ``models.spmamba.SPMamba``.
+    causal : nnet.causal_grid.Causal, optional
+        What differs in a network that hears no future.
 
     Shape
     -----
@@ -83,8 +89,10 @@ class TFGrid(nn.Module):
         memory="balanced",
         masks=False,
         band=1,
+        causal=None,
     ):
         super().__init__()
+        self.causal = causal
         self.num_spks = num_spks
         self.num_mics = num_mics
         self.masks = masks
@@ -101,21 +109,33 @@ class TFGrid(nn.Module):
                 f"emb_hs is {emb_hs}; choose 1 to {num_bands}, the width of "
                 f"the map (n_fft // 2 + 1 bins, {band} to a band)"
             )
-        self.stft = STFT(n_fft, hop_length)
+        if causal:
+            self.stft = CausalSTFT(n_fft, hop_length, causal.synthesis_length)
+            norm = FrameLayerNorm
+            make_block = partial(
+                CausalBlock,
+                partial(make_path, emb_dim, emb_ks, emb_hs, eps),
+                partial(CausalPath, causal.make_mixer, emb_dim, emb_ks, eps),
+                causal.attn_context,
+            )
+        else:
+            self.stft, norm = STFT(n_fft, hop_length), GlobalLayerNorm
+            make_block = partial(
+                GridBlock, partial(make_path, emb_dim, emb_ks, emb_hs, eps)
+            )
         features = num_mics if masks else 2 * num_mics
         overlap = max(1, band // 2)  # with either neighbour
         shape = {
             "kernel_size": (3, band + 2 * overlap),
             "stride": (1, band),
-            "padding": (1, overlap),
+            "padding": (0 if causal else 1, overlap),
         }
         self.input_conv = nn.Conv2d(features, emb_dim, **shape)
-        self.input_norm = GlobalLayerNorm(emb_dim, eps)
+        self.input_norm = norm(emb_dim, eps)
         bias = nn.Parameter(torch.zeros(num_bands, emb_dim)) if masks else None
         self.register_parameter("band_bias", bias)
         self.blocks = nn.ModuleList(
-            GridBlock(
-                partial(make_path, emb_dim, emb_ks, emb_hs, eps),
+            make_block(
                 num_bands,
                 emb_dim,
                 num_heads,
@@ -130,8 +150,50 @@ class TFGrid(nn.Module):
         if masks:
             begin_equal(self.output_conv)
 
+    def features(self, spectrum):
+        """What the network reads.
+
+        Arguments
+        ---------
+        spectrum : torch.Tensor
+            Complex, shape ``[B, M, T, bins]``, of a mixture of level 1.
+
+        Returns
+        -------
+        torch.Tensor
+            Real, shape ``[B, M or 2 M, T, bands * band]``.
+        """
+        if self.masks:
+            x = log_magnitude(spectrum)
+        else:
+            x = torch.cat([spectrum.real, spectrum.imag], dim=1)
+        return F.pad(x, (0, -x.shape[-1] % self.band))
+
+    def spectra(self, x, spectrum):
+        """What the network writes, as spectra of the sources.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            Real, shape ``[B, C or 2 C, T, bands * band]``.
+        spectrum : torch.Tensor
+            Complex, shape ``[B, T, bins]``: the mixture at one microphone.
+
+        Returns
+        -------
+        torch.Tensor
+            Complex, shape ``[B, C, T, bins]``.
+        """
+        x = x[..., : spectrum.shape[-1]]
+        if self.masks:
+            return shares(x, spectrum)
+        # channel = source * 2 + (0 real, 1 imaginary)
+        return torch.complex(*x.unflatten(1, (-1, 2)).unbind(2))
+
     def forward(self, mix, lengths=None):
         """Separates a batch of mixtures, see ``models``."""
+        if self.causal:
+            return separate_causally(self, mix, lengths)
         dtype = self.input_conv.weight.dtype
         mix, count, valid = take_mixture(
             self, mix, lengths, dtype, self.num_mics
@@ -150,15 +212,10 @@ class TFGrid(nn.Module):
             frame_mask = valid_mask(num_frames, spectrum.shape[1])
             frame_mask = frame_mask[..., None, None]
         spectrum = spectrum.unflatten(0, (batch, mics))  # [B, M, frames, bins]
-        if self.masks:
-            x = log_magnitude(spectrum)
-        else:
-            x = torch.cat([spectrum.real, spectrum.imag], dim=1)
+        x = self.features(spectrum)
         if frame_mask is not None:
             x = x * frame_mask.permute(0, 3, 1, 2)
 
-        bins = x.shape[-1]
-        x = F.pad(x, (0, -bins % self.band))
         x = self.input_conv(x).permute(0, 2, 3, 1)  # [B, T, bands, emb_dim]
         x = self.input_norm(x, frame_mask)
         if self.masks:
@@ -167,16 +224,38 @@ class TFGrid(nn.Module):
             x = block(x, num_frames)
         if frame_mask is not None:
             x = x * frame_mask
-        x = self.output_conv(x.permute(0, 3, 1, 2))[..., :bins]
-
-        x = x.to(mix.dtype)
-        if self.masks:
-            spectra = shares(x, spectrum[:, 0]).flatten(0, 1)
-        else:  # channel = source * 2 + (0 real, 1 imaginary)
-            real, imag = x.unflatten(1, (-1, 2)).unbind(2)
-            spectra = torch.complex(real, imag).flatten(0, 1)
+        x = self.output_conv(x.permute(0, 3, 1, 2))
+        spectra = self.spectra(x.to(mix.dtype), spectrum[:, 0]).flatten(0, 1)
         if num_frames is not None:
             num_frames = num_frames.repeat_interleave(self.num_spks)
         waves = self.stft.inverse(spectra, samples, num_frames)
         est = waves.unflatten(0, (batch, -1)).transpose(1, 2) * scale
         return est if valid is None else est * valid
+
+    def stream(self):
+        """The model at work on a signal that has not ended.
+
+        Returns
+        -------
+        nnet.streaming.Stream
+            Its ``feed`` takes samples and gives those of the talkers.
+
+        Raises
+        ------
+        ValueError
+            The model is not causal.
+        """
+        if not self.causal:
+            raise ValueError(
+                f"this {type(self).__name__} hears all of a recording before "
+                "it gives a sample; build it with causal=True, or see "
+                "WaveformSeparation.separate_stream"
+            )
+        return Stream(self)
+
+    @property
+    def latency_samples(self):
+        """Samples that one may wait for; None if it hears the whole."""
+        if not self.causal:
+            return None
+        return lag(self) + self.stft.hop_length

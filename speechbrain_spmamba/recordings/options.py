@@ -22,7 +22,7 @@ class SeparationOptions:
     ---------
     window : float
         Seconds that the model hears at once; a shorter recording is
-        separated as a whole.
+        separated as a whole. A causal model has no windows.
     overlap : float
         Seconds that neighbouring windows share, up to half a window.
     batch : int, optional

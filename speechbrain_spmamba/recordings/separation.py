@@ -2,6 +2,8 @@
 
     recording -> blocks -> streams.separate_blocks -> SourceWriter -> files
 
+A causal model takes `live.separate_live` for the second of these steps.
+
 `inference.WaveformSeparation` offers this as methods, `spmamba separate` as a
 command.
 """
@@ -21,6 +23,7 @@ from speechbrain_spmamba.recordings.block_reader import (
     SLOWEST,
     open_recording,
 )
+from speechbrain_spmamba.recordings.live import is_causal, separate_live
 from speechbrain_spmamba.recordings.source_writer import SourceWriter
 from speechbrain_spmamba.recordings.streams import separate_blocks
 
@@ -77,9 +80,15 @@ def separate_mono(
 
     model_rate, done = model.hparams.sample_rate, 0
     output_rate = options.output_rate(sample_rate, model_rate)
-    for block in separate_blocks(
-        separate, blocks, sample_rate, model_rate, options
-    ):
+    if is_causal(model.mods.separator):
+        found = separate_live(
+            model.mods.separator, blocks, sample_rate, options
+        )
+    else:
+        found = separate_blocks(
+            separate, blocks, sample_rate, model_rate, options
+        )
+    for block in found:
         done += len(block)
         if progress is not None:
             progress(done / output_rate, seconds)

@@ -54,6 +54,31 @@ def separate_blocks(separate, blocks, sample_rate, model_rate, options):
     (35000, 2)
     """
     size, shared = options.window_samples(model_rate)
+
+    def estimate(mixture):
+        pieces = windows(mixture, size, size - shared)
+        estimates = separate_windows(pieces, separate, options)
+        return stitch(estimates, Stitcher(shared, model_rate))
+
+    yield from at_rates(estimate, blocks, sample_rate, model_rate, options)
+
+
+def at_rates(estimate, blocks, sample_rate, model_rate, options):
+    """Runs what knows one rate on a stream of another.
+
+    Arguments
+    ---------
+    estimate : callable
+        From an iterable of blocks ``[n, 1]`` at ``model_rate`` to one of
+        sources ``[m, S]``, in all as long.
+    blocks, sample_rate, model_rate, options
+        See ``separate_blocks``.
+
+    Yields
+    ------
+    numpy.ndarray
+        As ``separate_blocks``.
+    """
     output_rate = options.output_rate(sample_rate, model_rate)
     original = MixtureBuffer()
     mixture = (block[:, None] for block in blocks)
@@ -63,9 +88,7 @@ def separate_blocks(separate, blocks, sample_rate, model_rate, options):
     else:
         mixture = resample_blocks(mixture, sample_rate, model_rate)
         mixture = original.watch(mixture)
-    pieces = windows(mixture, size, size - shared)
-    estimates = separate_windows(pieces, separate, options)
-    joined = stitch(estimates, Stitcher(shared, model_rate))
+    joined = estimate(mixture)
     for block in resample_blocks(joined, model_rate, output_rate):
         mix = original.take(len(block))
         # Rounding up twice may have left a sample too many.
@@ -76,6 +99,16 @@ def separate_blocks(separate, blocks, sample_rate, model_rate, options):
             block = block + rest / block.shape[1]
         if len(block):
             yield block
+
+
+def check_finite(estimates):
+    """What a model gave, if it is sound; else a ValueError."""
+    if not np.isfinite(estimates).all():
+        raise ValueError(
+            "the model gave NaN or infinite samples; try another "
+            "precision or window, or check its weights"
+        )
+    return estimates
 
 
 class MixtureBuffer:
@@ -189,12 +222,7 @@ def separate_windows(pieces, separate, options):
     # A window of another length is alone in its stream, so batches fit.
     while group := list(islice(pieces, options.batch or 1)):
         mixes = np.stack([piece[:, 0] for _, piece in group])
-        estimates = separate(mixes)
-        if not np.isfinite(estimates).all():
-            raise ValueError(
-                "the model gave NaN or infinite samples; try another "
-                "precision or window, or check its weights"
-            )
+        estimates = check_finite(separate(mixes))
         for (start, _), mix, est in zip(group, mixes, estimates, strict=True):
             if options.mixture_consistent:
                 est = add_rest(mix, est)

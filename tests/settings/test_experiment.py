@@ -59,7 +59,7 @@ MAY_DIFFER = {
 
 
 def test_all_experiments_are_found():
-    assert len(EXPERIMENTS) == 21
+    assert len(EXPERIMENTS) == 23
 
 
 @pytest.mark.parametrize(

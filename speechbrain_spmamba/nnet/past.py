@@ -1,0 +1,121 @@
+"""What a causal network keeps of its past, so that it can go on.
+
+A past is a dictionary of named tensors, or None: then there was none, and none
+is kept, as in training. Nothing in it grows with time.
+
+From and to `nnet.causal_grid` and the modules that it runs.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from speechbrain_spmamba.ops import selective_scan
+
+
+def behind_past(past, name, x, count, axis):
+    """A sequence behind the positions that came before it.
+
+    Arguments
+    ---------
+    past : dict or None
+        Its tensor ``name`` becomes the last ``count`` positions of the result.
+    name : str
+        What they are kept under.
+    x : torch.Tensor
+        Any shape, at least one position.
+    count : int
+        Positions that are put before it; zeros where nothing was.
+    axis : int
+        That of the positions, not negative.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape of ``x``, longer by ``count``.
+
+    Example
+    -------
+    >>> past = {}
+    >>> behind_past(past, "x", torch.tensor([1.0, 2.0]), 1, axis=0)
+    tensor([0., 1., 2.])
+    >>> behind_past(past, "x", torch.tensor([3.0]), 1, axis=0)
+    tensor([2., 3.])
+    """
+    if past is None or name not in past:
+        x = F.pad(x, (0, 0) * (x.dim() - 1 - axis) + (count, 0))
+    else:
+        x = torch.cat([past[name], x], axis)
+    if past is not None:
+        # a copy, for a view would keep all of x
+        past[name] = x.narrow(axis, x.shape[axis] - count, count).clone()
+    return x
+
+
+def until_past(past, name, x, count, axis):
+    """The first positions of a sequence that may still grow; the rest waits.
+
+    Each piece overlaps the next by ``count`` positions, which add up.
+
+    Arguments
+    ---------
+    past : dict or None
+        Its tensor ``name`` becomes the last ``count`` positions.
+    name, x, count, axis
+        As in ``behind_past``; ``x`` is longer than ``count``.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape of ``x``, shorter by ``count``.
+
+    Example
+    -------
+    >>> past = {}
+    >>> until_past(past, "x", torch.tensor([1.0, 2.0]), 1, axis=0)
+    tensor([1.])
+    >>> until_past(past, "x", torch.tensor([1.0, 2.0]), 1, axis=0)
+    tensor([3.])
+    """
+    if past is not None and name in past:
+        first, rest = x.tensor_split([count], axis)
+        x = torch.cat([first + past[name], rest], axis)
+    done = x.shape[axis] - count
+    if past is not None:
+        past[name] = x.narrow(axis, done, count).clone()
+    return x.narrow(axis, 0, done)
+
+
+def scan_on(past, name, *args, **kwargs):
+    """A selective scan that goes on from the state it had.
+
+    Arguments
+    ---------
+    past : dict or None
+        Its tensor ``name`` becomes the state behind the last time step.
+    name : str
+        What that is kept under.
+    *args, **kwargs
+        Of ``ops.selective_scan``.
+
+    Returns
+    -------
+    torch.Tensor
+        What the scan returns.
+
+    Example
+    -------
+    >>> past, one, A = {}, torch.ones(1, 2, 1), torch.zeros(1, 1)
+    >>> scan_on(past, "sum", one, one, A, one, one).flatten()
+    tensor([1., 2.])
+    >>> scan_on(past, "sum", one, one, A, one, one).flatten()
+    tensor([3., 4.])
+    """
+    if past is None:
+        return selective_scan(*args, **kwargs)
+    y, past[name] = selective_scan(
+        *args,
+        **kwargs,
+        initial_state=past.get(name),
+        return_last_state=True,
+    )
+    return y

@@ -1,0 +1,52 @@
+"""The level of a signal so far, by which a causal model normalises.
+
+A model that hears all of a recording divides it by its standard deviation;
+one that speaks as it listens knows the past alone, and of that the last
+seconds count most:
+
+    energy_t = sum over i <= t of decay^(t - i) e_i / sum of decay^(t - i)
+
+with e_i the mean square of what came in with frame i. Numerator and denominator
+are linear recurrences, for which there is a scan.
+
+From and to `nnet.causal_grid`.
+"""
+
+import torch
+
+from speechbrain_spmamba.nnet.past import scan_on
+
+SECONDS = 3.0  # after which a sound counts 1 / e of what it did
+
+
+@torch.no_grad()
+def running_level(wave, hop_length, sample_rate, past=None):
+    """Root of the running mean square, once a hop.
+
+    Arguments
+    ---------
+    wave : torch.Tensor
+        Shape ``[B, K * hop_length, M]``; float32 or float64.
+    hop_length, sample_rate : int
+        Samples of a hop, and of a second.
+    past : dict, optional
+        Of the hops before, see ``nnet.past``.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape ``[B, K]``; 1 as long as all is silent.
+
+    Example
+    -------
+    >>> running_level(torch.full((1, 8, 1), 0.5), 2, 8000)
+    tensor([[0.5000, 0.5000, 0.5000, 0.5000]])
+    """
+    energy = wave.unflatten(1, (-1, hop_length)).square().mean((2, 3))
+    sums = torch.stack([energy, torch.ones_like(energy)], -1)  # [B, K, 2]
+    one = torch.ones_like(sums)
+    rate = -hop_length / (SECONDS * sample_rate)
+    A, unit = one.new_full((2, 1), rate), one[..., :1]
+    sums = scan_on(past, "level", sums, one, A, unit, unit)
+    level = (sums[..., 0] / sums[..., 1]).sqrt()
+    return torch.where(level > 0, level, 1.0)
