@@ -38,8 +38,8 @@ def check_scan(u, delta, A, B, C, D, z, delta_bias, initial_state):
         u,
         A,
         ("delta", delta, "[B, L, D]", [batch, length, channels]),
-        ("B", B, *_weights_shape(B, u, states)),
-        ("C", C, *_weights_shape(C, u, states)),
+        ("B", B, *_weights_shape(B, batch, length, channels, states)),
+        ("C", C, *_weights_shape(C, batch, length, channels, states)),
         ("D", D, "[D]", [channels]),
         ("z", z, "[B, L, D]", [batch, length, channels]),
         ("delta_bias", delta_bias, "[D]", [channels]),
@@ -53,15 +53,13 @@ def check_tensor(name, tensor, u):
         raise ValueError(
             f"{name} is {type(tensor).__name__}, expected a torch.Tensor"
         )
-    if tensor.is_complex():
-        raise ValueError(
-            f"{name} has dtype {tensor.dtype}, expected a real floating point "
-            "dtype; scans of complex numbers are left out"
-        )
     if not tensor.is_floating_point():
+        hint = "convert it with .float()"
+        if tensor.is_complex():
+            hint = "scans of complex numbers are left out"
         raise ValueError(
             f"{name} has dtype {tensor.dtype}, expected a real floating point "
-            "dtype; convert it with .float()"
+            f"dtype; {hint}"
         )
     if tensor.device != u.device:
         raise ValueError(
@@ -103,10 +101,9 @@ def check_shapes(u, A, *expected):
             )
 
 
-def _weights_shape(weights, u, states):
+def _weights_shape(weights, batch, length, channels, states):
     """Axes and shape that B or C should have, by their number of axes."""
-    batch, length, channels = u.shape
-    axes = weights.dim() if isinstance(weights, torch.Tensor) else 3
+    axes = getattr(weights, "ndim", 3)
     if axes == 2:
         return "[D, N]", [channels, states]
     if axes != 4:

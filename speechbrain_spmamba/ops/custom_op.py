@@ -184,13 +184,10 @@ scan.register_autograd(_backward, setup_context=_setup_context)
 def _inputs(tensors, delta_softplus, reverse):
     """The nine tensors as backends take them."""
     *others, state = tensors
-    state = None if state is None else state.contiguous()
-    return ScanInputs(
-        *others,
-        delta_softplus=delta_softplus,
-        reverse=reverse,
-        initial_state=state,
-    )
+    inputs = ScanInputs(*others, None, delta_softplus, reverse)
+    if state is None:
+        return inputs
+    return inputs._replace(initial_state=state.contiguous())
 
 
 def _or_zero(state):
@@ -200,11 +197,10 @@ def _or_zero(state):
 def _results(inputs, kernels, keep, return_last_state):
     """Room for y, the checkpoints and the last state."""
     y = inputs.u.new_empty(inputs.u.shape)
-    shape = [0]
+    shape = last_shape = (0,)
     if keep and inputs.u.numel():
         shape = kernels.checkpoint_shape(inputs.u, inputs.A)
     dtype = state_dtype(*inputs[:9])
-    last_shape = [0]
     if return_last_state:
         last_shape = len(inputs.u), *inputs.A.shape
     return (

@@ -298,8 +298,34 @@ def state_dtype(*tensors):
     >>> state_dtype(torch.ones(1, dtype=torch.bfloat16), None)
     torch.float32
     """
-    wide = any(t is not None and t.dtype == torch.float64 for t in tensors)
-    return torch.float64 if wide else torch.float32
+    for tensor in tensors:
+        if tensor is not None and tensor.dtype == torch.float64:
+            return torch.float64
+    return torch.float32
+
+
+def wants_gradient(tensors):
+    """Whether one of the inputs asks for a gradient.
+
+    Arguments
+    ---------
+    tensors : iterable
+        Tensors and None.
+
+    Returns
+    -------
+    bool
+        Whether or not gradients are enabled at the moment.
+
+    Example
+    -------
+    >>> wants_gradient([None, torch.ones(1, requires_grad=True)])
+    True
+    """
+    for tensor in tensors:
+        if tensor is not None and tensor.requires_grad:
+            return True
+    return False
 
 
 def base_two(rates):

@@ -17,6 +17,8 @@ import importlib
 
 import torch
 
+from speechbrain_spmamba.ops.kernel_interface import wants_gradient
+
 # MAX_DSTATE in the kernel's source: larger states abort inside CUDA
 _MAX_STATES = 256
 
@@ -87,10 +89,8 @@ def check_state(tensors, initial_state, return_last_state):
             "scan backend 'mamba_ssm' cannot start from a state; use 'auto' or "
             "leave initial_state out"
         )
-    wants_gradient = torch.is_grad_enabled() and any(
-        t is not None and t.requires_grad for t in tensors
-    )
-    if return_last_state and wants_gradient:
+    keep = torch.is_grad_enabled() and wants_gradient(tensors)
+    if return_last_state and keep:
         raise ValueError(
             "scan backend 'mamba_ssm' has no gradient of the last state; use "
             "'auto', or scan within torch.no_grad()"

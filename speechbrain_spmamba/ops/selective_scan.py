@@ -14,7 +14,10 @@ from speechbrain_spmamba.ops import custom_op
 from speechbrain_spmamba.ops.backends import BACKENDS, KERNELS, choose_backend
 from speechbrain_spmamba.ops.checks import check_scan
 from speechbrain_spmamba.ops.groups import split_groups
-from speechbrain_spmamba.ops.kernel_interface import state_dtype
+from speechbrain_spmamba.ops.kernel_interface import (
+    state_dtype,
+    wants_gradient,
+)
 
 
 def selective_scan(
@@ -122,7 +125,7 @@ def selective_scan(
     if initial_state is not None:
         state = initial_state.to(state_dtype(*tensors[:8]))
         tensors = (*tensors[:8], state)
-    options = delta_softplus, reverse, str(backend), bool(return_last_state)
+    options = delta_softplus, reverse, str(backend), return_last_state
     if B.dim() == C.dim() == 3:
         y, last_state = _scan(tensors, *options)
     else:
@@ -136,7 +139,7 @@ def selective_scan(
 def _scan(tensors, delta_softplus, reverse, backend, return_last_state):
     """y and the last state; what that is when it is not asked for, is open."""
     u, A = tensors[0], tensors[2]
-    if backend in BACKENDS.keys() - KERNELS.keys():
+    if backend in BACKENDS and backend not in KERNELS:
         module = BACKENDS[choose_backend(backend, u, A)]
         if u.numel():
             with torch.autocast(u.device.type, enabled=False):
@@ -150,9 +153,7 @@ def _scan(tensors, delta_softplus, reverse, backend, return_last_state):
             return found if return_last_state else (found, None)
         backend = "torch"  # of an empty scan there are only shapes
     # The operator chooses: a choice is nothing that torch can trace.
-    keep = torch.is_grad_enabled() and any(
-        t is not None and t.requires_grad for t in tensors
-    )
+    keep = torch.is_grad_enabled() and wants_gradient(tensors)
     y, _, last_state = custom_op.scan(
         *tensors, delta_softplus, reverse, backend, keep, return_last_state
     )

@@ -32,8 +32,9 @@ class Call:
         arguments.softplus = inputs.delta_softplus
         self.read("u", inputs.u)
         self.read("z", inputs.z)
-        self.read("B", inputs.B.float())
-        self.read("C", inputs.C.float())
+        for name, rows in (("B", inputs.B), ("C", inputs.C)):
+            narrow = rows.dtype != torch.float32
+            self.read(name, rows.float() if narrow else rows)
         delta = inputs.delta
         self.read(
             "delta", delta if inputs.delta_weight is None else delta.float()
@@ -101,9 +102,9 @@ class Call:
         """A parameter ``[..., D]`` in float32, padded to whole vectors."""
         if tensor is None:
             return
-        missing = -tensor.shape[-1] % LANES
-        tensor = F.pad(tensor.float(), (0, missing)) if missing else tensor
-        self.floats(name, tensor.float().contiguous())
+        tensor, missing = tensor.float(), -tensor.shape[-1] % LANES
+        tensor = F.pad(tensor, (0, missing)) if missing else tensor
+        self.floats(name, tensor.contiguous())
 
     def floats(self, name, tensor):
         """A contiguous float32 tensor, read or written."""
