@@ -13,7 +13,8 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError, CompileError, ExecError
 
 FOLDER = "speechbrain_spmamba/ops/cpu"
-SOURCES = ["path_forward.c", "conv.c", "scan_forward.c", "scan_backward.c"]
+SOURCES = ["path_forward.c", "conv.c"]
+SOURCES += ["scan_forward.c", "scan_backward.c", "scan_step.c"]
 
 # Contraction gives fused multiply-adds. Nothing may reorder sums, so that
 # results do not depend on the compiler's mood: no -ffast-math.

@@ -3,6 +3,7 @@
     selective_scan.py    what is computed; the one public operation
     checks.py            what it may be given
     groups.py            weights of groups of channels, by a scan of each
+    scan_step.py         one time step, for inference
     backends.py          which backend computes it
     reference.py         backend: the definition, a plain loop over time
     mamba_ssm.py         backend: the package of that name
@@ -17,6 +18,12 @@ Every backend computes the same numbers and is tested against ``reference.py``.
 """
 
 from speechbrain_spmamba.ops.backends import available_backends, choose_backend
+from speechbrain_spmamba.ops.scan_step import selective_scan_step
 from speechbrain_spmamba.ops.selective_scan import selective_scan
 
-__all__ = ["available_backends", "choose_backend", "selective_scan"]
+__all__ = [
+    "available_backends",
+    "choose_backend",
+    "selective_scan",
+    "selective_scan_step",
+]

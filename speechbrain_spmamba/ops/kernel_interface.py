@@ -180,6 +180,17 @@ class Kernels(Protocol):
             ``state_dtype``; missing, it is zero.
         """
 
+    def scan_step(self, inputs, y):
+        """A scan of one time step, which updates its initial state in place.
+
+        Arguments
+        ---------
+        inputs : ScanInputs
+            Of length 1, with an initial state: written. No ``delta_weight``.
+        y : torch.Tensor
+            ``[B, 1, D]``, written.
+        """
+
     def conv_forward(self, x, weight, bias, reverse, out):
         """silu of a causal depthwise convolution over time.
 

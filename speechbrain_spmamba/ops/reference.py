@@ -79,3 +79,11 @@ def scan(
         y = y * F.silu(z.to(dtype))
     y = y.to(u.dtype)
     return (y, state) if return_last_state else y
+
+
+def scan_step(inputs, y):
+    """``Kernels.scan_step`` by ``scan``: a time step that updates a state."""
+    arguments = (*inputs[:8], inputs.delta_softplus, False)
+    result, state = scan(*arguments, inputs.initial_state, True)
+    y.copy_(result)
+    inputs.initial_state.copy_(state)

@@ -38,6 +38,7 @@ __all__ = [
     "overlap_add",
     "scan_backward",
     "scan_forward",
+    "scan_step",
     "why_not",
     "windows_backward",
     "windows_forward",
@@ -77,6 +78,11 @@ def scan_backward(
 ):
     """Gradients of a selective scan."""
     _Passes(inputs).backward(checkpoints, grad_y, grads, y, grad_last_state)
+
+
+def scan_step(inputs, y):
+    """A scan of one time step that updates its initial state."""
+    scan_forward(inputs, y, last_state=inputs.initial_state)
 
 
 class _Passes(Tiling):

@@ -2,6 +2,7 @@
 with -fsanitize=address,undefined it fails at the first step outside. */
 
 #include "path.h"
+#include "scan_step.h"
 
 static float *room(int64_t size) {
   float *memory = malloc(size * sizeof(float));
@@ -47,6 +48,20 @@ static void scan(int64_t B, int64_t L, int64_t D, int64_t N, int64_t R,
                  s.grad_y.data, s.grad_u.data, s.grad_delta.data, s.grad_z.data,
                  A2, D_, bias, weight, s.checkpoints, s.weight_sums,
                  s.state_sums, first, last, grad_first};
+  for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) free(all[i]);
+}
+
+static void step(int64_t B, int64_t D, int64_t N, int64_t type) {
+  step_args s = {B, D, N, 2, 1};
+  s.u = batch(B, 1, D, D, type), s.delta = batch(B, 1, D, D + 1, type);
+  s.z = batch(B, 1, D, D, type), s.y = batch(B, 1, D, D, type);
+  s.B = batch(B, 1, N, N, type), s.C = batch(B, 1, N, N + 2, FLOAT32);
+  s.A = batch(1, D, N, N, type);
+  s.D = batch(1, 1, D, D, FLOAT32), s.bias = batch(1, 1, D, D, type);
+  s.state = room(B * D * N);
+  if (spmamba_scan_step(&s)) exit(2);
+  void *all[] = {s.u.data, s.delta.data, s.z.data, s.y.data, s.B.data,
+                 s.C.data, s.A.data, s.D.data, s.bias.data, s.state};
   for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) free(all[i]);
 }
 
@@ -110,6 +125,7 @@ int main(void) {
         for (int64_t reverse = 0; reverse < 2; reverse++) {
           scan(2, lengths[l], channels[d], 16, 0, type, reverse);
           scan(1, lengths[l], channels[d], 5, 3, type, reverse);
+          step(3, channels[d], lengths[l], type);
           conv(2, lengths[l], channels[d], 4, type, reverse);
           conv(1, lengths[l], channels[d], 1, type, reverse);
         }

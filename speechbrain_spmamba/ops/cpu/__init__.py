@@ -28,6 +28,7 @@ __all__ = [
     "overlap_add",
     "scan_backward",
     "scan_forward",
+    "scan_step",
     "why_not",
     "windows_backward",
     "windows_forward",
@@ -106,6 +107,15 @@ def scan_backward(
     ):
         if name in grads:
             grads[name].add_(total)
+
+
+def scan_step(inputs, y):
+    """A scan of one time step that updates its initial state."""
+    call = Call(library.StepArguments)
+    call.step(inputs)
+    call.write("y", y)
+    call.floats("state", inputs.initial_state)
+    call.run("scan_step")
 
 
 def conv_forward(x, weight, bias, reverse, out):

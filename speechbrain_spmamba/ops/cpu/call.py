@@ -54,6 +54,19 @@ class Call:
             self.arguments.rank = delta_weight.shape[1]
             self.channels_last("delta_weight", delta_weight.t())
 
+    def step(self, inputs):
+        """Fills in what a single time step reads."""
+        arguments = self.arguments
+        arguments.items, _, arguments.channels = inputs.u.shape
+        arguments.states = inputs.A.shape[1]
+        arguments.softplus = inputs.delta_softplus
+        for name in ("u", "delta", "z", "B", "C"):
+            self.read(name, getattr(inputs, name))
+        self.read("A", inputs.A[None])
+        for name, tensor in (("D", inputs.D), ("bias", inputs.delta_bias)):
+            if tensor is not None:
+                self.read(name, tensor[None, None])
+
     def conv(self, x, weight, bias, reverse):
         """Fills in what both passes of the convolution read."""
         arguments = self.arguments

@@ -19,7 +19,7 @@ import torch
 _BUILDS = {"AVX512": "avx512", "AVX2": "avx2", "DEFAULT": "base"}
 
 # Must equal the number in scan_forward.c.
-_INTERFACE = 3
+_INTERFACE = 4
 
 TYPES = {torch.float32: 0, torch.bfloat16: 1}
 
@@ -53,6 +53,17 @@ class ScanArguments(ctypes.Structure):
         ("grad_last_state", POINTER(c_float)),
         ("last_state", POINTER(c_float)),
         ("grad_initial_state", POINTER(c_float)),
+    ]
+
+
+class StepArguments(ctypes.Structure):
+    """``step_args`` in scan_step.h."""
+
+    _fields_ = [
+        *((name, c_int64) for name in "items channels states".split()),
+        *((name, c_int64) for name in "threads softplus".split()),
+        *((name, Sequence) for name in "u delta z y B C A D bias".split()),
+        ("state", POINTER(c_float)),
     ]
 
 
@@ -135,6 +146,7 @@ def open_library(path):
     for name, arguments in (
         ("scan_forward", ScanArguments),
         ("scan_backward", ScanArguments),
+        ("scan_step", StepArguments),
         ("conv_forward", ConvArguments),
         ("conv_backward", ConvArguments),
         ("path_forward", PathArguments),

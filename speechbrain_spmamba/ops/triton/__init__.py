@@ -41,6 +41,7 @@ __all__ = [
     "overlap_add",
     "scan_backward",
     "scan_forward",
+    "scan_step",
     "why_not",
     "windows_backward",
     "windows_forward",
@@ -111,6 +112,11 @@ def scan_backward(
     backward.scan_backward(
         inputs, checkpoints, grad_y, grads, y, grad_last_state
     )
+
+
+def scan_step(inputs, y):
+    """A scan of one time step that updates its initial state."""
+    scan_forward(inputs, y, last_state=inputs.initial_state)
 
 
 def conv_forward(x, weight, bias, reverse, out):
