@@ -17,16 +17,32 @@ back. The folded form of `nnet.mamba_path` reads these modules' weights only.
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from speechbrain_spmamba.nnet.past import behind_past, scan_on
 from speechbrain_spmamba.nnet.waveform import valid_mask
-from speechbrain_spmamba.ops import selective_scan
+from speechbrain_spmamba.ops import selective_scan, selective_scan_step
+from speechbrain_spmamba.ops.kernel_interface import state_dtype
 
 DT_MIN, DT_MAX, DT_FLOOR = 1e-3, 0.1, 1e-4  # step sizes that are drawn
+
+
+class MambaState(NamedTuple):
+    """What a Mamba knows of the steps before.
+
+    Arguments
+    ---------
+    conv : torch.Tensor
+        The last inputs of the convolution, ``[B, d_conv - 1, d_inner]``.
+    scan : torch.Tensor
+        State of the scan, ``[B, d_inner, d_state]``, float32 or float64.
+    """
+
+    conv: torch.Tensor
+    scan: torch.Tensor
 
 
 class Mamba(nn.Module):
@@ -118,69 +134,152 @@ class Mamba(nn.Module):
         u, z = self.in_proj(x).chunk(2, dim=-1)  # each [B, L, d_inner]
         if valid is not None:
             u = u * valid.unsqueeze(-1)
-        u = F.silu(self._convolve(u))
+        u = F.silu(self._convolve(self._pad(u.transpose(1, 2))))
         if valid is not None:
             # u = 0 adds nothing to the state, and a state that is still
             # zero stays zero: a reverse scan starts at the item's own end.
             u = u * valid.unsqueeze(-1)
-        y = selective_scan(*self._scan_inputs(u, z), **self._scan_options())
+        y = selective_scan(**self._scan(u, z), reverse=self.reverse)
         return self.out_proj(y)
 
-    def go_on(self, x, past=None, name=""):
-        """Runs a forward layer behind what it has read before.
+    def initial_state(self, batch, device=None, dtype=None):
+        """The state before the first step: zeros.
+
+        Arguments
+        ---------
+        batch : int
+            Number of sequences.
+        device : torch.device, optional
+            That of the weights by default.
+        dtype : torch.dtype, optional
+            In which the convolution's inputs are kept; that of the weights by
+            default.
+
+        Returns
+        -------
+        MambaState
+            For ``step`` and ``forward_from``.
+        """
+        weight = self.in_proj.weight
+        device, dtype = device or weight.device, dtype or weight.dtype
+        width, _, taps = self.conv1d.weight.shape
+        conv = torch.zeros(batch, taps - 1, width, dtype=dtype, device=device)
+        scan = torch.zeros(
+            *(batch, width, self.d_state),
+            dtype=state_dtype(weight, self.A_log),
+            device=device,
+        )
+        return MambaState(conv, scan)
+
+    def forward_from(self, x, state):
+        """Runs the layer on the steps that follow a state.
+
+        The outputs of successive parts are that of ``forward`` on the whole,
+        and so are their gradients, which flow through the state.
 
         Arguments
         ---------
         x : torch.Tensor
-            Shape ``[B, L, d_model]``, L at least 1.
-        past : dict, optional
-            See ``nnet.past``: inputs of the convolution, state of the scan.
-        name : str
-            What they are kept under.
+            The next steps, ``[B, K, d_model]``; K may be 0.
+        state : MambaState
+            From ``initial_state`` or an earlier call.
+
+        Returns
+        -------
+        tuple
+            The output, ``[B, K, d_model]``, and the state after it.
+
+        Example
+        -------
+        >>> mamba, x = Mamba(d_model=8), torch.randn(2, 5, 8)
+        >>> first, state = mamba.forward_from(x[:, :3], mamba.initial_state(2))
+        >>> rest, _ = mamba.forward_from(x[:, 3:], state)
+        >>> torch.allclose(torch.cat([first, rest], 1), mamba(x), atol=1e-6)
+        True
+        """
+        self._refuse_reverse()
+        u, z = self.in_proj(x).chunk(2, dim=-1)
+        seen = torch.cat([state.conv.to(u.dtype), u], 1)
+        # without a step there is nothing to convolve
+        if x.shape[1]:
+            u = F.silu(self._convolve(seen.transpose(1, 2)))
+        y, scan = selective_scan(
+            **self._scan(u, z),
+            initial_state=state.scan,
+            return_last_state=True,
+        )
+        conv = seen[:, x.shape[1] :].to(state.conv.dtype)
+        return self.out_proj(y), MambaState(conv, scan)
+
+    @torch.no_grad()
+    def step(self, x, state):
+        """Runs the layer on the one step that follows a state, in inference.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            The next step, ``[B, d_model]``.
+        state : MambaState
+            From ``initial_state``; updated in place.
 
         Returns
         -------
         torch.Tensor
-            Shape of ``x``.
+            The output, ``[B, d_model]``, without a gradient: ``forward_from``
+            has one.
+
+        Example
+        -------
+        >>> mamba, x = Mamba(d_model=8), torch.randn(2, 5, 8)
+        >>> state = mamba.initial_state(2)
+        >>> y = torch.stack([mamba.step(x[:, t], state) for t in range(5)], 1)
+        >>> torch.allclose(y, mamba(x), atol=1e-6)
+        True
         """
+        self._refuse_reverse()
         u, z = self.in_proj(x).chunk(2, dim=-1)
-        taps = self.conv1d.weight.shape[-1]
-        u = behind_past(past, f"{name}.conv", u, taps - 1, axis=1)
-        u = F.silu(self.conv1d(u.transpose(1, 2)).transpose(1, 2))
-        y = scan_on(
-            past,
-            f"{name}.state",
-            *self._scan_inputs(u, z),
-            **self._scan_options(),
-        )
+        seen = torch.cat([state.conv.to(u.dtype), u[:, None]], 1)
+        state.conv.copy_(seen[:, 1:])
+        taps = self.conv1d.weight[:, 0].t()
+        u = F.silu((seen * taps).sum(1) + self.conv1d.bias)
+        y = selective_scan_step(state.scan, **self._scan(u.to(z.dtype), z))
         return self.out_proj(y)
 
-    def _scan_inputs(self, u, z):
-        """Arguments of the scan that depend on the input, and its rates."""
+    def _refuse_reverse(self):
+        if self.reverse:
+            raise ValueError(
+                "this Mamba reads its input from the end and cannot go on from "
+                "a state; use one with reverse=False"
+            )
+
+    def _scan(self, u, z):
+        """Arguments of the scan of the convolved u, in any number of steps."""
         dt, B, C = self.x_proj(u).split(
             [self.dt_rank, self.d_state, self.d_state], dim=-1
         )
-        A = -torch.exp(self.A_log.float()).to(self.A_log.dtype)
-        delta = F.linear(dt, self.dt_proj.weight)
-        return u, delta, A, B, C, self.D, z, self.dt_proj.bias
-
-    def _scan_options(self):
-        """The others."""
         return {
+            "u": u,
+            "delta": F.linear(dt, self.dt_proj.weight),
+            "A": -torch.exp(self.A_log.float()).to(self.A_log.dtype),
+            "B": B,
+            "C": C,
+            "D": self.D,
+            "z": z,
+            "delta_bias": self.dt_proj.bias,
             "delta_softplus": True,
-            "reverse": self.reverse,
             "backend": self.scan_backend,
         }
 
-    def _convolve(self, u):
+    def _pad(self, u):
+        """Zeros before ``[B, d_inner, L]``, as the direction has it."""
+        past = self.conv1d.weight.shape[-1] - 1
+        return F.pad(u, (0, past) if self.reverse else (past, 0))
+
+    def _convolve(self, padded):
         """Depthwise convolution that sees the past (of its direction) only."""
         weight = self.conv1d.weight
-        past = weight.shape[-1] - 1
         if self.reverse:
             weight = weight.flip(-1)
-        padded = F.pad(
-            u.transpose(1, 2), (0, past) if self.reverse else (past, 0)
-        )
         out = F.conv1d(padded, weight, self.conv1d.bias, groups=weight.shape[0])
         return out.transpose(1, 2)
 
@@ -216,8 +315,36 @@ class MambaBranch(nn.Module):
         return x + self.mamba(self.norm(x), valid)
 
     def go_on(self, x, past=None, name=""):
-        """See ``Mamba.go_on``."""
-        return x + self.mamba.go_on(self.norm(x), past, name)
+        """Reads what follows a past.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            Shape ``[B, L, d_model]``.
+        past : dict, optional
+            See ``nnet.past``: the state of the Mamba, which is replaced.
+        name : str
+            What it is kept under.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape of ``x``.
+        """
+        if past is None:
+            return self(x)
+        names, normed = (f"{name}.conv", f"{name}.scan"), self.norm(x)
+        state = self.mamba.initial_state(len(x))
+        if names[0] in past:
+            state = MambaState(*(past[name] for name in names))
+        if x.shape[1] == 1 and not torch.is_grad_enabled():
+            y = self.mamba.step(normed[:, 0], state).unsqueeze(1)
+        else:
+            y, state = self.mamba.forward_from(normed, state)
+            # a copy, for a view would keep all that was read
+            state = state._replace(conv=state.conv.clone())
+        past.update(zip(names, state, strict=True))
+        return x + y
 
 
 class BiMamba(nn.Module):

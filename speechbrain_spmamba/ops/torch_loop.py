@@ -23,6 +23,7 @@ from speechbrain_spmamba.ops.kernel_interface import (
     base_two,
     state_dtype,
 )
+from speechbrain_spmamba.ops.reference import scan_step  # nothing to save
 from speechbrain_spmamba.ops.tiling import Tiling
 from speechbrain_spmamba.ops.torch_conv import conv_backward, conv_forward
 from speechbrain_spmamba.ops.torch_windows import (
@@ -78,11 +79,6 @@ def scan_backward(
 ):
     """Gradients of a selective scan."""
     _Passes(inputs).backward(checkpoints, grad_y, grads, y, grad_last_state)
-
-
-def scan_step(inputs, y):
-    """A scan of one time step that updates its initial state."""
-    scan_forward(inputs, y, last_state=inputs.initial_state)
 
 
 class _Passes(Tiling):

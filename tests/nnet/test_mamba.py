@@ -57,6 +57,80 @@ def test_output_and_gradients_are_those_of_the_recurrence(reverse, length):
         torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-11)
 
 
+def _in_parts(module, x, cuts):
+    """The output by ``forward_from``, which ends at each cut."""
+    state, out = module.initial_state(len(x)), []
+    for part in x.tensor_split(cuts, 1):
+        y, state = module.forward_from(part, state)
+        out.append(y)
+    return torch.cat(out, 1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("d_conv", [1, 4])
+def test_steps_and_parts_go_on_from_a_state_exactly(d_conv, seed):
+    generator = torch.Generator().manual_seed(seed)
+    length = int(torch.randint(1, 60, (), generator=generator))
+    cuts = torch.randint(0, length + 1, (seed + 1,), generator=generator)
+    module = Mamba(12, d_state=5, d_conv=d_conv)
+    x = torch.randn(3, length, 12)
+    expected = module(x)
+    parts = _in_parts(module, x, cuts.sort().values.tolist())
+    torch.testing.assert_close(parts, expected, rtol=1e-5, atol=1e-5)
+    state = module.initial_state(3)
+    steps = torch.stack([module.step(x_t, state) for x_t in x.unbind(1)], 1)
+    assert not steps.requires_grad
+    torch.testing.assert_close(steps, expected, rtol=1e-5, atol=1e-5)
+    # and both leave the same state
+    _, last = module.forward_from(x, module.initial_state(3))
+    for found, wanted in zip(state, last, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_gradients_flow_from_part_to_part():
+    module = Mamba(6, d_state=3).double()
+    x = torch.randn(2, 20, 6, dtype=torch.float64)
+    pairs = zip(
+        _gradients(module, _in_parts(module, x, [1, 3, 14])),
+        _gradients(module, module(x)),
+        strict=True,
+    )
+    for got, wanted in pairs:
+        # A is made in float32: so are the gradients of each part's
+        torch.testing.assert_close(got, wanted, rtol=1e-6, atol=1e-9)
+
+
+def test_a_layer_that_reads_from_the_end_has_no_next_step():
+    module = Mamba(6, reverse=True)
+    state = module.initial_state(1)
+    for call in (
+        lambda: module.step(torch.ones(1, 6), state),
+        lambda: module.forward_from(torch.ones(1, 2, 6), state),
+    ):
+        with pytest.raises(ValueError, match="reverse=False") as error:
+            call()
+        assert "\n" not in str(error.value)
+
+
+def test_steps_run_under_autocast_and_in_bfloat16():
+    module, x = Mamba(16), torch.randn(2, 30, 16)
+    expected = module(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        state = module.initial_state(2)
+        y = [module.step(x_t, state) for x_t in x.unbind(1)]
+    assert state.scan.dtype == torch.float32
+    low = module.bfloat16()
+    state = low.initial_state(2)
+    assert (state.conv.dtype, state.scan.dtype) == (
+        torch.bfloat16,
+        torch.float32,
+    )
+    z = [low.step(x_t, state) for x_t in x.bfloat16().unbind(1)]
+    for found in (y, z):
+        error = (torch.stack(found, 1).float() - expected).abs().max()
+        assert error < 0.03 * expected.abs().max()
+
+
 def test_both_directions_add_their_residual():
     module = BiMamba(6, d_state=3).double()
     x = torch.randn(2, 7, 6, dtype=torch.float64)

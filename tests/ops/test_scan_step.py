@@ -89,7 +89,9 @@ def test_a_step_in_c_takes_no_memory(dtype):
     inputs = {k: v.to(dtype) for k, v in state_inputs(channels=21).items()}
     state, out = torch.zeros(2, 21, 8), torch.empty(2, 21, dtype=dtype)
     arguments = {**at(inputs, 0), "out": out, "backend": "cpu"}
-    with torch.profiler.profile(profile_memory=True) as profile:
+    with torch.profiler.profile(
+        profile_memory=True, acc_events=True
+    ) as profile:
         selective_scan_step(state, **arguments)
         torch.empty(3)
     taken = [e.name for e in profile.events() if e.cpu_memory_usage > 0]
