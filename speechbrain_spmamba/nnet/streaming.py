@@ -115,7 +115,9 @@ class Stream:
         if self.waiting is None:
             return {}
         counts = torch.tensor([self.fed, self.done, self.axes])
-        return {**self.past, "waiting": self.waiting, "counts": counts}
+        # copies, for some are written in place
+        past = {name: tensor.clone() for name, tensor in self.past.items()}
+        return {**past, "waiting": self.waiting, "counts": counts}
 
     def load_state_dict(self, state):
         """Goes on where another stream was.
@@ -128,7 +130,10 @@ class Stream:
         self.reset()
         if state:
             device = self.model.input_conv.weight.device
-            self.past = {name: t.to(device) for name, t in state.items()}
+            self.past = {
+                name: tensor.to(device, copy=True)
+                for name, tensor in state.items()
+            }
             self.waiting = self.past.pop("waiting")
             counts = self.past.pop("counts").tolist()
             self.fed, self.done, self.axes = counts
