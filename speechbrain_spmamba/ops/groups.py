@@ -10,6 +10,8 @@ the results side by side, and autograd finds the gradients of both.
 import math
 from itertools import repeat
 
+from speechbrain_spmamba.ops.kernel_interface import state_dtype
+
 
 def split_groups(u, delta, A, B, C, D, z, delta_bias, initial_state):
     """Cuts the arguments of a scan into those of a scan for each group.
@@ -34,8 +36,8 @@ def split_groups(u, delta, A, B, C, D, z, delta_bias, initial_state):
     >>> len(parts), parts[0][0].shape, parts[0][3].shape
     (6, torch.Size([1, 7, 1]), torch.Size([1, 7, 4]))
     """
-    B, C = (_by_time(weights, u) for weights in (B, C))
-    count = math.lcm(B.shape[2], C.shape[2])
+    count = math.lcm(_groups(B), _groups(C))
+    dtype = state_dtype(u, delta, A, B, C, D, z, delta_bias)
 
     def parts(tensor, axis):
         """The channels of each group, along the axis where channels are."""
@@ -43,6 +45,13 @@ def split_groups(u, delta, A, B, C, D, z, delta_bias, initial_state):
 
     def rows(weights):
         """The weights of each group, which may be those of several."""
+        if weights.dim() == 2 or _groups(weights) < count:
+            # gradients are sums over time or scans, to be rounded once
+            weights = weights.to(dtype)
+        if weights.dim() == 2:
+            weights = weights.expand(*u.shape[:2], *weights.shape)
+        elif weights.dim() == 3:
+            weights = weights.unsqueeze(2)
         rows = weights.unbind(2)
         return [rows[i * len(rows) // count] for i in range(count)]
 
@@ -54,8 +63,6 @@ def split_groups(u, delta, A, B, C, D, z, delta_bias, initial_state):
     return list(zip(*columns, strict=False))  # None is repeated forever
 
 
-def _by_time(weights, u):
-    """``[B, L, G, N]`` of weights in any of the three forms."""
-    if weights.dim() == 2:
-        return weights.expand(*u.shape[:2], *weights.shape)
-    return weights if weights.dim() == 4 else weights.unsqueeze(2)
+def _groups(weights):
+    """How many groups of channels weights of any of the three forms have."""
+    return {2: weights.shape[0], 3: 1, 4: weights.shape[-2]}[weights.dim()]
