@@ -68,7 +68,10 @@ def scan(*arguments, initial_state, return_last_state):
 
 def scan_step(inputs, y):
     """The kernel starts from a state of zero only."""
-    check_state((), inputs.initial_state, False)
+    raise ValueError(
+        "scan backend 'mamba_ssm' cannot start from a state and so has no "
+        "step; use 'auto'"
+    )
 
 
 def check_state(tensors, initial_state, return_last_state):

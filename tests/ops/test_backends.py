@@ -138,6 +138,8 @@ def test_adapter_refuses_what_the_kernel_cannot_do_with_a_state():
     assert "\n" not in str(error.value)
     with torch.no_grad():
         mamba_ssm.check_state((None, asking), None, True)
+    with pytest.raises(ValueError, match="has no step; use 'auto'"):
+        mamba_ssm.scan_step(None, None)
 
 
 def test_adapter_widens_mixed_dtypes_instead_of_rounding_them():

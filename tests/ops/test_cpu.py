@@ -17,6 +17,7 @@ from speechbrain_spmamba.ops import (
     selective_scan,
 )
 from speechbrain_spmamba.ops.cpu import library
+from tests.ops import test_scan_step, test_state
 from tests.ops.test_selective_scan import (
     assert_close,
     make_inputs,
@@ -66,6 +67,26 @@ def test_every_build_matches_float64_for_any_size(
         selective_scan, inputs, torch.float32, backend="cpu", **options
     )
     assert_close(found, reference(inputs, **options), 1e-5)
+
+
+@pytest.mark.parametrize("channels, states", [(15, 16), (40, 3), (16, 37)])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_every_build_hands_on_a_state(build, channels, states, reverse):
+    inputs = test_state.state_inputs(3, 50, channels, states)
+    found, expected = (
+        test_state.results(
+            inputs, dtype, cuts, backend=backend, reverse=reverse
+        )
+        for dtype, cuts, backend in (
+            (torch.float32, [1, 34], "cpu"),
+            (torch.float64, [], "reference"),
+        )
+    )
+    assert_close(found, expected, 1e-5)
+    if not reverse:
+        inputs = {k: v.float() for k, v in inputs.items()}
+        steps = test_scan_step.steps(inputs, delta_softplus=True, backend="cpu")
+        assert_close(steps, {k: expected[k] for k in steps}, 1e-5)
 
 
 @needs_kernels

@@ -356,6 +356,8 @@ def main(path):
     for name in STATES:
         inputs = scan_inputs(**SCANS[name])
         found["parts", name] = state_runs.run_parts(inputs, cut=3)
+        if not inputs.reverse:
+            found["steps"] = state_runs.run_steps(inputs)
     inputs = scan_inputs(**SCANS["no softplus"])
     found["repeated"] = run_scan(inputs)
     found["without checkpoints"] = run_scan(inputs, keep=False)

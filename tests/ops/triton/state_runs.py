@@ -1,4 +1,4 @@
-"""Runs of the Triton scan in two parts; ``runs.py`` has the cases."""
+"""Runs of the Triton scan in parts and steps; ``runs.py`` has the cases."""
 
 import torch
 
@@ -45,3 +45,14 @@ def run_parts(inputs, cut):
         )
         grad_state = grads["initial_state"]
     return {**whole, **sums, "initial_state": grad_state}
+
+
+def run_steps(inputs):
+    """y and the last state of a forward scan, step by step."""
+    y = torch.full_like(inputs.u, torch.nan)
+    inputs = inputs._replace(initial_state=inputs.initial_state.clone())
+    for t in range(y.shape[1]):
+        now = slice(t, t + 1)
+        step = {n: getattr(inputs, n)[:, now] for n in SEQUENCES}
+        backend.scan_step(inputs._replace(**step), y[:, now])
+    return {"y": y, "last state": inputs.initial_state}

@@ -51,6 +51,13 @@ def test_two_scans_that_hand_over_a_state_are_one(name, found):
     assert_close(found["parts", name], expected, 1e-5)
 
 
+def test_steps_are_the_scan(found):
+    inputs = runs.scan_inputs(**runs.SCANS[runs.STATES[0]])
+    expected = runs.expected_scan(inputs)
+    expected = {name: expected[name] for name in ("y", "last state")}
+    assert_close(found["steps"], expected, 1e-5)
+
+
 @pytest.mark.parametrize("name", runs.CONVOLUTIONS)
 def test_convolution_matches_float64_autograd(name, found):
     case = runs.CONVOLUTIONS[name]
