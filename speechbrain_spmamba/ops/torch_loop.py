@@ -23,7 +23,6 @@ from speechbrain_spmamba.ops.kernel_interface import (
     base_two,
     state_dtype,
 )
-from speechbrain_spmamba.ops.reference import scan_step  # nothing to save
 from speechbrain_spmamba.ops.tiling import Tiling
 from speechbrain_spmamba.ops.torch_conv import conv_backward, conv_forward
 from speechbrain_spmamba.ops.torch_windows import (
@@ -79,6 +78,24 @@ def scan_backward(
 ):
     """Gradients of a selective scan."""
     _Passes(inputs).backward(checkpoints, grad_y, grads, y, grad_last_state)
+
+
+def scan_step(inputs, y):
+    """A scan of one time step that updates its initial state."""
+    state = inputs.initial_state
+    u, step, A, B, C = (t.to(state.dtype) for t in inputs[:5])
+    if inputs.delta_bias is not None:
+        step = step + inputs.delta_bias
+    if inputs.delta_softplus:
+        step = F.softplus(step)
+    state *= torch.exp2(step.transpose(1, 2) * base_two(A))
+    state.addcmul_((step * u).transpose(1, 2), B)
+    out = torch.bmm(C, state.transpose(1, 2))  # [B, 1, D]
+    if inputs.D is not None:
+        out.addcmul_(u, inputs.D.to(state.dtype))
+    if inputs.z is not None:
+        out *= F.silu(inputs.z.to(state.dtype))
+    y.copy_(out)
 
 
 class _Passes(Tiling):

@@ -125,8 +125,7 @@ class Call:
             return
         assert tensor.dtype == torch.float32 and tensor.is_contiguous()
         self._alive.append(tensor)
-        pointer = ctypes.cast(tensor.data_ptr(), ctypes.POINTER(ctypes.c_float))
-        setattr(self.arguments, name, pointer)
+        setattr(self.arguments, name, tensor.data_ptr())
 
     def bytes(self, name, tensor):
         """A contiguous tensor of one byte each, read."""

@@ -44,15 +44,11 @@ class ScanArguments(ctypes.Structure):
         ("slab", c_int64),
         *((name, Sequence) for name in "u delta z y B C grad_y".split()),
         *((name, Sequence) for name in "grad_u grad_delta grad_z".split()),
-        *((name, POINTER(c_float)) for name in "A2 D bias".split()),
-        ("delta_weight", POINTER(c_float)),
-        ("checkpoints", POINTER(c_float)),
-        ("weight_sums", POINTER(c_float)),
-        ("state_sums", POINTER(c_float)),
-        ("initial_state", POINTER(c_float)),
-        ("grad_last_state", POINTER(c_float)),
-        ("last_state", POINTER(c_float)),
-        ("grad_initial_state", POINTER(c_float)),
+        *((name, c_void_p) for name in "A2 D bias".split()),
+        ("delta_weight", c_void_p),
+        *((n, c_void_p) for n in "checkpoints weight_sums state_sums".split()),
+        *((name, c_void_p) for name in "initial_state grad_last_state".split()),
+        *((name, c_void_p) for name in "last_state grad_initial_state".split()),
     ]
 
 
@@ -63,7 +59,7 @@ class StepArguments(ctypes.Structure):
         *((name, c_int64) for name in "items channels states".split()),
         *((name, c_int64) for name in "threads softplus".split()),
         *((name, Sequence) for name in "u delta z y B C A D bias".split()),
-        ("state", POINTER(c_float)),
+        ("state", c_void_p),
     ]
 
 
@@ -74,7 +70,7 @@ class ConvArguments(ctypes.Structure):
         *((name, c_int64) for name in "items length channels taps".split()),
         *((name, c_int64) for name in "threads reverse".split()),
         *((name, Sequence) for name in "x out grad_out grad_x".split()),
-        *((name, POINTER(c_float)) for name in "weight bias sums".split()),
+        *((name, c_void_p) for name in "weight bias sums".split()),
     ]
 
 
@@ -84,8 +80,8 @@ class DirectionArguments(ctypes.Structure):
     _fields_ = [
         ("conv", ConvArguments),
         ("scan", ScanArguments),
-        ("x_proj", POINTER(c_float)),
-        ("mixed", POINTER(c_float)),
+        ("x_proj", c_void_p),
+        ("mixed", c_void_p),
     ]
 
 
@@ -97,8 +93,8 @@ class PathArguments(ctypes.Structure):
         *((name, c_int64) for name in "size hop length inner threads".split()),
         *((name, Sequence) for name in "x out".split()),
         *((name, c_float) for name in "norm_eps rms_eps".split()),
-        *((n, POINTER(c_float)) for n in "norm_weight norm_bias bias".split()),
-        *((n, POINTER(c_float)) for n in "in_proj out_proj residual".split()),
+        *((n, c_void_p) for n in "norm_weight norm_bias bias".split()),
+        *((n, c_void_p) for n in "in_proj out_proj residual".split()),
         ("valid", c_void_p),
         ("directions", DirectionArguments * 2),
     ]
