@@ -49,21 +49,62 @@ class CausalAttention(FrameAttention):
             What they are kept under.
         """
         query, key, value = self.project(x)
-        if past is not None:
-            key = self._behind(past, f"{name}.keys", key)
-            value = self._behind(past, f"{name}.values", value)
+        if past is None:
+            out = self._attend_all(query, key, value)
+        elif x.shape[1] == 1:
+            out = self._attend_one(query, key, value, past, name)
+        else:
+            out = self._attend_on(query, key, value, past, name)
+        return self.add(x, out)
+
+    def _attend_one(self, query, key, value, past, name):
+        """The next frame alone: it takes the place of the oldest one."""
+        count, keys, values = self._ring(key, value, past, name)
+        place = count % self.context
+        keys[:, :, place], values[:, :, place] = key[:, :, 0], value[:, :, 0]
+        past[f"{name}.count"] += 1
+        known = min(count + 1, self.context)
+        # No frame knows its place, so that their order does not matter.
+        return self.attend(query, keys[:, :, :known], values[:, :, :known])
+
+    def _attend_on(self, query, key, value, past, name):
+        """Some frames, behind those that are kept."""
+        count, keys, values = self._ring(key, value, past, name)
+        frames = query.shape[2]
+        before = torch.arange(max(0, count - self.context + 1), count)
+        kept = before % self.context
+        key = torch.cat([keys[:, :, kept], key], 2)
+        value = torch.cat([values[:, :, kept], value], 2)
+        past[f"{name}.count"] += frames
+        last = torch.arange(
+            max(0, count + frames - self.context), count + frames
+        )
+        last = last[-key.shape[2] :]
+        place = last % self.context
+        keys[:, :, place] = key[:, :, -len(last) :]
+        values[:, :, place] = value[:, :, -len(last) :]
+        return self._attend_all(query, key, value)
+
+    def _ring(self, key, value, past, name):
+        """Frames so far, and keys and values of the last ones.
+
+        Frame i lies at i modulo ``context``.
+        """
+        names = f"{name}.keys", f"{name}.values"
+        if names[0] not in past:
+            past[f"{name}.count"] = torch.tensor(0)
+            for kept, x in zip(names, (key, value), strict=True):
+                shape = (*x.shape[:2], self.context, x.shape[3])
+                past[kept] = x.new_zeros(shape)
+        return int(past[f"{name}.count"]), *(past[kept] for kept in names)
+
+    def _attend_all(self, query, key, value):
+        """All queries, ``QUERIES`` at a time; keys may begin before them."""
         out = [
             self._attend(query, key, value, start)
-            for start in range(0, x.shape[1], QUERIES)
+            for start in range(0, query.shape[2], QUERIES)
         ]
-        return self.add(x, torch.cat(out, 2) if len(out) > 1 else out[0])
-
-    def _behind(self, past, name, x):
-        """Those of the past and the present, ``[B, H, up to context, W]``."""
-        if name in past:
-            x = torch.cat([past[name], x], 2)
-        past[name] = x[:, :, max(0, x.shape[2] - self.context + 1) :].clone()
-        return x
+        return torch.cat(out, 2) if len(out) > 1 else out[0]
 
     def _attend(self, query, key, value, start):
         """Some queries to the keys that they may see."""

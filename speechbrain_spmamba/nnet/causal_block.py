@@ -140,11 +140,11 @@ class CausalPath(GridPath):
         windows = self.norm(rows)
         if before:
             windows = behind_past(past, f"{name}.read", windows, before, axis=1)
-        windows = windows.unfold(1, self.emb_ks, 1).flatten(2)
+            windows = windows.unfold(1, self.emb_ks, 1).flatten(2)
         out = self.mixer.go_on(windows, past, f"{name}.mixer")
         weight = self.deconv.weight.transpose(1, 2).flatten(1)  # [H, ks * D]
-        out = (out @ weight).unflatten(-1, (self.emb_ks, -1))
-        out = overlap_add(out, 1)
+        out = out @ weight
         if before:
+            out = overlap_add(out.unflatten(-1, (self.emb_ks, -1)), 1)
             out = until_past(past, f"{name}.given", out, before, axis=1)
         return (rows + out + self.deconv.bias).view_as(x)

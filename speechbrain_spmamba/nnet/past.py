@@ -9,8 +9,6 @@ From and to `nnet.causal_grid` and the modules that it runs.
 import torch
 import torch.nn.functional as F
 
-from speechbrain_spmamba.ops import selective_scan
-
 
 def behind_past(past, name, x, count, axis):
     """A sequence behind the positions that came before it.
@@ -83,39 +81,3 @@ def until_past(past, name, x, count, axis):
     if past is not None:
         past[name] = x.narrow(axis, done, count).clone()
     return x.narrow(axis, 0, done)
-
-
-def scan_on(past, name, *args, **kwargs):
-    """A selective scan that goes on from the state it had.
-
-    Arguments
-    ---------
-    past : dict or None
-        Its tensor ``name`` becomes the state behind the last time step.
-    name : str
-        What that is kept under.
-    *args, **kwargs
-        Of ``ops.selective_scan``.
-
-    Returns
-    -------
-    torch.Tensor
-        What the scan returns.
-
-    Example
-    -------
-    >>> past, one, A = {}, torch.ones(1, 2, 1), torch.zeros(1, 1)
-    >>> scan_on(past, "sum", one, one, A, one, one).flatten()
-    tensor([1., 2.])
-    >>> scan_on(past, "sum", one, one, A, one, one).flatten()
-    tensor([3., 4.])
-    """
-    if past is None:
-        return selective_scan(*args, **kwargs)
-    y, past[name] = selective_scan(
-        *args,
-        **kwargs,
-        initial_state=past.get(name),
-        return_last_state=True,
-    )
-    return y

@@ -7,14 +7,13 @@ seconds count most:
     energy_t = sum over i <= t of decay^(t - i) e_i / sum of decay^(t - i)
 
 with e_i the mean square of what came in with frame i. Numerator and denominator
-are linear recurrences, for which there is a scan.
+go on from where they were: each is ``decay^(t + 1)`` times its last value and a
+sum over the new frames.
 
 From and to `nnet.causal_grid`.
 """
 
 import torch
-
-from speechbrain_spmamba.nnet.past import scan_on
 
 SECONDS = 3.0  # after which a sound counts 1 / e of what it did
 
@@ -43,10 +42,16 @@ def running_level(wave, hop_length, sample_rate, past=None):
     tensor([[0.5000, 0.5000, 0.5000, 0.5000]])
     """
     energy = wave.unflatten(1, (-1, hop_length)).square().mean((2, 3))
-    sums = torch.stack([energy, torch.ones_like(energy)], -1)  # [B, K, 2]
-    one = torch.ones_like(sums)
-    rate = -hop_length / (SECONDS * sample_rate)
-    A, unit = one.new_full((2, 1), rate), one[..., :1]
-    sums = scan_on(past, "level", sums, one, A, unit, unit)
-    level = (sums[..., 0] / sums[..., 1]).sqrt()
+    frames = torch.arange(energy.shape[1] + 1.0, device=wave.device)
+    rate = hop_length / (SECONDS * sample_rate)
+    # weights[i, t] of what frame i adds to frame t
+    age = frames[:-1] - frames[:-1, None]
+    weights = torch.exp(-rate * age).triu().to(energy)
+    sums = torch.stack([energy, torch.ones_like(energy)]) @ weights
+    if past is not None:
+        if "level" in past:
+            fading = torch.exp(-rate * frames[1:]).to(energy)
+            sums = sums + past["level"].unsqueeze(-1) * fading
+        past["level"] = sums[..., -1].clone()
+    level = (sums[0] / sums[1]).sqrt()  # [B, K]
     return torch.where(level > 0, level, 1.0)
