@@ -5,6 +5,11 @@ their size: a small model, or a short crop, waits for the host and not for the
 GPU. What the first batch launches is recorded, once, and played back for every
 further batch of its shape.
 
+On an H200 a step of a small model in bfloat16 has been recorded and played. Up
+to the first tensor that missed the bound of that day, its gradients were within
+a tenth of bfloat16's rounding of the step's own; those after it were not
+compared. How much time it saves is not measured.
+
 From `training.brain`; to torch's graphs.
 """
 
