@@ -136,6 +136,32 @@ def test_every_reader_is_packed_once_before_one_is_twice(tmp_path):
     assert len(list((tmp_path / "less").rglob("*.ogg"))) == 1
 
 
+def test_training_gets_all_the_room_that_test_and_validation_leave(
+    tmp_path, monkeypatch
+):
+    speech, noise, out = (tmp_path / x for x in ("speech", "noise", "out"))
+    for split in ("train", "valid", "test"):
+        small_corpora.write_speech(speech, split, "123", (1,) * 9, "FMF")
+        small_corpora.write_noises(noise, split)
+    asked = f"pack {out} --speech {speech} --noise {noise} --megabytes 0.1"
+    monkeypatch.setattr(sys, "argv", asked.split())
+    monkeypatch.setattr(pack, "pack_packages", lambda out, python: None)
+    pack.main()
+    sizes = {
+        split: [
+            path.stat().st_size
+            for path in (out / "corpus").rglob("*.ogg")
+            if split in path.parts
+        ]
+        for split in ("train", "valid", "test")
+    }
+    for split in ("valid", "test"):
+        over = sum(sizes[split]) - 0.1 * 1e5
+        assert 0 <= over < max(sizes[split]), sizes
+    whole = sum(map(sum, sizes.values()))
+    assert 0 <= whole - 1e5 < max(sizes["train"]), sizes
+
+
 @pytest.mark.slow
 def test_the_quarter_runs_to_its_end_on_a_cpu(tmp_path):
     given, out, work = (tmp_path / name for name in ("given", "out", "work"))

@@ -2,13 +2,14 @@
 
     pip install wheel
     python benchmarks/gpu_quarter/pack.py .gpu --speech DIR [DIR ...] \\
-        --noise DIR [--python 3.12] [--megabytes 30]
+        --noise DIR [--python 3.12] [--megabytes 32]
 
 Speech and noise are folders with train, valid and test, the former of
 LibriSpeech's shape, with SPEAKERS.TXT. They are kept as Ogg Vorbis at 8 kHz:
-test and validation whole, then a recording of every reader for training,
-another and so on, until the size is reached. Packages are those that torch's
-usual surroundings lack.
+a recording of every reader, another and so on, until the size is reached. Test
+and validation get a tenth of it each, training the rest: few recordings are
+learned by heart within minutes. Packages are those that torch's usual
+surroundings lack.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import soundfile
 from speechbrain_spmamba.audio import resample
 
 RATE = 8000
-SPLITS = ("test", "valid", "train")
+SHARES = {"test": 0.1, "valid": 0.1}  # of the room; training gets the rest
 MAMBA = "mamba-ssm==2.3.2.post1"
 PACKAGES = """
     speechbrain hyperpyyaml ruamel.yaml<0.19 ruamel.yaml.clib
@@ -92,19 +93,22 @@ def main():
     parser.add_argument("--speech", type=Path, nargs="+", required=True)
     parser.add_argument("--noise", type=Path, required=True)
     parser.add_argument("--python", default="3.12")
-    parser.add_argument("--megabytes", type=float, default=30, help="of audio")
+    parser.add_argument("--megabytes", type=float, default=32, help="of audio")
     asked = parser.parse_args()
     pack_packages(asked.out, asked.python)
     corpus, room = asked.out / "corpus", asked.megabytes * 1e6
     speakers = [(f / "SPEAKERS.TXT").read_text() for f in asked.speech]
     (corpus / "speech").mkdir(parents=True, exist_ok=True)
     (corpus / "speech" / "SPEAKERS.TXT").write_text("".join(speakers))
-    for split in SPLITS:
+    for split in ("test", "valid", "train"):
+        share = SHARES.get(split, 1) * asked.megabytes * 1e6
+        given = left = min(share, room)
         noise = corpus / "noise" / split
-        room = pack_split(asked.noise / split, noise, room)
+        left = pack_split(asked.noise / split, noise, left)
         for folder in asked.speech:
             speech = corpus / "speech" / split
-            room = pack_split(folder / split, speech, room)
+            left = pack_split(folder / split, speech, left)
+        room -= given - left
     print(f"room for {room / 1e6:.1f} MB more")
 
 
