@@ -39,8 +39,8 @@ def count_model(source, seconds=1.0, num_spks=None, trust=False):
     Returns
     -------
     dict
-        That of ``cost.complexity.count``, and ``ptflops``, ``table1`` and
-        ``growth``.
+        That of ``cost.complexity.count``, and ``ptflops``, ``table1``,
+        ``growth`` and, of a causal model, ``stream``.
     """
     model = load(source, num_spks, trust)
     found = count(model, seconds)
@@ -50,8 +50,14 @@ def count_model(source, seconds=1.0, num_spks=None, trust=False):
     ]
     row = SYSTEMS.get(source)
     printed = row and row.table_1
+    causal = getattr(model, "causal", None)
     return {
         **found,
+        "stream": causal
+        and {
+            "latency_ms": 1000 * model.latency_samples / model.sample_rate,
+            "state_bytes": model.state_bytes,
+        },
         "ptflops": ptflops(model),
         "table1": printed
         and {
@@ -186,6 +192,8 @@ def complexity_page(report):
     """
     about, models = report["about"], report["models"]
     sections = ["# Complexity", _about(about), _summary(models)]
+    if any(model.get("stream") for model in models.values()):
+        sections.append(_streams(models))
     if any(kind in model for model in models.values() for kind in RUNS):
         sections.append(_measured(models))
     sections += ["## MACs by part, G for a second of audio", _parts(models)]
@@ -222,6 +230,25 @@ def _summary(models):
         )
         rows.append(row)
     return markdown_table(head, rows)
+
+
+def _streams(models):
+    """Latency and state of causal models."""
+    head = ("model", "algorithmic latency, ms", "state, MB")
+    rows = [
+        (
+            name,
+            number(model["stream"]["latency_ms"], form=".3g"),
+            number(model["stream"]["state_bytes"], 1e6, ".2f"),
+        )
+        for name, model in models.items()
+        if model.get("stream")
+    ]
+    text = (
+        "## Streams\n\nFor how long a sample waits at most, without the time "
+        "of computing, and what a stream keeps (`docs/streaming.md`)."
+    )
+    return f"{text}\n\n{markdown_table(head, rows)}"
 
 
 def _measured(models):

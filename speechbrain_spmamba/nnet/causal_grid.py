@@ -141,6 +141,15 @@ def lag(grid):
     return grid.stft.delay + grid.causal.lookahead * grid.stft.hop_length
 
 
+@torch.no_grad()
+def state_bytes(grid):
+    """Bytes of a past, which is as large after one hop as after all."""
+    past = {}
+    hop = (1, grid.stft.hop_length, grid.num_mics)
+    advance(grid, grid.input_conv.weight.new_zeros(hop), past)
+    return sum(tensor.nbytes for tensor in past.values())
+
+
 def advance(grid, mix, past=None):
     """Separates the next hops.
 

@@ -32,7 +32,11 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from speechbrain_spmamba.nnet.causal_block import CausalBlock, CausalPath
-from speechbrain_spmamba.nnet.causal_grid import lag, separate_causally
+from speechbrain_spmamba.nnet.causal_grid import (
+    lag,
+    separate_causally,
+    state_bytes,
+)
 from speechbrain_spmamba.nnet.causal_stft import CausalSTFT
 from speechbrain_spmamba.nnet.grid_block import GridBlock
 from speechbrain_spmamba.nnet.norms import FrameLayerNorm, GlobalLayerNorm
@@ -255,7 +259,12 @@ class TFGrid(nn.Module):
 
     @property
     def latency_samples(self):
-        """Samples that one may wait for; None if it hears the whole."""
+        """Samples that one may wait for before it is given; None for all."""
         if not self.causal:
             return None
         return lag(self) + self.stft.hop_length
+
+    @property
+    def state_bytes(self):
+        """What one stream keeps between two hops; None without streams."""
+        return state_bytes(self) if self.causal else None

@@ -6,8 +6,10 @@ import json
 import sys
 
 import pytest
+import torch
 
 from speechbrain_spmamba.cli import main
+from speechbrain_spmamba.cost.complexity import load
 from speechbrain_spmamba.cost.complexity_report import complexity_page
 from tests.cost.test_complexity import EXPERIMENT
 
@@ -51,6 +53,26 @@ def test_all_forms_hold_the_same_figures(
     line = f"| {experiment} | {model['parameters'] / 1e6:.3f} | {giga} |"
     assert line in text
     assert "blocks.lstm" in text
+
+
+def test_latency_and_state_of_a_causal_model_are_told(
+    tmp_path, without_ptflops, capsys
+):
+    path = tmp_path / "experiment.yaml"
+    path.write_text(
+        "separator: !new:speechbrain_spmamba.models.spmamba.SPMamba\n"
+        "    {num_spks: 2, sample_rate: 8000, n_fft: 64, hop_length: 32,\n"
+        "     num_blocks: 1, emb_dim: 4, causal: True, lookahead: 2}\n"
+    )
+    assert not run(str(path))
+    row = capsys.readouterr().out.partition("state, MB |\n")[2]
+    model = load(path)
+    assert model.latency_samples == 64 + 2 * 32
+    stream = model.stream()
+    stream.feed(torch.randn(20 * 32))
+    kept = sum(tensor.nbytes for tensor in stream.past.values())
+    assert kept == model.state_bytes
+    assert f"| 16 | {kept / 1e6:.2f} |" in row
 
 
 def test_what_was_measured_and_what_failed_are_both_told():
