@@ -39,6 +39,9 @@ class SkiM(ToolkitSeparator):
         Hidden units of each direction.
     segment_size : int
         Frames in a segment; segments do not overlap.
+    causal : bool
+        LSTMs of one direction and norms of each frame: nothing of the future
+        reaches an output but the rest of its filter.
     kernel_size, num_spks, sample_rate
         See ``SepFormer``.
 
@@ -63,21 +66,22 @@ class SkiM(ToolkitSeparator):
         segment_size=150,
         num_spks=2,
         sample_rate=8000,
+        causal=False,
     ):
+        form = {
+            "bidirectional": not causal,
+            "norm_type": "cln" if causal else "gln",
+        }
         masknet = ResourceEfficientSeparator(
             input_dim=n_filters,
-            causal=False,
+            causal=causal,
             num_spk=num_spks,
             layer=num_blocks,
             unit=hidden,
             segment_size=segment_size,
             mem_type="hc",
-            seg_model=SegLSTM(
-                n_filters, hidden, bidirectional=True, norm_type="gln"
-            ),
-            mem_model=MemLSTM(
-                hidden, bidirectional=True, mem_type="hc", norm_type="gln"
-            ),
+            seg_model=SegLSTM(n_filters, hidden, **form),
+            mem_model=MemLSTM(hidden, mem_type="hc", **form),
         )
         super().__init__(masknet, num_spks, n_filters, kernel_size, sample_rate)
 

@@ -90,3 +90,17 @@ def test_sepformer_says_that_a_recording_is_too_long():
 def test_impossible_sizes_are_errors_that_say_why(name, wrong, message):
     with pytest.raises(ValueError, match=message):
         build_small(name, **wrong)
+
+
+def test_skim_is_causal_if_asked():
+    model = build_small("skim", causal=True).eval()
+    mix = torch.randn(1, 400)
+    other = mix.clone()
+    other[:, 200:] = torch.randn(1, 200)
+    with torch.no_grad():
+        change = (model(other) - model(mix)).abs().amax((0, 2))
+    latency = model.encoder.kernel_size[0]
+    assert not change[: 200 - latency].any() and change[200:].any()
+    both = build_small("skim").eval()
+    with torch.no_grad():
+        assert (both(other) - both(mix))[:, : 200 - latency].any()
