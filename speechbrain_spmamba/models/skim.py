@@ -84,6 +84,9 @@ class SkiM(ToolkitSeparator):
             mem_model=MemLSTM(hidden, mem_type="hc", **form),
         )
         super().__init__(masknet, num_spks, n_filters, kernel_size, sample_rate)
+        # The toolkit hands the memory of an item's last segment on to the first
+        # one of the item behind it.
+        self.mixes_items = causal
 
     def estimate_masks(self, features, count=None):
         """See ``ToolkitSeparator``; the network consists of LSTMs."""

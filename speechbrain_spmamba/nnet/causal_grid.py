@@ -172,7 +172,9 @@ def advance(grid, mix, past=None):
     scale = running_level(mix, stft.hop_length, grid.sample_rate, past)
     waves = mix.transpose(1, 2).flatten(0, 1)  # [B * M, K * hop]
     spectrum = stft(waves, past).unflatten(0, (batch, -1))  # [B, M, K, bins]
-    spectrum = spectrum / scale[:, None, :, None]
+    # As long as all is silent, so are the estimates.
+    unit = torch.where(scale > 0, scale, 1.0)
+    spectrum = spectrum / unit[:, None, :, None]
 
     x = behind_past(past, "input_conv", grid.features(spectrum), 2, axis=2)
     x = grid.input_conv(x).permute(0, 2, 3, 1)  # [B, K, bands, emb_dim]

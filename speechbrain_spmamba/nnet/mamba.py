@@ -334,9 +334,10 @@ class MambaBranch(nn.Module):
         if past is None:
             return self(x)
         names, normed = (f"{name}.conv", f"{name}.scan"), self.norm(x)
-        state = self.mamba.initial_state(len(x))
         if names[0] in past:
             state = MambaState(*(past[name] for name in names))
+        else:
+            state = self.mamba.initial_state(len(x))
         if x.shape[1] == 1 and not torch.is_grad_enabled():
             y = self.mamba.step(normed[:, 0], state).unsqueeze(1)
         else:

@@ -34,7 +34,7 @@ def running_level(wave, hop_length, sample_rate, past=None):
     Returns
     -------
     torch.Tensor
-        Shape ``[B, K]``; 1 as long as all is silent.
+        Shape ``[B, K]``; zero as long as all is silent.
 
     Example
     -------
@@ -53,5 +53,4 @@ def running_level(wave, hop_length, sample_rate, past=None):
             fading = torch.exp(-rate * frames[1:]).to(energy)
             sums = sums + past["level"].unsqueeze(-1) * fading
         past["level"] = sums[..., -1].clone()
-    level = (sums[0] / sums[1]).sqrt()  # [B, K]
-    return torch.where(level > 0, level, 1.0)
+    return (sums[0] / sums[1]).sqrt()
