@@ -21,6 +21,37 @@ def find_browser():
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
+def write_model(folder, spoil=False, **overrides):
+    """A small model with random weights, or with none that are numbers."""
+    import torch
+
+    from speechbrain_spmamba.models import build_model
+    from speechbrain_spmamba.weights.export import TAIL
+    from tests.small_models import SMALL
+
+    sizes = {**SMALL["spmamba"], **overrides}
+    text = "sample_rate: 8000\nnum_spks: 2\n"
+    text += "separator: !new:speechbrain_spmamba.models.spmamba.SPMamba\n"
+    text += "".join(f"    {key}: {value}\n" for key, value in sizes.items())
+    (folder / "hyperparams.yaml").write_text(text + TAIL)
+    torch.manual_seed(0)
+    weights = build_model("spmamba", **sizes).state_dict()
+    if spoil:
+        weights = {name: one * torch.nan for name, one in weights.items()}
+    torch.save(weights, folder / "separator.ckpt")
+    return folder
+
+
+def downloaded(page, selector, folder):
+    """Follows a link and keeps what comes."""
+    with page.expect_download() as waiting:
+        page.locator(selector).click()
+    download = waiting.value
+    path = folder / download.suggested_filename
+    download.save_as(path)
+    return path
+
+
 class Bystander:
     """A proxy that answers nobody and counts who asks."""
 

@@ -5,15 +5,17 @@ statistics, update checks and public links are off, and recordings lie in a
 temporary folder that ends with the command.
 """
 
-import html
 import os
 import signal
 import socket
 import sys
 import tempfile
 
+from speechbrain_spmamba.demo.live_tab import add_live
+from speechbrain_spmamba.demo.parts import notice, player
 from speechbrain_spmamba.demo.voices import separate_upload
 from speechbrain_spmamba.errors import explain
+from speechbrain_spmamba.recordings.live import is_causal
 
 TITLE = "Separate voices"
 INTRODUCTION = f"""\
@@ -126,65 +128,76 @@ def build_page(model, folder):
         The page.
     """
     gr = import_gradio()
-    speakers = model.hparams.num_spks
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.Markdown(INTRODUCTION)
-        recording = gr.Audio(
-            label="Recording",
-            sources=["upload", "microphone"],
-            type="filepath",
-            editable=False,
-            buttons=[],
-            elem_id="recording",
-        )
-        with gr.Accordion("Options", open=False):
-            consistent = gr.Checkbox(label=CONSISTENT)
-            channel = gr.Number(
-                0, label=CHANNEL, precision=0, minimum=0, elem_id="channel"
-            )
-        button = gr.Button("Separate", variant="primary", elem_id="separate")
-        with gr.Column(visible=False) as status:
-            place = gr.HTML(min_height=70)
-        with gr.Column(visible=False) as results:
-            with gr.Row():
-                players = [_player(gr, index) for index in range(speakers)]
-            figure = gr.Image(
-                show_label=False, buttons=["fullscreen"], elem_id="figure"
-            )
-            archive = gr.DownloadButton(
-                "Download all", size="sm", elem_id="archive"
-            )
-
-        bar = gr.Progress()  # Gradio finds it among the defaults
-
-        def run(path, consistent, channel, progress=bar):
-            options = {
-                "mixture_consistent": consistent,
-                "channel": channel or None,
-            }
-            found = _separate(gr, model, path, folder, progress, **options)
-            return [*_visible(gr, False, True), *found]
-
-        views = [status, results]
-        # What was separated before must not stand under another recording.
-        separation = gr.on(
-            [button.click, recording.upload],
-            lambda: _visible(gr, True, False),
-            outputs=views,
-            queue=False,
-        ).then(
-            run,
-            inputs=[recording, consistent, channel],
-            outputs=[*views, *players, figure, archive],
-            show_progress_on=place,
-        )
-        recording.clear(
-            lambda: _visible(gr, False, False),
-            outputs=views,
-            queue=False,
-            cancels=[separation],
-        )
+        if is_causal(model.mods.separator):
+            with gr.Tab("Recording"):
+                _add_recordings(gr, model, folder)
+            with gr.Tab("Live"):
+                add_live(gr, model, folder)
+        else:
+            _add_recordings(gr, model, folder)
     return page
+
+
+def _add_recordings(gr, model, folder):
+    """What is separated as a whole."""
+    speakers = model.hparams.num_spks
+    recording = gr.Audio(
+        label="Recording",
+        sources=["upload", "microphone"],
+        type="filepath",
+        editable=False,
+        buttons=[],
+        elem_id="recording",
+    )
+    with gr.Accordion("Options", open=False):
+        consistent = gr.Checkbox(label=CONSISTENT)
+        channel = gr.Number(
+            0, label=CHANNEL, precision=0, minimum=0, elem_id="channel"
+        )
+    button = gr.Button("Separate", variant="primary", elem_id="separate")
+    with gr.Column(visible=False) as status:
+        place = gr.HTML(min_height=70)
+    with gr.Column(visible=False) as results:
+        with gr.Row():
+            players = [player(gr, index) for index in range(speakers)]
+        figure = gr.Image(
+            show_label=False, buttons=["fullscreen"], elem_id="figure"
+        )
+        archive = gr.DownloadButton(
+            "Download all", size="sm", elem_id="archive"
+        )
+
+    bar = gr.Progress()  # Gradio finds it among the defaults
+
+    def run(path, consistent, channel, progress=bar):
+        options = {
+            "mixture_consistent": consistent,
+            "channel": channel or None,
+        }
+        found = _separate(gr, model, path, folder, progress, **options)
+        return [*_visible(gr, False, True), *found]
+
+    views = [status, results]
+    # What was separated before must not stand under another recording.
+    separation = gr.on(
+        [button.click, recording.upload],
+        lambda: _visible(gr, True, False),
+        outputs=views,
+        queue=False,
+    ).then(
+        run,
+        inputs=[recording, consistent, channel],
+        outputs=[*views, *players, figure, archive],
+        show_progress_on=place,
+    )
+    recording.clear(
+        lambda: _visible(gr, False, False),
+        outputs=views,
+        queue=False,
+        cancels=[separation],
+    )
 
 
 def _visible(gr, status, results):
@@ -192,22 +205,10 @@ def _visible(gr, status, results):
     return [gr.Column(visible=status), gr.Column(visible=results)]
 
 
-def _player(gr, index, path=None, line=""):
-    """The player of a voice, with what is said about it."""
-    return gr.Audio(
-        path,
-        label=f"Voice {index + 1}" + (f": {line}" if line else ""),
-        interactive=False,
-        buttons=["download"],
-        elem_id=f"voice{index + 1}",
-        min_width=320,
-    )
-
-
 def _separate(gr, model, path, folder, progress, **options):
     """What the page shows of a recording; what is wrong becomes a notice."""
     if path is None:
-        raise _notice(gr, "there is no recording; drop one or record one")
+        raise notice(gr, "there is no recording; drop one or record one")
 
     def report(done, total):
         text = f"{done:.0f} s" + (f" of {total:.0f} s" if total else "")
@@ -221,21 +222,16 @@ def _separate(gr, model, path, folder, progress, **options):
         reason = explain(error)
         if reason is None:
             raise
-        raise _notice(gr, reason) from None
+        raise notice(gr, reason) from None
     if found.cancelled:
         gr.Warning(CANCELLED)
     players = [
-        _player(gr, index, str(path), line)
+        player(gr, index, str(path), line)
         for index, (path, line) in enumerate(
             zip(found.paths, found.lines, strict=True)
         )
     ]
     return [*players, str(found.figure), str(found.archive)]
-
-
-def _notice(gr, text):
-    """An error that the page shows in one line, until it is closed."""
-    return gr.Error(html.escape(text), duration=None, print_exception=False)
 
 
 def launch(page, host, port, **options):

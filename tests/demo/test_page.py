@@ -12,15 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import torch
 
 from speechbrain_spmamba.demo.voices import activity_line
 from speechbrain_spmamba.inference import WaveformSeparation
-from speechbrain_spmamba.models import build_model
-from speechbrain_spmamba.weights.export import TAIL
 from tests import SHARED, browsing
 from tests.separating import talker
-from tests.small_models import SMALL
 
 BESIDE = SHARED / "minicorpus"
 CORPUS = Path(os.environ.get("MINICORPUS", BESIDE))
@@ -44,17 +40,7 @@ def _libraries():
 @pytest.fixture(scope="module")
 def model_folder(tmp_path_factory):
     """A small model with random weights."""
-    folder = tmp_path_factory.mktemp("model")
-    text = "sample_rate: 8000\nnum_spks: 2\n"
-    text += "separator: !new:speechbrain_spmamba.models.spmamba.SPMamba\n"
-    text += "".join(
-        f"    {key}: {value}\n" for key, value in SMALL["spmamba"].items()
-    )
-    (folder / "hyperparams.yaml").write_text(text + TAIL)
-    torch.manual_seed(0)
-    separator = build_model("spmamba", **SMALL["spmamba"])
-    torch.save(separator.state_dict(), folder / "separator.ckpt")
-    return folder
+    return browsing.write_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +64,11 @@ def test_a_recording_becomes_voices(model_folder, mixture, tmp_path):
         browsing.opened(address) as (page, requests, complaints),
     ):
         assert not page.locator("#figure").is_visible()
+        assert page.get_by_role("tab").count() == 0  # the model is not causal
         browsing.upload(page, mixture)
         browsing.wait_for_voices(page)
         voices = [
-            _downloaded(page, f"#voice{number} a[download]", tmp_path)
+            browsing.downloaded(page, f"#voice{number} a[download]", tmp_path)
             for number in (1, 2)
         ]
         lines = [
@@ -89,7 +76,7 @@ def test_a_recording_becomes_voices(model_folder, mixture, tmp_path):
             for number in (1, 2)
         ]
         lengths = page.locator("[id^=voice] #duration").all_inner_texts()
-        archive = _downloaded(page, "#archive", tmp_path)
+        archive = browsing.downloaded(page, "#archive", tmp_path)
         page.screenshot(path=tmp_path / "page.png", full_page=True)
 
     assert [path.name for path in voices] == [
@@ -131,7 +118,7 @@ def test_the_option_reaches_the_model(model_folder, mixture, tmp_path):
         page.locator("#figure").wait_for(state="hidden")
         browsing.wait_for_voices(page)
         voices = [
-            soundfile.read(_downloaded(page, link, tmp_path))[0]
+            soundfile.read(browsing.downloaded(page, link, tmp_path))[0]
             for link in ("#voice1 a[download]", "#voice2 a[download]")
         ]
     wave = soundfile.read(mixture)[0]
@@ -199,17 +186,7 @@ def test_a_voice_from_the_microphone_is_separated(model_folder, tmp_path):
         page.locator("#recording #duration").wait_for()
         page.locator("#separate").click()
         browsing.wait_for_voices(page)
-        voice = _downloaded(page, "#voice1 a[download]", tmp_path)
+        voice = browsing.downloaded(page, "#voice1 a[download]", tmp_path)
     info = soundfile.info(voice)
     assert 1.0 < info.frames / info.samplerate < 4.0
     assert complaints == []
-
-
-def _downloaded(page, selector, folder):
-    """Follows a link and keeps what comes."""
-    with page.expect_download() as waiting:
-        page.locator(selector).click()
-    download = waiting.value
-    path = folder / download.suggested_filename
-    download.save_as(path)
-    return path
