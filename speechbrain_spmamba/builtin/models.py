@@ -13,6 +13,7 @@ from speechbrain_spmamba.files.yaml_text import load, plain
 
 FOLDER = Path(__file__).parent
 DEFAULT = "voices-8k-2"
+LIVE = "voices-8k-2-live"  # for sound as it comes
 HPARAMS_FILE = "hyperparams.yaml"  # these three of any model folder
 SAFETENSORS_FILE = "separator.safetensors"
 CARD_FILE = "README.md"

@@ -2,7 +2,8 @@
 
 The paths of what was written go to standard output, a line of report for each
 recording to standard error; all of it stands in `separate_messages.py`. With
-``--output -`` standard output gets the sound itself. Exit status: 0, 1 if a
+``--output -`` standard output gets the sound itself. What ``--stream`` does
+stands in `stream.py`. Exit status: 0, 1 if a
 recording could not be separated, 2 if nothing could begin.
 """
 
@@ -31,10 +32,12 @@ def separate(
     files: list[str],
     /,
     *,
-    output: Output = ".",
+    output: Output | None = None,
     model: Annotated[str | None, Parameter(alias="-m")] = None,
     options: _Options = _Options(),
     rate: Literal["keep", "model"] = "keep",
+    stream: bool = False,
+    raw: Whole | None = None,
     jobs: Whole = 1,
     overwrite: bool = False,
     device: Device = None,
@@ -46,9 +49,9 @@ def separate(
     ---------
     files : list of str
         Mixtures: files, folders, patterns; - is standard input.
-    output : str
-        Output folder, by default the current one; - is standard output, a
-        channel a speaker.
+    output : str, optional
+        Output folder, by default the current one, or of a stream standard
+        output; - is standard output, a channel a speaker.
     model : str, optional
         Model folder, a model of the package, or of the Hugging Face Hub; by
         default the package's, see `spmamba models`.
@@ -56,6 +59,13 @@ def separate(
         How they are separated.
     rate : str
         Sample rate of the outputs: of the input, or of the model.
+    stream : bool
+        Separate standard input as it comes, with a causal model: WAV of 16,
+        24 or 32-bit PCM in, voices out after its latency; no end is needed.
+        What is too loud for the output is clipped.
+    raw : int, optional
+        Rate in Hz of a stream without a header, in and out: signed 16-bit
+        samples, the lower byte first, one channel in, one a speaker out.
     jobs : int
         Files separated side by side.
     overwrite : bool
@@ -70,7 +80,7 @@ def separate(
     """
     from joblib import Parallel, delayed
 
-    from speechbrain_spmamba.builtin.models import DEFAULT
+    from speechbrain_spmamba.builtin.models import DEFAULT, LIVE
     from speechbrain_spmamba.commands.distributed import (
         highest_status,
         own_device,
@@ -85,8 +95,28 @@ def separate(
     )
     from speechbrain_spmamba.files.names import shown
 
-    inputs, errors = find_inputs(files, output)
-    to_stdout = output == "-"
+    if raw is not None and not stream:
+        raise ValueError("--raw is for streams; add --stream")
+    to_stdout = output == "-" or (stream and output is None)
+    chosen = {**asdict(options), "keep_rate": rate == "keep"}
+    job = Job(
+        model or (LIVE if stream else DEFAULT),
+        own_device(device),
+        trust,
+        SeparationOptions(**chosen),
+        overwrite,
+        to_stdout,
+        bar=jobs == 1 and sys.stderr.isatty(),
+    )
+    if stream:
+        from speechbrain_spmamba.commands.stream import (
+            check_stream,
+            separate_stream,
+        )
+
+        check_stream(files, jobs, job.options, to_stdout)
+        return separate_stream(job, output, raw, introduce=model is None)
+    inputs, errors = find_inputs(files, output or ".")
     if to_stdout and len(inputs) > 1:
         raise ValueError(
             f"{len(inputs)} recordings cannot share standard output; give "
@@ -94,21 +124,10 @@ def separate(
         )
     if jobs < 1:
         raise ValueError(f"--jobs is {jobs}; give 1 or more")
-    chosen = {**asdict(options), "keep_rate": rate == "keep"}
-    options = SeparationOptions(**chosen)
-    job = Job(
-        model or DEFAULT,
-        own_device(device),
-        trust,
-        options,
-        overwrite,
-        to_stdout,
-        bar=jobs == 1 and sys.stderr.isatty(),
-    )
     # Once here, so that a wrong model or setting is an error of the command.
     loaded.cache_clear()
     separator, _ = loaded(job.model, job.device, job.trust)
-    options.check_speakers(separator.hparams.num_spks)
+    job.options.check_speakers(separator.hparams.num_spks)
     names = [recording.source for recording in inputs]
     if STANDARD in names:
         jobs = 1  # other processes have another standard input

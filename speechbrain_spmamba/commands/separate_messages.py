@@ -17,10 +17,10 @@ from speechbrain_spmamba.builtin.models import DEFAULT, builtin_models
 from speechbrain_spmamba.files.names import shown
 
 
-def default_model_line():
+def default_model_line(name=DEFAULT):
     """The line that says what separates where no model was named."""
     return (
-        f"model: {DEFAULT}, {builtin_models()[DEFAULT].score}; `spmamba "
+        f"model: {name}, {builtin_models()[name].score}; `spmamba "
         "models` tells where better ones are"
     )
 
@@ -52,6 +52,28 @@ def separated_line(source, found, taken):
     if found.gain < 1:
         parts.append(f"scaled by {20 * math.log10(found.gain):.1f} dB")
     return "; ".join(parts)
+
+
+def streamed_line(source, seconds, sink):
+    """The line of report for sound that was separated as it came.
+
+    Arguments
+    ---------
+    source : str
+        Where it came from.
+    seconds : float
+        How much came.
+    sink : PcmWriter or LiveFiles
+        Where the voices went to.
+
+    Returns
+    -------
+    str
+        The line.
+    """
+    clipped = sink.clipped
+    told = f"; {clipped} samples beyond full scale clipped" if clipped else ""
+    return f"{source}: {seconds:.1f} s{told}"
 
 
 def skipped_line(source):

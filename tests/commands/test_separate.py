@@ -28,7 +28,8 @@ def test_each_option_of_a_separation_is_one_of_the_command(capsys):
 
 
 @pytest.mark.parametrize(
-    "name", ["separate", "jobs", "inputs", "output_tags", "distributed"]
+    "name",
+    ["separate", "stream", "jobs", "inputs", "output_tags", "distributed"],
 )
 def test_what_the_command_prints_stands_in_one_place(name):
     """The sound itself, which `jobs` sends to standard output, is no print."""
