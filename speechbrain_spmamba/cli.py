@@ -18,6 +18,7 @@ COMMANDS = (
     "convert",
     "models",
     "separate",
+    "listen",
     "demo",
     "complexity",
     "compare",

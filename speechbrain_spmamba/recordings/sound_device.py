@@ -1,0 +1,247 @@
+"""Sound from a microphone and to loudspeakers, by PortAudio.
+
+    device -> its thread -> a queue -> Microphone.blocks -> a model
+           -> Loudspeakers.play -> device
+
+What the device's thread calls has to return within a block: it copies and no
+more. Who takes the blocks may be late for a while; how late is counted.
+"""
+
+from queue import Empty, SimpleQueue
+
+import numpy as np
+
+JOINED = 16  # blocks taken at once where so many wait: a model then catches up
+PATIENCE = 0.1  # seconds after which it is asked whether to stop
+CUSHION = 0.05  # seconds of silence before the voices, and after a gap in them
+LIST = "`python -m sounddevice` lists what there is"
+
+
+def import_sounddevice():
+    """Imports sounddevice, and with it PortAudio.
+
+    Returns
+    -------
+    module
+        sounddevice.
+
+    Raises
+    ------
+    ValueError
+        One of them is not installed.
+    """
+    try:
+        import sounddevice
+    except ImportError:
+        raise ValueError(
+            "live sound needs sounddevice, which is not installed; "
+            "pip install 'speechbrain_spmamba[live]'"
+        ) from None
+    except OSError:
+        raise ValueError(
+            "live sound needs the library PortAudio, which is not installed; "
+            "install it, for example `apt-get install libportaudio2`"
+        ) from None
+    return sounddevice
+
+
+def as_device(word):
+    """A device as sounddevice takes it.
+
+    Arguments
+    ---------
+    word : str or None
+        Its number, its name or a part of it; None or ``default`` for that of
+        the system.
+
+    Returns
+    -------
+    int or str or None
+        The same.
+
+    Example
+    -------
+    >>> as_device("3"), as_device("USB"), as_device("default")
+    (3, 'USB', None)
+    """
+    if word is None or word == "default":
+        return None
+    return int(word) if word.isdecimal() else word
+
+
+class Microphone:
+    """An open microphone, one channel of float32.
+
+    Arguments
+    ---------
+    sample_rate : int
+        In Hz.
+    hop : int
+        Samples that come at once.
+    device : int or str, optional
+        See ``as_device``.
+    latency : str
+        ``low`` if someone waits for what is heard; with ``high`` the device
+        keeps more, and less is lost where the processor is busy.
+
+    Attributes
+    ----------
+    heard : int
+        Samples that were given out.
+    lost : int
+        Times that the device had to throw samples away.
+    behind : float
+        The most seconds of sound that waited to be taken.
+    gone : bool
+        Whether the device ended by itself.
+
+    Raises
+    ------
+    ValueError
+        There is no such microphone, or it has another rate.
+    """
+
+    def __init__(self, sample_rate, hop, device=None, latency="low"):
+        self.sample_rate, self.hop = sample_rate, hop
+        self.heard, self.lost, self.behind, self.gone = 0, 0, 0.0, False
+        self.queue = SimpleQueue()
+        self.stream = _opened(
+            "InputStream",
+            "microphone",
+            device,
+            samplerate=sample_rate,
+            channels=1,
+            blocksize=hop,
+            latency=latency,
+            callback=self._take,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.stream.close()
+
+    def blocks(self, stopped, seconds=None):
+        """Listens.
+
+        Arguments
+        ---------
+        stopped : callable
+            Asked between blocks; what was heard by then is still given.
+        seconds : float, optional
+            Ends after so much sound.
+
+        Yields
+        ------
+        numpy.ndarray
+            float32, ``[n]``: a hop, or all that waits up to ``JOINED`` hops.
+        """
+        left = None if seconds is None else round(seconds * self.sample_rate)
+        self.stream.start()
+        while left is None or left > 0:
+            if stopped() and self.stream.active:
+                self.stream.stop()
+            block = self._next()
+            if block is not None:
+                block = block[:left]
+                left = None if left is None else left - len(block)
+                self.heard += len(block)
+                yield block
+            elif not self.stream.active:
+                self.gone = not stopped()
+                break
+        self.stream.stop()
+
+    def _take(self, data, frames, time, status):
+        """Called by the thread of the device."""
+        self.queue.put((data[:, 0].copy(), bool(status.input_overflow)))
+
+    def _next(self):
+        """What waits, joined; None if nothing comes for a while."""
+        found = []
+        try:
+            found.append(self.queue.get(timeout=PATIENCE))
+            waiting = (1 + self.queue.qsize()) * self.hop / self.sample_rate
+            self.behind = max(self.behind, waiting)
+            while len(found) < JOINED:
+                found.append(self.queue.get_nowait())
+        except Empty:
+            pass
+        self.lost += sum(overflow for _, overflow in found)
+        return np.concatenate([block for block, _ in found]) if found else None
+
+
+class Loudspeakers:
+    """Open loudspeakers, a channel a voice: the first left, the second right.
+
+    Nothing waits for them. Voices that come while their buffer is full are not
+    played, so that they do not fall behind where their clock is slow.
+
+    Arguments
+    ---------
+    sample_rate : int
+        In Hz.
+    channels : int
+        How many voices.
+    device : int or str, optional
+        See ``as_device``.
+
+    Attributes
+    ----------
+    skipped : int
+        Samples of a voice that were not played.
+
+    Raises
+    ------
+    ValueError
+        There are none, or with another rate or fewer channels.
+    """
+
+    def __init__(self, sample_rate, channels, device=None):
+        self.skipped = 0
+        self.silence = np.zeros(
+            (round(CUSHION * sample_rate), channels), "float32"
+        )
+        self.stream = _opened(
+            "OutputStream",
+            "output device",
+            device,
+            samplerate=sample_rate,
+            channels=channels,
+            latency="low",
+        )
+        self.stream.start()
+        self.stream.write(self.silence)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.stream.close()
+
+    def play(self, block):
+        """Takes samples, float32, shape ``[n, S]``."""
+        if self.stream.write_available < len(block):
+            self.skipped += len(block)
+        elif self.stream.write(np.ascontiguousarray(np.clip(block, -1, 1))):
+            # It had run dry, and would again after the next delay.
+            self.stream.write(self.silence)
+
+
+def _opened(kind, name, device, **options):
+    """A stream of sounddevice, or one line of error."""
+    sounddevice = import_sounddevice()
+    try:
+        return getattr(sounddevice, kind)(
+            device=device, dtype="float32", **options
+        )
+    except (sounddevice.PortAudioError, ValueError) as error:
+        which = "default " if device is None else ""
+        shown = "" if device is None else f" {device}"
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"the {which}{name}{shown} cannot be opened with "
+            f"{options['channels']} channels at {options['samplerate']} Hz "
+            f"({reason}); choose another one, {LIST}"
+        ) from None
