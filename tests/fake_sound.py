@@ -40,6 +40,8 @@ class InputStream:
         )
         data[:] = np.nan  # a device uses its memory again
         self.given += 1
+        if self.fake.output is not None:
+            self.fake.output.tick()
         self.fake.on_block(self.given)
 
     def start(self):
@@ -67,23 +69,20 @@ class InputStream:
 
 
 class OutputStream:
-    """Keeps what is written."""
+    """Keeps what it is given, a block for each that is heard."""
 
     def __init__(self, fake, options):
-        self.fake, self.options = fake, options
+        self.fake, self.callback = fake, options.pop("callback")
+        self.shape = options["blocksize"], options["channels"]
         fake.played = []
 
     def start(self):
-        pass
+        self.fake.output = self
 
-    @property
-    def write_available(self):
-        return self.fake.room
-
-    def write(self, block):
-        assert block.dtype == np.float32 and block.flags["C_CONTIGUOUS"]
-        self.fake.played.append(block.copy())
-        return len(self.fake.played) == self.fake.dry_at
+    def tick(self):
+        data = np.full(self.shape, np.nan, "float32")
+        self.callback(data, len(data), None, SimpleNamespace())
+        self.fake.played.append(data)
 
     def close(self):
         pass
@@ -103,9 +102,8 @@ def install(monkeypatch, wave, clock=False, **more):
     **more : dict
         ``ends``: the microphone does so after the wave; ``overflows``: numbers
         of blocks before which some were lost; ``at_once``: how many blocks
-        come when one is asked for; ``room``, ``dry_at``: of the loudspeakers;
-        ``on_block``: called with the number of each block; ``missing``: devices
-        that are not there.
+        come when one is asked for; ``on_block``: called with the number of each
+        block; ``missing``: devices that are not there.
 
     Returns
     -------
@@ -117,7 +115,7 @@ def install(monkeypatch, wave, clock=False, **more):
     fake = SimpleNamespace(
         **{
             **{"wave": wave, "clock": clock, "ends": False, "overflows": ()},
-            **{"at_once": 1, "room": 1 << 20, "dry_at": 0, "missing": ()},
+            **{"at_once": 1, "missing": (), "output": None},
             **{"on_block": lambda number: None, "asked": [], "running": None},
             **{"last": 0.0, **more},
         }

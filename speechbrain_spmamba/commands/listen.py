@@ -89,7 +89,7 @@ def _listen(model, output, microphone, play, seconds):
     )
 
     separator, rate = model.mods.separator, model.hparams.sample_rate
-    voices = model.hparams.num_spks
+    hop, voices = separator.stft.hop_length, model.hparams.num_spks
     stem = Path(output) / time.strftime("live-%Y%m%d-%H%M%S")
     paths = source_paths(stem, voices)
     notice, slow = signals.Notice(), False
@@ -101,13 +101,13 @@ def _listen(model, output, microphone, play, seconds):
         heard = stack.enter_context(
             Microphone(
                 rate,
-                separator.stft.hop_length,
+                hop,
                 as_device(microphone),
                 latency="low" if play else "high",
             )
         )
         played = play and stack.enter_context(
-            Loudspeakers(rate, voices, as_device(play))
+            Loudspeakers(rate, hop, voices, as_device(play))
         )
         print_result(messages.listening_line(rate, latency_of(separator)))
         files = stack.enter_context(live_files(paths, rate))

@@ -13,7 +13,9 @@ import numpy as np
 
 JOINED = 16  # blocks taken at once where so many wait: a model then catches up
 PATIENCE = 0.1  # seconds after which it is asked whether to stop
-CUSHION = 0.05  # seconds of silence before the voices, and after a gap in them
+CUSHION = 0.05  # seconds of voices that wait before any are played
+BUFFER = 0.15  # seconds of voices that wait to be played, at most
+LONGEST = 60.0  # seconds of sound that wait to be taken; what is more is lost
 LIST = "`python -m sounddevice` lists what there is"
 
 
@@ -89,7 +91,8 @@ class Microphone:
     heard : int
         Samples that were given out.
     lost : int
-        Times that the device had to throw samples away.
+        Times that the device threw samples away, or gave none that are
+        finite.
     behind : float
         The most seconds of sound that waited to be taken.
     gone : bool
@@ -104,7 +107,7 @@ class Microphone:
     def __init__(self, sample_rate, hop, device=None, latency="low"):
         self.sample_rate, self.hop = sample_rate, hop
         self.heard, self.lost, self.behind, self.gone = 0, 0, 0.0, False
-        self.queue = SimpleQueue()
+        self.queue, self.missed = SimpleQueue(), False
         self.stream = _opened(
             "InputStream",
             "microphone",
@@ -155,7 +158,11 @@ class Microphone:
 
     def _take(self, data, frames, time, status):
         """Called by the thread of the device."""
-        self.queue.put((data[:, 0].copy(), bool(status.input_overflow)))
+        if self.queue.qsize() * self.hop > LONGEST * self.sample_rate:
+            self.missed = True  # told with the next block that has room
+            return
+        lost, self.missed = self.missed or bool(status.input_overflow), False
+        self.queue.put((data[:, 0].copy(), lost))
 
     def _next(self):
         """What waits, joined; None if nothing comes for a while."""
@@ -168,29 +175,40 @@ class Microphone:
                 found.append(self.queue.get_nowait())
         except Empty:
             pass
+        if not found:
+            return None
         self.lost += sum(overflow for _, overflow in found)
-        return np.concatenate([block for block, _ in found]) if found else None
+        wave = np.concatenate([block for block, _ in found])
+        if not np.isfinite(wave).all():
+            # One bad block is no reason to lose an hour of good ones.
+            self.lost += 1
+            wave = np.nan_to_num(wave, nan=0.0, posinf=0.0, neginf=0.0)
+        return wave
 
 
 class Loudspeakers:
     """Open loudspeakers, a channel a voice: the first left, the second right.
 
-    Nothing waits for them. Voices that come while their buffer is full are not
-    played, so that they do not fall behind where their clock is slow.
+    Nothing waits for them. Where voices come too late there is silence, and a
+    little more of it, so that the next ones may be late; where more come than
+    are played, because the clocks differ or many came at once, the oldest are
+    left out.
 
     Arguments
     ---------
     sample_rate : int
         In Hz.
-    channels : int
-        How many voices.
+    hop : int
+        Samples that are played at once.
+    voices : int
+        How many.
     device : int or str, optional
         See ``as_device``.
 
     Attributes
     ----------
     skipped : int
-        Samples of a voice that were not played.
+        Samples of a voice that were left out.
 
     Raises
     ------
@@ -198,23 +216,25 @@ class Loudspeakers:
         There are none, or with another rate or fewer channels.
     """
 
-    def __init__(self, sample_rate, channels, device=None):
-        self.skipped = 0
-        self.silence = np.zeros(
-            (round(CUSHION * sample_rate), channels), "float32"
-        )
+    def __init__(self, sample_rate, hop, voices, device=None):
+        self.skipped, self.queue = 0, SimpleQueue()
+        self.cushion = round(CUSHION * sample_rate)
+        self.most = round(BUFFER * sample_rate)
+        # Known to the device's thread alone.
+        self.waiting, self.dry = np.zeros((0, voices), "float32"), True
         self.stream = _opened(
             "OutputStream",
             "output device",
             device,
             samplerate=sample_rate,
-            channels=channels,
+            channels=voices,
+            blocksize=hop,
             latency="low",
+            callback=self._give,
         )
-        self.stream.start()
-        self.stream.write(self.silence)
 
     def __enter__(self):
+        self.stream.start()
         return self
 
     def __exit__(self, *error):
@@ -222,11 +242,22 @@ class Loudspeakers:
 
     def play(self, block):
         """Takes samples, float32, shape ``[n, S]``."""
-        if self.stream.write_available < len(block):
-            self.skipped += len(block)
-        elif self.stream.write(np.ascontiguousarray(np.clip(block, -1, 1))):
-            # It had run dry, and would again after the next delay.
-            self.stream.write(self.silence)
+        self.queue.put(np.clip(block, -1, 1))
+
+    def _give(self, data, frames, time, status):
+        """Called by the thread of the device."""
+        found = [self.waiting]
+        while not self.queue.empty():
+            found.append(self.queue.get_nowait())
+        waiting = np.concatenate(found)
+        if len(waiting) > self.most:
+            self.skipped += len(waiting) - self.cushion - frames
+            waiting = waiting[-self.cushion - frames :]
+        self.dry = len(waiting) < (self.cushion if self.dry else frames)
+        count = 0 if self.dry else frames
+        data[:count] = waiting[:count]
+        data[count:] = 0
+        self.waiting = waiting[count:]
 
 
 def _opened(kind, name, device, **options):

@@ -132,25 +132,38 @@ def test_blocks_that_wait_are_taken_together_and_that_is_told(
     np.testing.assert_allclose(done.voices, offline(wave), atol=5e-5)
 
 
+def test_a_block_without_finite_samples_is_lost_and_no_more(
+    call, offline, monkeypatch
+):
+    wave = noise(4000)
+    wave[100:104] = [np.nan, np.inf, -np.inf, np.nan]
+    fake_sound.install(monkeypatch, wave)
+    done = call("--seconds", "0.5")
+    assert done.status == 0 and done.err[-1].endswith("; 1 blocks lost")
+    wave[100:104] = 0
+    np.testing.assert_allclose(done.voices, offline(wave), atol=5e-5)
+
+
 def test_voices_are_played_behind_a_little_silence(call, monkeypatch):
-    fake = fake_sound.install(monkeypatch, noise(8000), dry_at=10)
+    fake = fake_sound.install(monkeypatch, noise(8000))
     done = call("--seconds", "0.5", "--play", "2", "--microphone", "USB")
-    heard, played = fake.asked
-    assert (heard["device"], played["device"]) == ("USB", 2)
-    assert (played["channels"], played["samplerate"]) == (2, 8000)
-    silence = [number for number, x in enumerate(fake.played) if not x.any()]
-    assert silence == [0, 10] and len(fake.played[0]) == 400
-    sound = np.concatenate([x for x in fake.played if x.any()])
-    np.testing.assert_allclose(sound, done.voices, atol=5e-5)
+    asked = {options["channels"]: options for options in fake.asked}
+    assert (asked[1]["device"], asked[2]["device"]) == ("USB", 2)
+    assert (asked[2]["samplerate"], asked[2]["blocksize"]) == (8000, 32)
+    played = np.concatenate(fake.played)
+    silence = int(played.any(1).argmax())
+    # Until 50 ms wait; the voices themselves are a hop and 32 samples late.
+    assert 400 <= silence <= 400 + 3 * 32
+    sound = played[silence:]
+    np.testing.assert_allclose(sound, done.voices[: len(sound)], atol=5e-5)
+    assert "not played" not in done.err[-1]
 
 
-def test_what_does_not_fit_is_not_played_but_written(call, monkeypatch):
-    fake = fake_sound.install(monkeypatch, noise(8000), room=0)
-    done = call("--seconds", "0.5", "--play", "default")
-    assert fake.asked[1]["device"] is None and len(fake.played) == 1
-    assert len(done.voices) == 4000 and done.err[-1].endswith(
-        "0.5 s not played"
-    )
+def test_what_comes_too_late_is_not_played_but_written(call, monkeypatch):
+    fake = fake_sound.install(monkeypatch, noise(8000), at_once=50)
+    done = call("--seconds", "1", "--play", "default")
+    assert fake.asked[1]["device"] is None and len(done.voices) == 8000
+    assert done.err[-1].endswith(" s not played")
 
 
 @pytest.mark.parametrize(
