@@ -132,7 +132,7 @@ def opened(address, microphone=None):
         page.on(
             "console",
             lambda message: (
-                complaints.append(message.text)
+                complaints.append(f"{message.text} {message.location['url']}")
                 if message.type == "error"
                 else None
             ),

@@ -23,8 +23,7 @@ class LiveVoices:
 
     ``separate_live`` asks for blocks, and a page is given them: the model runs
     in a thread, which waits for chunks. Where it is too slow, its voices come
-    late and the page still takes every chunk in time: Gradio drops those that
-    come while the one before is being worked on.
+    late, and neither the page nor other browsers wait for it.
 
     Arguments
     ---------

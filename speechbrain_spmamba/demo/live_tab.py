@@ -182,13 +182,15 @@ def levels(block, behind=0.0):
     return "".join(rows)
 
 
-def add_live(gr, model, folder):
+def add_live(gr, page, model, folder):
     """What the tab has, and what it does.
 
     Arguments
     ---------
     gr : module
         Gradio.
+    page : gradio.Blocks
+        The page.
     model : speechbrain_spmamba.inference.WaveformSeparation
         A causal one.
     folder : str or Path
@@ -215,11 +217,12 @@ def add_live(gr, model, folder):
             player(gr, index, prefix="live_voice") for index in range(speakers)
         ]
     # Each browser has its own; one that goes away leaves nothing running.
-    state = gr.State(delete_callback=_drop)
+    state, ended = (gr.State(delete_callback=_drop) for _ in range(2))
 
     def begin(recording):
         _drop(recording)
-        return LiveRecording(model, folder), gr.Row(visible=False), silence, ""
+        new = _or_notice(gr, None, LiveRecording, model, folder)
+        return new, gr.Row(visible=False), silence, ""
 
     def hear(chunk, voice, recording):
         if chunk is None or recording is None or recording.over:
@@ -236,27 +239,37 @@ def add_live(gr, model, folder):
             for index, (path, line) in enumerate(zip(paths, lines, strict=True))
         ]
         found = found or [gr.skip()] * speakers
-        return None, gr.Row(visible=bool(paths)), silence, *found
+        return gr.Row(visible=bool(paths)), silence, *found
 
-    # A browser waits for no other one.
-    own, silent = {"concurrency_limit": None}, {"show_progress": "hidden"}
+    # One thing after the other, in the order in which it happened; none of
+    # these takes long. To end may, and another recording may begin meanwhile.
+    lane = {
+        "concurrency_id": "live",
+        "concurrency_limit": 1,
+        "show_progress": "hidden",
+    }
     microphone.start_recording(
-        begin, state, [state, results, meters, message], **own, **silent
+        begin, state, [state, results, meters, message], **lane
     )
-    microphone.stream(
+    chunks = microphone.stream(
         hear,
         [microphone, listen, state],
         [meters, message],
         stream_every=EVERY,
-        **own,
-        **silent,
+        trigger_mode="multiple",
+        **lane,
     )
+    # A stream of Gradio's keeps one chunk: one that comes before the last has
+    # been taken replaces it. As single events all wait, one after the other.
+    page.fns[chunks["id"]].connection = "sse"
     microphone.stop_recording(
+        lambda recording: (None, recording), state, [state, ended], **lane
+    ).then(
         end,
-        state,
-        [state, results, meters, *players],
+        ended,
+        [results, meters, *players],
+        concurrency_limit=None,
         show_progress_on=meters,
-        **own,
     )
     message.change(None, message, None, js=PLAY)
 
@@ -272,7 +285,7 @@ def _or_notice(gr, recording, run, *arguments):
     try:
         return run(*arguments)
     except Exception as error:
-        recording.drop()
+        _drop(recording)
         reason = explain(error)
         if reason is None:
             raise

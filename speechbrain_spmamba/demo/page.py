@@ -134,7 +134,7 @@ def build_page(model, folder):
             with gr.Tab("Recording"):
                 _add_recordings(gr, model, folder)
             with gr.Tab("Live"):
-                add_live(gr, model, folder)
+                add_live(gr, page, model, folder)
         else:
             _add_recordings(gr, model, folder)
     return page

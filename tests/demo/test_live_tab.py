@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import torch
 
-from speechbrain_spmamba.demo.live_tab import LiveRecording, levels
+from speechbrain_spmamba.demo.live_tab import EVERY, LiveRecording, levels
 from tests import browsing
 from tests.demo.test_live import (
     MODEL_RATE,
@@ -144,6 +144,11 @@ def folder(tmp_path_factory):
     )
 
 
+def _serious(complaints):
+    """All but one: Gradio closes events that have just ended."""
+    return [one for one in complaints if not re.search("/stream/.*close", one)]
+
+
 class TestInBrowser:
     pytestmark = in_browser
 
@@ -167,6 +172,8 @@ class TestInBrowser:
                 for number in (1, 2)
             ]
             infos = [soundfile.info(path) for path in voices]
+            # One for each chunk, one for the start, two for the stop.
+            events = sum("/queue/join" in url for url in requests)
             played = tab.played()
             tab.listen("Nobody")
             tab.record()
@@ -177,7 +184,8 @@ class TestInBrowser:
             tab.wait_for_voices()
         assert infos[0].samplerate == 8000
         assert infos[0].frames == infos[1].frames >= played
-        assert complaints == []
+        assert infos[0].frames == round((events - 3) * EVERY * MODEL_RATE)
+        assert _serious(complaints) == []
         assert browsing.foreign(requests) == set()
         assert asked == []
         assert not list(tmp_path.glob("spmamba_demo_*"))
@@ -203,7 +211,7 @@ class TestInBrowser:
                 for path in tmp_path.rglob("live_s1.wav")
             )
         assert len(lengths) == 2 and lengths[1] > lengths[0] + 1.0
-        assert complaints == []
+        assert _serious(complaints) == []
 
     def test_what_is_wrong_is_said_once(self, sound, tmp_path):
         broken = tmp_path / "broken"
