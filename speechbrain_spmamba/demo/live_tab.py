@@ -3,8 +3,9 @@
     microphone -> chunks -> live.LiveVoices -> levels, one voice to the ears
                                             -> files, when the recording stops
 
-Gradio plays streams as HLS, which needs ffmpeg and lags by seconds. Here a few
-lines of script play samples as they come, through Web Audio.
+Gradio plays streams as HLS, which needs ffmpeg and does not begin while chunks
+come from a microphone. Here a few lines of script play samples as they come,
+through Web Audio.
 """
 
 import base64
