@@ -77,7 +77,12 @@ class CausalSTFT(nn.Module):
         self.hop_length = hop_length
         self.synthesis_length = synthesis_length
         self.delay = synthesis_length - hop_length
-        analysis, synthesis = window_pair(n_fft, hop_length, synthesis_length)
+        analysis, synthesis = torch.empty(n_fft), torch.empty(synthesis_length)
+        # On the meta device torch imports its compiler to compute no values.
+        if not analysis.is_meta:
+            analysis, synthesis = window_pair(
+                n_fft, hop_length, synthesis_length
+            )
         self.register_buffer("analysis", analysis, persistent=False)
         self.register_buffer("synthesis", synthesis, persistent=False)
 
