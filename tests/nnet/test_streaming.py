@@ -102,6 +102,19 @@ def test_memory_does_not_grow_with_time(name):
     assert sizes[1] == sizes[2] == sizes[3]
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("name", CAUSAL)
+def test_on_a_gpu_streamed_equals_offline(name):
+    model = build(name).cuda()
+    mix = torch.randn(2, 900, model.num_mics)
+    stream = model.stream()
+    parts = [stream.feed(block) for block in in_blocks(mix, random.Random(0))]
+    est = torch.cat([*parts, stream.flush()], 1)
+    expected = model(mix.cuda())
+    assert (est - expected).abs().max() <= 1e-4 * expected.abs().max()
+
+
 def test_a_stream_without_axes_is_that_of_one_item():
     model, mix = build("mamba"), torch.randn(500)
     stream = model.stream()
