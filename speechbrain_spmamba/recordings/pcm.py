@@ -19,7 +19,7 @@ from speechbrain_spmamba.recordings.channels import MOST_CHANNELS, Downmix
 WIDTHS = (2, 3, 4)  # bytes of a sample
 FULL = 1 << 15  # of 16 bits; what is read and written again stays the same
 UNKNOWN = 0x7FFF0000  # bytes; headers of pipes say that or more, or 0
-PCM, EXTENSIBLE = 1, 0xFFFE
+PCM, FLOATS, EXTENSIBLE = 1, 3, 0xFFFE
 HEADER = "<4sI4s4sIHHIIHH4sI"
 ADVICE = (
     "send WAV of 16-bit PCM, `ffmpeg -i FILE -f wav -`, or give --raw RATE for "
@@ -290,7 +290,8 @@ def read_header(file, name):
         tag = struct.unpack("<H", found[24:26])[0]
     width = bits // 8
     if tag != PCM or bits % 8 or width not in WIDTHS:
-        kind = f"{bits}-bit PCM" if tag == PCM else f"WAV of format {tag:#x}"
+        kinds = {PCM: f"{bits}-bit PCM", FLOATS: f"{bits}-bit floats"}
+        kind = kinds.get(tag, f"WAV of format {tag:#x}")
         raise ValueError(
             f"{name} is {kind}; expected PCM of 16, 24 or 32 bits: {ADVICE}"
         )

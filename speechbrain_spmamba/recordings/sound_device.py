@@ -155,6 +155,7 @@ class Microphone:
                 self.gone = not stopped()
                 break
         self.stream.stop()
+        self.lost += self.missed
 
     def _take(self, data, frames, time, status):
         """Called by the thread of the device."""

@@ -51,3 +51,4 @@ def test_what_nobody_takes_does_not_fill_the_memory(monkeypatch):
         found = np.concatenate(list(microphone.blocks(lambda: False)))
     assert len(found) == microphone.heard == 510
     assert fake.running.given == 200 and microphone.gone
+    assert microphone.lost == 1  # a gap, of whatever length
