@@ -278,6 +278,7 @@ def test_no_other_place_of_the_package_believes_a_header():
     # Files just written and read back, their comments, and bytes in memory.
     own = {
         "recordings/source_writer.py",
+        "recordings/live_files.py",
         "commands/output_tags.py",
         "prepare/scenes/plans.py",
     }
