@@ -24,6 +24,8 @@ its estimates, in the order of the calls:
     ops.selective_scan  the recurrence
     nnet.attention      between frames
 
+With ``causal``, the network of `nnet.causal_grid`, which hears no future.
+
 Departures from the paper, following its published code where both differ:
 * the paper gives 129 frequencies for a window of 512 samples; a window of
   512 has 257, and only those give the 6.14 M parameters of its Table 1;
