@@ -12,14 +12,19 @@ Your own, or one of the Hugging Face Hub: --model FOLDER, --model user/name"""
 
 def models():
     """List the models that come with the package, and where others are."""
-    from speechbrain_spmamba.builtin.models import DEFAULT, builtin_models
+    from speechbrain_spmamba.builtin.models import (
+        DEFAULT,
+        LIVE,
+        builtin_models,
+    )
     from speechbrain_spmamba.files.markdown import markdown_table
 
     head = ["model", "system", "rate", "talkers", "score", "trained on"]
     head += ["licence", "size"]
+    marks = {DEFAULT: " (default)", LIVE: " (live)"}
     rows = [
         [
-            f"{name} (default)" if name == DEFAULT else name,
+            name + marks.get(name, ""),
             model.system,
             f"{model.sample_rate} Hz",
             model.num_spks,
