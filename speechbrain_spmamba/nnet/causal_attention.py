@@ -76,13 +76,11 @@ class CausalAttention(FrameAttention):
         key = torch.cat([keys[:, :, kept], key], 2)
         value = torch.cat([values[:, :, kept], value], 2)
         past[f"{name}.count"] += frames
-        last = torch.arange(
-            max(0, count + frames - self.context), count + frames
-        )
-        last = last[-key.shape[2] :]
-        place = last % self.context
-        keys[:, :, place] = key[:, :, -len(last) :]
-        values[:, :, place] = value[:, :, -len(last) :]
+        size = min(count + frames, self.context)
+        place = torch.arange(count + frames - size, count + frames)
+        place = place % self.context
+        keys[:, :, place] = key[:, :, -size:]
+        values[:, :, place] = value[:, :, -size:]
         return self._attend_all(query, key, value)
 
     def _ring(self, key, value, past, name):
