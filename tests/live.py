@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from speechbrain_spmamba.inference import WaveformSeparation
 from speechbrain_spmamba.models import build_model
 from speechbrain_spmamba.weights.export import model_yaml, write_model
 from tests.small_models import SMALL
@@ -35,6 +36,13 @@ def live_folder(folder, sizes=SMALLEST):
     separator = build_model("spmamba", **sizes)
     write_model(folder, separator, model_yaml(separator, sizes))
     return folder
+
+
+def live_model(folder):
+    """The model of such a folder, on a CPU."""
+    return WaveformSeparation.from_hparams(
+        str(folder), run_opts={"device": "cpu"}
+    )
 
 
 def as_pcm(wave):

@@ -99,7 +99,7 @@ def find_layout(file, size):
         struct.unpack(code, file.read(struct.calcsize(code)))[0] - container.own
     )
     there = max(0, size - start)
-    if told > there and not _is_unknown(told):
+    if told > there and not is_unknown(told):
         raise ValueError(
             f"is truncated: {there} of {told} bytes of samples found"
         )
@@ -143,7 +143,24 @@ def _find_au(file, container, size):
     return 8, container.code, struct.unpack(container.code, start)[0]
 
 
-def _is_unknown(told):
+def is_unknown(told):
+    """Whether a size of samples is one that stands for an unknown length.
+
+    Arguments
+    ---------
+    told : int
+        Bytes, as a header says.
+
+    Returns
+    -------
+    bool
+        As programs put it that write into a pipe.
+
+    Example
+    -------
+    >>> is_unknown(0xFFFFFFFF), is_unknown(0x90000000)
+    (True, False)
+    """
     return told >= UNKNOWN_64 or any(told in numbers for numbers in UNKNOWN)
 
 

@@ -76,7 +76,7 @@ def _listen(model, output, microphone, play, seconds):
 
     from speechbrain_spmamba import signals
     from speechbrain_spmamba.commands import listen_messages as messages
-    from speechbrain_spmamba.commands.live import latency_of, warm_up
+    from speechbrain_spmamba.commands.live import warm_up
     from speechbrain_spmamba.commands.separate_messages import print_result
     from speechbrain_spmamba.recordings.live import separate_live
     from speechbrain_spmamba.recordings.live_files import live_files
@@ -109,7 +109,7 @@ def _listen(model, output, microphone, play, seconds):
         played = play and stack.enter_context(
             Loudspeakers(rate, hop, voices, as_device(play))
         )
-        print_result(messages.listening_line(rate, latency_of(separator)))
+        print_result(messages.listening_line(rate, separator.latency_samples))
         files = stack.enter_context(live_files(paths, rate))
         blocks = heard.blocks(lambda: notice.signum, seconds)
         for block in separate_live(

@@ -7,7 +7,6 @@ import torch
 from speechbrain_spmamba.builtin.models import LIVE
 from speechbrain_spmamba.commands.model import load_model
 from speechbrain_spmamba.files.names import shown
-from speechbrain_spmamba.nnet.causal_grid import lag
 from speechbrain_spmamba.recordings.live import is_causal
 
 
@@ -46,11 +45,6 @@ def hop_of(model, sample_rate):
     """Samples at a rate in Hz that a hop of a causal model takes, at least."""
     hop = model.mods.separator.stft.hop_length
     return -(-hop * sample_rate // model.hparams.sample_rate)
-
-
-def latency_of(separator):
-    """Samples, at its rate, that a causal model may wait for."""
-    return lag(separator) + separator.stft.hop_length
 
 
 def warm_up(separator):

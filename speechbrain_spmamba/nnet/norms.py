@@ -63,7 +63,7 @@ class GlobalLayerNorm(nn.Module):
         return normed * self.weight + self.bias
 
 
-class FrameLayerNorm(nn.Module):
+class FrameLayerNorm(GlobalLayerNorm):
     """Layer norm over bins and channels of each frame; a causal ``gLN``.
 
     Arguments
@@ -82,12 +82,6 @@ class FrameLayerNorm(nn.Module):
     ... ).abs().max() < 1e-5
     tensor(True)
     """
-
-    def __init__(self, channels, eps=1e-5):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-        self.eps = eps
 
     def forward(self, x):
         """See the class."""

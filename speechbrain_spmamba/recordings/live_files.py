@@ -9,13 +9,13 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 import soundfile
 
-from speechbrain_spmamba.audio_formats.reasons import reason_of
-from speechbrain_spmamba.files.names import native, shown
+from speechbrain_spmamba.files.names import native
 from speechbrain_spmamba.files.writing import replacing_all
 from speechbrain_spmamba.recordings.pcm import count_clipped
 from speechbrain_spmamba.recordings.source_writer import (
     UNSCALED,
     check_written,
+    unwritten,
 )
 
 
@@ -95,7 +95,4 @@ def live_files(paths, sample_rate, subtype="PCM_16"):
             for name, path in zip(names, paths, strict=True):
                 check_written(name, path, writer.frames)
     except soundfile.SoundFileError as error:
-        raise ValueError(
-            f"{shown(paths[0])} could not be written ({reason_of(error)}); "
-            "is the disk full, or the rate beyond the format?"
-        ) from None
+        raise unwritten(paths[0], error) from None

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from speechbrain_spmamba.audio_formats.chunks import is_unknown
 from speechbrain_spmamba.recordings.block_reader import FASTEST, SLOWEST
 from speechbrain_spmamba.recordings.channels import MOST_CHANNELS, Downmix
 
 WIDTHS = (2, 3, 4)  # bytes of a sample
 FULL = 1 << 15  # of 16 bits; what is read and written again stays the same
-UNKNOWN = 0x7FFF0000  # bytes; headers of pipes say that or more, or 0
 PCM, FLOATS, EXTENSIBLE = 1, 3, 0xFFFE
 HEADER = "<4sI4s4sIHHIIHH4sI"
 ADVICE = (
@@ -300,11 +300,10 @@ def read_header(file, name):
             f"{name} says that it has {channels} channels in {step} bytes; "
             f"its header is damaged: {ADVICE}"
         )
-    if size >= UNKNOWN and long is not None and long < 1 << 62:
+    if is_unknown(size) and long is not None:
         size = long
-    elif size >= UNKNOWN:
-        size = 0
-    return PcmFormat(rate, channels, width, size // step or None)
+    frames = None if is_unknown(size) else size // step or None
+    return PcmFormat(rate, channels, width, frames)
 
 
 def _chunk(file, size):

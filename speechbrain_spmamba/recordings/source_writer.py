@@ -113,10 +113,7 @@ class SourceWriter:
                 for name, path in zip(temporary, paths, strict=True):
                     check_written(name, path, self.frames)
         except soundfile.SoundFileError as error:
-            raise ValueError(
-                f"{shown(paths[0])} could not be written ({reason_of(error)}); "
-                "is the disk full, or the rate beyond the format?"
-            ) from None
+            raise unwritten(paths[0], error) from None
         return gain
 
     def _copy(self, temporary, paths, channels, subtype, gain, comment):
@@ -149,6 +146,14 @@ class SourceWriter:
         ):
             return "RF64"
         return path.suffix[1:].upper()
+
+
+def unwritten(path, error):
+    """The ValueError for a file that libsndfile could not write."""
+    return ValueError(
+        f"{shown(path)} could not be written ({reason_of(error)}); is the disk "
+        "full, or the rate beyond the format?"
+    )
 
 
 def check_written(name, path, frames):

@@ -20,9 +20,8 @@ from speechbrain_spmamba.commands.listen_messages import (
     heard_line,
     meter_text,
 )
-from speechbrain_spmamba.inference import WaveformSeparation
 from tests import fake_sound
-from tests.live import PUBLISHED, live_folder
+from tests.live import PUBLISHED, live_folder, live_model
 from tests.separating import noise
 from tests.test_strange_files import make_folder
 
@@ -35,9 +34,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def offline(folder):
     """What the model gives of a whole wave, ``[n, S]``."""
-    model = WaveformSeparation.from_hparams(
-        str(folder), run_opts={"device": "cpu"}
-    )
+    model = live_model(folder)
     return lambda wave: model.separate_array(wave, 8000)
 
 

@@ -15,9 +15,8 @@ import soundfile
 
 from speechbrain_spmamba import cli
 from speechbrain_spmamba.builtin.models import LIVE
-from speechbrain_spmamba.inference import WaveformSeparation
 from tests import ROOT
-from tests.live import PUBLISHED, as_pcm, live_folder
+from tests.live import PUBLISHED, as_pcm, live_folder, live_model
 from tests.separating import noise
 from tests.test_strange_files import make_folder
 
@@ -30,9 +29,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def offline(folder):
     """What the model gives of a whole recording, ``[n, S]``."""
-    model = WaveformSeparation.from_hparams(
-        str(folder), run_opts={"device": "cpu"}
-    )
+    model = live_model(folder)
     return lambda path, **options: model.separate_file(path, **options)
 
 

@@ -35,11 +35,18 @@ def _read(data, most=7):
     return reader, np.concatenate(list(reader.blocks(most)))
 
 
-@pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF, 0x80000000])
+@pytest.mark.parametrize(
+    "size", [0, 0xFFFFFFFF, 0x7FFFFFFF, 0x80000000, 0x7FFF0000]
+)
 def test_where_no_length_is_known_the_end_is_the_end(size):
     reader, wave = _read(_wav(_form(), size=size))
     assert len(wave) == 100 and not reader.fault
     assert reader.format.frames is None
+
+
+def test_a_large_size_that_programs_do_not_put_for_unknown_is_one():
+    reader, wave = _read(_wav(_form(), size=0x90000000))
+    assert len(wave) == 100 and "x is truncated: " in reader.fault
 
 
 def test_what_follows_the_sound_is_no_sound():
