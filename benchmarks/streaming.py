@@ -4,10 +4,10 @@
     python benchmarks/streaming.py --hour
 
 Sound is fed a hop at a time, as a microphone gives it: `streaming_cpu.csv` gets
-the real-time factor, and the median, 99th percentile and largest of the times
-that blocks took, as parts of a block's length. Then ten seconds at once, in
-turns: the same model, TF-GridNet in the same grid and the toolkit's SkiM in its
-causal form, which has no stream.
+how many operators a hop calls, views left out, the real-time factor, and the
+median, 99th percentile and largest of the times that hops took, as parts of
+their length. Then ten seconds at once, in turns: the same model, TF-GridNet in
+the same grid and the toolkit's SkiM in its causal form, which has no stream.
 
 With --hour, a stream goes on for an hour instead, and the table gets the memory
 of the process after a minute and after all of it.
@@ -22,10 +22,12 @@ from measure import RESULTS, Table, in_turns, write_rows
 
 from speechbrain_spmamba.inference import WaveformSeparation
 from speechbrain_spmamba.models import build_model
+from speechbrain_spmamba.nnet.causal_grid import advance
+from speechbrain_spmamba.upstream.private import OperatorMode
 
 COLUMNS = (
-    "model block_ms minutes real_time_factor median p99 largest megabytes "
-    "machine isa torch version date command"
+    "model block_ms operators minutes real_time_factor median p99 largest "
+    "megabytes machine isa torch version date command"
 ).split()
 
 
@@ -61,6 +63,28 @@ def feed(stream, blocks):
     return taken
 
 
+class Counted(OperatorMode):
+    """Counts the operators that run within it, but for views."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += not func.is_view
+        return func(*args, **(kwargs or {}))
+
+
+def operators(model):
+    """How many a hop calls, far from the first."""
+    past = {}
+    hop = torch.randn(1, model.stft.hop_length, 1)
+    with torch.no_grad():
+        for _ in range(2):
+            advance(model, hop, past)
+        with Counted() as counted:
+            advance(model, hop, past)
+    return counted.count
+
+
 def answer_times(name, model, minutes):
     """Row of the times of blocks, without the first second's."""
     hop = model.stft.hop_length / model.sample_rate
@@ -71,6 +95,7 @@ def answer_times(name, model, minutes):
     return {
         "model": name,
         "block_ms": f"{1000 * hop:g}",
+        "operators": operators(model),
         "minutes": f"{minutes:g}",
         "real_time_factor": f"{statistics.fmean(parts):.3f}",
         "median": f"{parts[len(parts) // 2]:.3f}",
