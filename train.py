@@ -68,9 +68,12 @@ def main(argv):
 
         # 3. Training: goes on from the last checkpoint if there is one.
         if hparams.get("start_from"):
+            separator = hparams["modules"]["separator"]
             strict_load(
-                hparams["modules"]["separator"],
+                separator,
                 find_weights(hparams["start_from"]),
+                # Of fewer talkers, if it is a network that can grow.
+                adapt=getattr(separator, "with_silent_outputs", None),
             )
         brain = SeparationBrain(
             modules=hparams["modules"],

@@ -329,7 +329,7 @@ class WaveformSeparation(Pretrained):
         return options
 
 
-def strict_load(module, path):
+def strict_load(module, path, adapt=None):
     """Loads weights and accepts no key too many or too few.
 
     Arguments
@@ -339,6 +339,8 @@ def strict_load(module, path):
     path : str or Path
         A state dict that ``torch.save`` wrote; where its folder has sums, it
         has to be what they say.
+    adapt : callable, optional
+        ``adapt(state) -> state``, before they have to fit.
 
     Raises
     ------
@@ -348,7 +350,7 @@ def strict_load(module, path):
     check_file(Path(path))
     state = read_weights(path)
     try:
-        load_weights(module, state)
+        load_weights(module, adapt(state) if adapt else state)
     except ValueError as error:
         raise ValueError(
             f"weights in {path} do not fit the model of its "

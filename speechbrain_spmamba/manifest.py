@@ -1,7 +1,9 @@
 """The manifest: one CSV row a mixture, as SpeechBrain's recipes read it.
 
 Columns ``ID,duration,mix_wav,s1_wav,...,sN_wav[,noise_wav]``; durations in
-seconds; paths begin with ``$data_root`` so that a folder can be moved.
+seconds; paths begin with ``$data_root`` so that a folder can be moved. Where
+fewer talk than there are columns, the cells of the others are empty: these
+sources are silent.
 """
 
 from pathlib import Path
@@ -70,7 +72,8 @@ def write_manifest(path, rows, data_root):
     path : str or Path
         The CSV file; it appears only when complete.
     rows : list of dict
-        ``ID``, ``duration`` and the ``*_wav`` paths of each mixture.
+        ``ID``, ``duration`` and the ``*_wav`` paths of each mixture; the
+        path of a silent source is empty.
     data_root : str or Path
         Folder above all paths.
 
@@ -101,7 +104,7 @@ def write_manifest(path, rows, data_root):
         paths = {
             key: f"{DATA_ROOT}/{Path(value).relative_to(root).as_posix()}"
             for key, value in row.items()
-            if key.endswith("_wav")
+            if key.endswith("_wav") and value
         }
         written.append({**row, **paths})
     write_csv(path, written, list(rows[0]))
@@ -122,7 +125,8 @@ def read_manifest(path, data_root, num_spks=None):
     Returns
     -------
     dict
-        ID -> row, with float ``duration`` and resolved paths, in file order.
+        ID -> row, with float ``duration`` and resolved paths, in file order;
+        a silent source has an empty path.
 
     Raises
     ------
@@ -157,7 +161,7 @@ def read_manifest(path, data_root, num_spks=None):
         )
     rows = {}
     for line, row in lines:
-        row = _checked(row, sources, f"manifest {path} line {line}")
+        row = _checked(row, f"manifest {path} line {line}")
         if row["ID"] in rows:
             raise ValueError(
                 f"manifest {path} line {line}: ID '{row['ID']}' stands "
@@ -172,7 +176,7 @@ def read_manifest(path, data_root, num_spks=None):
     return rows
 
 
-def _checked(row, sources, where):
+def _checked(row, where):
     """The row with a float duration, or an error that names the line."""
     try:
         duration = float(row["duration"])
@@ -182,7 +186,7 @@ def _checked(row, sources, where):
         raise ValueError(
             f"{where}: duration is '{row['duration']}', expected seconds"
         )
-    empty = [k for k in ("ID", "mix_wav", *sources) if not row[k]]
+    empty = [key for key in ("ID", "mix_wav") if not row[key]]
     if empty:
         raise ValueError(f"{where}: '{empty[0]}' is empty")
     row["duration"] = duration

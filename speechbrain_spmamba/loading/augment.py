@@ -27,8 +27,10 @@ from speechbrain_spmamba.audio import (
 )
 from speechbrain_spmamba.manifest import source_keys
 from speechbrain_spmamba.prepare.seeded import generator
+from speechbrain_spmamba.prepare.talker_counts import TalkerCounts
 from speechbrain_spmamba.talkers import find_talkers
 
+NOBODY = -30.0  # dB full scale: from where noise is measured, if no one talks
 ROUNDING = -80.0  # dB full scale: a residual below it is no noise
 TRIES = 10  # stretches that are drawn in search of one that is not silent
 PEAK = 0.9  # joint scaling keeps the mixture and its parts below this
@@ -40,7 +42,8 @@ class DynamicMixing:
     One of the talkers of a fresh mixture is one of the item's own, so that an
     epoch passes through all mixtures; the others are drawn anew: a talker,
     any with equal chance, then one of this talker's sources. Talkers differ,
-    as far as they are known (``find_talkers``).
+    as far as they are known (``find_talkers``). Where fewer talk than there
+    are sources, the others are silent.
 
     Arguments
     ---------
@@ -67,6 +70,12 @@ class DynamicMixing:
         has them, else the residual. With dry or early references of
         reverberant mixtures the residual (and Echo2Mix's noise, which is all
         but the references) holds speech: choose ``none`` there.
+    num_spks : int, list or dict, optional
+        How many talk, see ``prepare.talker_counts``; without it, as many as
+        in the item.
+    active : tuple of float
+        Range of the share of a mixture in which a talker is to be heard, at
+        any place in it; (1.0, 1.0) for all of it, as far as files last.
     silence : float
         Level in dB full scale under which a stretch counts as silent and
         another one of the same file is drawn.
@@ -103,6 +112,8 @@ class DynamicMixing:
         level=None,
         speed=(0.95, 1.05),
         noise="auto",
+        num_spks=None,
+        active=(1.0, 1.0),
         silence=-60.0,
         talker_pattern=None,
     ):
@@ -117,8 +128,15 @@ class DynamicMixing:
             raise ValueError(
                 f"speed is {list(speed)}; expected a range within 0.5 to 2.0"
             )
+        self.active = _range("active", active)
+        if not 0 < self.active[0] <= self.active[1] <= 1:
+            raise ValueError(
+                f"active is {list(active)}; expected a range above 0 and up "
+                "to 1"
+            )
         self.silence = silence
         self.sources = source_keys(next(iter(rows.values())))
+        self.counts = None if num_spks is None else TalkerCounts.of(num_spks)
         if noise not in ("auto", "file", "residual", "none"):
             raise ValueError(
                 f"noise is {noise}; expected auto, file, residual or none"
@@ -138,16 +156,24 @@ class DynamicMixing:
         self.own = {}  # item -> (talker, column) of its sources
         self.voices = {}  # talker -> (item, column) of the talker's sources
         for item in self.items:
-            names = find_talkers(item, len(self.sources), talker_pattern)
-            self.own[item] = list(zip(names, self.sources, strict=True))
+            spoken = [key for key in self.sources if rows[item][key]]
+            names = find_talkers(item, len(spoken), talker_pattern)
+            self.own[item] = list(zip(names, spoken, strict=True))
             for name, key in self.own[item]:
                 self.voices.setdefault(name, []).append((item, key))
         self.talkers = sorted(self.voices)
-        if len(self.talkers) < len(self.sources):
+        most = self.counts.most if self.counts else len(self.sources)
+        if most > len(self.sources):
             raise ValueError(
-                f"dynamic mixing finds {len(self.talkers)} talkers, "
-                f"{len(self.sources)} a mixture need at least as many; add "
-                "data or set dynamic_mixing to False"
+                f"num_spks of dynamic_mixing is up to {most}, and the "
+                f"manifest has {len(self.sources)} sources; prepare the data "
+                "with as many"
+            )
+        if len(self.talkers) < most:
+            raise ValueError(
+                f"dynamic mixing finds {len(self.talkers)} talkers, {most} a "
+                "mixture need at least as many; add data or set "
+                "dynamic_mixing to False"
             )
 
     def __call__(self, seed, epoch, item):
@@ -178,14 +204,16 @@ class DynamicMixing:
             self._draw_speech(path, total, rng)
             for path in self._draw_voices(item, rng)
         ]
-        first = max(rms_level(signals[0]), self.silence)
+        silent = [np.zeros(total)] * (len(self.sources) - len(signals))
+        first = max(rms_level(signals[0]), self.silence) if signals else NOBODY
         if self.level:
             first = rng.uniform(*self.level)
-            signals[0] = at_level(signals[0], first)
+            signals[:1] = [at_level(signal, first) for signal in signals[:1]]
         for number in range(1, len(signals)):
             below = rng.uniform(*self.sir)
             signals[number] = at_level(signals[number], first - below)
         # The order of the talkers must not tell who is the item's own.
+        signals = [*signals, *silent]
         signals = [signals[i] for i in rng.permutation(len(signals))]
         mix = np.sum(signals, axis=0)
         if self.noise != "none":
@@ -209,9 +237,13 @@ class DynamicMixing:
 
     def _draw_voices(self, item, rng):
         """Files of one source of the item and of others by other talkers."""
-        talker, key = self.own[item][rng.integers(len(self.sources))]
-        chosen = {talker: self.rows[item][key]}
-        while len(chosen) < len(self.sources):
+        own = self.own[item]
+        count = self.counts.draw(rng) if self.counts else len(own)
+        chosen = {}
+        if own and count:
+            talker, key = own[rng.integers(len(own))]
+            chosen[talker] = self.rows[item][key]
+        while len(chosen) < count:
             talker = self.talkers[rng.integers(len(self.talkers))]
             if talker not in chosen:
                 voices = self.voices[talker]
@@ -221,12 +253,15 @@ class DynamicMixing:
 
     def _draw_speech(self, path, total, rng):
         """A stretch of a source at another speed, ``total`` samples."""
+        heard = total
+        if self.active[0] < 1:
+            heard = max(1, round(total * rng.uniform(*self.active)))
         percent = int(rng.integers(self.percent[0], self.percent[1] + 1))
-        wanted = math.ceil(total * percent / 100)
+        wanted = math.ceil(heard * percent / 100)
         speech = self._draw_stretch([path], wanted, rng)[0]
         if percent != 100:
             speech = resample(speech, percent, 100)
-        speech = speech[:total]
+        speech = speech[:heard]
         # A talker who is done early begins anywhere in the time that is left.
         start = rng.integers(total - len(speech) + 1)
         return np.pad(speech, (start, total - len(speech) - start))
@@ -238,9 +273,9 @@ class DynamicMixing:
             noise = self._draw_stretch([path], total, rng)[0]
         else:
             row = self.rows[self.items[rng.integers(len(self.items))]]
-            paths = [row["mix_wav"], *(row[key] for key in self.sources)]
+            paths = [row[k] for k in ("mix_wav", *self.sources) if row[k]]
             mix, *sources = self._draw_stretch(paths, total, rng)
-            noise = mix - np.sum(sources, axis=0)
+            noise = mix - sum(sources)
             if rms_level(noise) < ROUNDING:
                 return np.zeros(total)
         return np.resize(noise, total)  # a short recording is repeated

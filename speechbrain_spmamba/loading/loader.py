@@ -204,7 +204,7 @@ def read_example(mix_wav, source_wavs, sample_rate, frames=None, rng=None):
     mix_wav : str or Path
         The mixture.
     source_wavs : list of str or Path
-        The sources.
+        The sources; an empty path is silence.
     sample_rate
         As for ``make_dataset``.
     frames : int, optional
@@ -234,6 +234,9 @@ def read_example(mix_wav, source_wavs, sample_rate, frames=None, rng=None):
     mix = read_audio(mix_wav, sample_rate, start, count)
     src = []
     for path in source_wavs:
+        if not path:
+            src.append(np.zeros((len(mix), 1), "float32"))
+            continue
         with open_audio(path) as file:
             if file.frames != total:
                 raise ValueError(

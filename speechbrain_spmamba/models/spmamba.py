@@ -86,6 +86,9 @@ class SPMamba(TFGrid):
         Read log magnitudes and write masks, in place of complex spectra: no
         published form, but what a small model learns from in hours, see
         ``nnet.spectral_masks``.
+    rest : bool
+        One more mask, for what is no talker's: without it the outputs add up
+        to the mixture, noise included, and cannot all be silent.
     band : int
         Bins that the map has for one; 1 as published. A band of several bins
         holds the pattern of its harmonics, which single bins do not, and with
@@ -133,6 +136,7 @@ class SPMamba(TFGrid):
         scan_backend="auto",
         memory="balanced",
         masks=False,
+        rest=False,
         band=1,
         causal=False,
         synthesis_length=None,
@@ -161,6 +165,7 @@ class SPMamba(TFGrid):
             sample_rate=sample_rate,
             memory=memory,
             masks=masks,
+            rest=rest,
             band=band,
             causal=causal_or_none(
                 causal,

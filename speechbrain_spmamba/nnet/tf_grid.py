@@ -41,6 +41,7 @@ from speechbrain_spmamba.nnet.causal_stft import CausalSTFT
 from speechbrain_spmamba.nnet.grid_block import GridBlock
 from speechbrain_spmamba.nnet.norms import FrameLayerNorm, GlobalLayerNorm
 from speechbrain_spmamba.nnet.spectral_masks import (
+    REST,
     begin_equal,
     log_magnitude,
     shares,
@@ -92,14 +93,20 @@ class TFGrid(nn.Module):
         sample_rate=16000,
         memory="balanced",
         masks=False,
+        rest=False,
         band=1,
         causal=None,
     ):
         super().__init__()
+        if rest and not masks:
+            raise ValueError(
+                "rest is a share of masks; set masks to True, or leave it out"
+            )
         self.causal = causal
         self.num_spks = num_spks
         self.num_mics = num_mics
         self.masks = masks
+        self.rest = rest
         self.sample_rate = sample_rate
         self.band = band
         num_bins = n_fft // 2 + 1
@@ -190,7 +197,7 @@ class TFGrid(nn.Module):
         """
         x = x[..., : spectrum.shape[-1]]
         if self.masks:
-            return shares(x, spectrum)
+            return shares(x, spectrum, self.rest)
         # channel = source * 2 + (0 real, 1 imaginary)
         return torch.complex(*x.unflatten(1, (-1, 2)).unbind(2))
 
@@ -235,6 +242,49 @@ class TFGrid(nn.Module):
         waves = self.stft.inverse(spectra, samples, num_frames)
         est = waves.unflatten(0, (batch, -1)).transpose(1, 2) * scale
         return est if valid is None else est * valid
+
+    def with_silent_outputs(self, state):
+        """Weights of this network for fewer talkers as weights of this one.
+
+        What it knows of voices is kept; the further outputs begin silent, or
+        nearly so if they are masks.
+
+        Arguments
+        ---------
+        state : dict
+            State dict of such a network; any other is given back.
+
+        Returns
+        -------
+        dict
+            State dict.
+
+        Example
+        -------
+        >>> from speechbrain_spmamba.models import build_model
+        >>> sizes = {"n_fft": 32, "hop_length": 16, "num_blocks": 1}
+        >>> two, three = (
+        ...     build_model("spmamba", num_spks=n, **sizes) for n in (2, 3)
+        ... )
+        >>> state = three.with_silent_outputs(two.state_dict())
+        >>> _ = three.load_state_dict(state)
+        >>> three(torch.randn(1, 100))[..., 2].abs().max().item()
+        0.0
+        """
+        state = dict(state)
+        for name, value in (("weight", 0.0), ("bias", REST * self.masks)):
+            name = f"output_conv.{name}"
+            found, wanted = state.get(name), self.get_parameter(name)
+            axis = min(1, wanted.dim() - 1)  # the outputs, in both
+            if found is None or found.dim() != wanted.dim():
+                continue
+            missing = wanted.shape[axis] - found.shape[axis]
+            if missing > 0:
+                shape = list(found.shape)
+                shape[axis] = missing
+                further = found.new_full(shape, value)
+                state[name] = torch.cat([found, further], dim=axis)
+        return state
 
     def stream(self):
         """The model at work on a signal that has not ended.

@@ -14,6 +14,8 @@ An experiment names it, with arguments if it has more:
 
     train_loss: !name:my_losses.pairwise_l1
 
+One that has an argument ``mix`` gets the mixtures by it.
+
 Validation, which chooses the checkpoint, measures SI-SNR whatever is trained
 with (``training.brain``).
 
@@ -30,6 +32,7 @@ from scipy.optimize import linear_sum_assignment
 from speechbrain_spmamba.nnet.waveform import count_samples, valid_mask
 
 EXHAUSTIVE_UP_TO = 3  # sources; above, the Hungarian algorithm is faster
+TINY = 1e-12  # energy, far below that of any sound
 LEVEL_RANGE = 30.0  # dB around the mixture; as in the source above
 
 
@@ -112,6 +115,75 @@ def pairwise_neg_si_snr(est, src, lengths=None, zero_mean=True, eps=1e-8):
         ratio = target.square().sum(1) / (noise + eps)
         losses.append(-10 * torch.log10(ratio + eps))
     return torch.stack(losses, -1)
+
+
+def pairwise_neg_snr_or_level(
+    est, src, lengths=None, *, mix, most_snr=30.0, most_below=40.0
+):
+    """Negative SNR; for a silent source, the level of the output instead.
+
+    For training with any number of talkers: ``pairwise_neg_snr`` of a silent
+    source has no lower limit but that of ``eps``, 60 to 80 dB below that of
+    the others, and so one such source outweighs a batch. Here it is
+
+        10 log10((n + t s) / s)              source energy s, error energy n
+        10 log10((e + q m) / (m + q e))      source silent: output energy e,
+                                             mixture energy m
+
+    with t and q, powers of ten, from ``most_snr`` and ``most_below``: what is
+    better than that is as good. Both are the soft thresholds of Wisdom et
+    al.; the second also has an upper limit, as in
+    ``pairwise_neg_si_snr_or_level``. Gradients are finite everywhere, exact
+    silence of all signals included.
+
+    Arguments
+    ---------
+    est, src, lengths
+        As for ``pairwise_neg_snr``.
+    mix : torch.Tensor
+        Mixtures, shape ``[B, T]`` or, of several microphones, ``[B, T, M]``.
+    most_snr : float
+        dB of SNR from which on an estimate is good enough.
+    most_below : float
+        dB below the mixture from which on an output is silent.
+
+    Returns
+    -------
+    torch.Tensor
+        Loss in dB, shape ``[B, S, S]``, as ``pairwise_neg_snr``.
+
+    Raises
+    ------
+    ValueError
+        Shapes differ.
+
+    Example
+    -------
+    >>> src = torch.randn(1, 1000, 1)
+    >>> silence, mix = torch.zeros_like(src), src[..., 0]
+    >>> for est, of in ((src, src), (silence, silence), (src / 10, silence)):
+    ...     loss = pairwise_neg_snr_or_level(est, of, mix=mix)
+    ...     print(round(loss.item(), 1))
+    -30.0
+    -40.0
+    -20.0
+    """
+    mix = first_microphone(mix).unsqueeze(-1)
+    mix = without_padding(mix, mix, lengths)[0]
+    silent = silent_sources(src, lengths)
+    est, src = without_padding(est, src, lengths)
+    energy = src.square().sum(1)  # [B, S]
+    noise = torch.stack(
+        [(est - s.unsqueeze(-1)).square().sum(1) for s in src.unbind(-1)], -1
+    )  # [B, S estimates, S sources]
+    energy = energy.unsqueeze(1) + TINY
+    snr = (noise + 10 ** (-most_snr / 10) * energy) / energy
+    whole = mix.square().sum(1) + TINY
+    emitted = est.square().sum(1) + TINY
+    least = 10 ** (-most_below / 10)
+    level = (emitted + least * whole) / (whole + least * emitted)
+    ratio = torch.where(silent.unsqueeze(1), level.unsqueeze(-1), snr)
+    return 10 * torch.log10(ratio)
 
 
 def pairwise_neg_si_snr_or_level(est, src, lengths=None, *, mix):

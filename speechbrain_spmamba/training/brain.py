@@ -88,6 +88,8 @@ class SeparationBrain(FiniteBrain):
         # Asked before it is wrapped for several GPUs.
         call = inspect.signature(self.modules.separator.forward)
         self.takes_lengths = "lengths" in call.parameters
+        loss = inspect.signature(self.hparams.train_loss)
+        self.loss_takes_mix = "mix" in loss.parameters
         if not self.takes_lengths and if_main_process():
             logger.warning(
                 "%s takes no lengths: where the mixtures of a batch are not "
@@ -169,10 +171,13 @@ class SeparationBrain(FiniteBrain):
             An estimate that is not finite, in validation and test.
         """
         src, lengths = batch.src_sig
-        if stage == sb.Stage.TRAIN:
-            loss, _ = pit(self.hparams.train_loss, est, src, lengths)
-            return loss.mean()
         mix, _ = batch.mix_sig
+        if stage == sb.Stage.TRAIN:
+            pairwise = self.hparams.train_loss
+            if self.loss_takes_mix:
+                pairwise = partial(pairwise, mix=mix)
+            loss, _ = pit(pairwise, est, src, lengths)
+            return loss.mean()
         pairwise = partial(pairwise_neg_si_snr_or_level, mix=mix)
         loss, order = pit(pairwise, est, src, lengths)
         if stage == sb.Stage.VALID:

@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from speechbrain_spmamba.audio import open_audio, read_audio, resample
+from speechbrain_spmamba.prepare.talker_counts import TalkerCounts
 
 PEAK = 0.9  # joint scaling keeps the mixture and its parts below this
 PAUSE = (0.2, 0.6)  # s between joined utterances
@@ -25,7 +26,8 @@ def draw_talkers(speech, settings, rng):
     speech : dict
         From ``librispeech.index_speech``.
     settings : dict
-        ``num_spks``, ``sexes``, ``seconds``, ``join``.
+        ``num_spks`` (see ``talker_counts``), ``sexes``, ``seconds``,
+        ``join``.
     rng : numpy.random.Generator
         Draws everything.
 
@@ -63,6 +65,8 @@ def draw_mixture(talkers, noise, settings, rng):
     sample_rate = settings["sample_rate"]
     total = round(settings["seconds"] * sample_rate)
     signals = []
+    if not talkers:  # noise is measured from where the first would be
+        first = rng.uniform(*settings["level"])
     for number, utterances in enumerate(talkers):
         speech = _draw_speech(utterances, total, sample_rate, rng)
         # A talker who is done early begins anywhere in the time that is left.
@@ -78,7 +82,7 @@ def draw_mixture(talkers, noise, settings, rng):
         sound = np.resize(sound, total)  # a short recording is repeated
         below = rng.uniform(*settings["snr"])
         signals.append(_at_level(sound, first - below))
-    signals.append(np.sum(signals, axis=0))
+    signals.append(np.sum(signals, axis=0) if signals else np.zeros(total))
     peak = max(np.abs(signal).max() for signal in signals)
     return [signal * min(1.0, PEAK / max(peak, 1e-9)) for signal in signals]
 
@@ -112,8 +116,8 @@ def _at_level(signal, decibels):
 
 def _draw_readers(speech, settings, rng):
     """Names of the talkers of a mixture, all different."""
-    chosen = []
-    for sex in settings["sexes"] or [None] * settings["num_spks"]:
+    chosen, count = [], TalkerCounts.of(settings["num_spks"]).draw(rng)
+    for sex in (settings["sexes"] or [None] * count)[:count]:
         names = [
             name
             for name, utterances in speech.items()

@@ -29,6 +29,7 @@ from speechbrain_spmamba.prepare.sets.options import (
     check_numbers,
     check_splits,
 )
+from speechbrain_spmamba.prepare.talker_counts import TalkerCounts
 
 logger = logging.getLogger(__name__)
 
@@ -72,8 +73,10 @@ def prepare(
         missing are the split's own.
     sample_rate : int
         Rate in Hz; other rates are resampled.
-    num_spks : int
-        Talkers in each mixture.
+    num_spks : int, list or dict
+        Talkers in each mixture: a number, the least and the most as
+        ``[0, 3]``, or numbers with weights as ``{1: 1, 2: 3}``. Sources
+        without a talker have empty cells in the manifest.
     seconds : float
         Length of each mixture.
     level : tuple of float
@@ -157,20 +160,19 @@ def _make(folder, split, speech, noise, settings, number):
     """Writes one mixture unless it is there; returns its manifest row."""
     rng = generator(settings["seed"], split, number)
     talkers = draw_talkers(speech, settings, rng)
+    most = TalkerCounts.of(settings["num_spks"]).most
     names = [[_name(one) for _, one in utterances] for utterances in talkers]
     item = "_".join([f"{number:06d}", *(some[0] for some in names)])
     parts = [f"s{i + 1}" for i in range(len(talkers))]
     parts += ["noise"] if noise else []
-    row = {"ID": item, "duration": settings["seconds"]}
-    row.update(
-        {
-            f"{part}_wav": folder / part / f"{file_name(item)}.wav"
-            for part in ["mix", *parts]
-        }
-    )
+    row = {"ID": item, "duration": settings["seconds"], "mix_wav": None}
+    row |= {f"s{i + 1}_wav": "" for i in range(most)}  # silent, unless below
+    for part in ["mix", *parts]:
+        row[f"{part}_wav"] = folder / part / f"{file_name(item)}.wav"
     if settings["join"]:
-        for part, some in zip(parts, names, strict=False):
-            row[f"{part}_utterances"] = " ".join(some)
+        for i in range(most):
+            said = " ".join(names[i]) if i < len(names) else ""
+            row[f"s{i + 1}_utterances"] = said
     # The mixture is written last: where it stands, all of it stands.
     if not row["mix_wav"].is_file():
         signals = draw_mixture(talkers, noise, settings, rng)
@@ -188,12 +190,13 @@ def _find_corpora(split, wanted, settings, speech_folder, noise_folder):
         readers=wanted.get("readers"),
         sex=wanted.get("sex"),
     )
-    if len(speech) < settings["num_spks"]:
+    most = TalkerCounts.of(settings["num_spks"]).most
+    if len(speech) < most:
         raise ValueError(
-            f"split {split} has {len(speech)} readers, {settings['num_spks']} "
-            "talkers a mixture need at least as many; add subsets or readers"
+            f"split {split} has {len(speech)} readers, {most} talkers a "
+            "mixture need at least as many; add subsets or readers"
         )
-    _check_sexes(settings["sexes"], settings["num_spks"], speech, split)
+    _check_sexes(settings["sexes"], most, speech, split)
     _say_what_is_silent(split, speech, settings)
     noise = None
     if noise_folder:

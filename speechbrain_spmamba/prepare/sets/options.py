@@ -4,13 +4,13 @@ import math
 import re
 
 from speechbrain_spmamba.errors import did_you_mean
+from speechbrain_spmamba.prepare.talker_counts import TalkerCounts
 
 # Examples for options whose default, if any, does not tell their type.
 EXAMPLES = {"splits": {"test": "tt"}, "sample_rate": 8000, "num_spks": 2}
 # Option -> the smallest and the largest whole number.
 WHOLE = {
     "sample_rate": (1_000, 1_000_000),
-    "num_spks": (1, 100),
     "seed": (0, 2**32 - 1),
 }
 SECONDS = (0.01, 3600)
@@ -41,6 +41,9 @@ def check_numbers(settings):
     """
     for key, value in settings.items():
         if value is None:
+            continue
+        if key == "num_spks":
+            TalkerCounts.of(value)
             continue
         if key in WHOLE:
             low, high = WHOLE[key]
