@@ -41,9 +41,9 @@ def evaluate(
     from speechbrain_spmamba.files.names import shown
     from speechbrain_spmamba.loading.loader import make_dataset
     from speechbrain_spmamba.scoring.evaluate import Evaluation, summary_lines
-    from speechbrain_spmamba.scoring.loss import (
+    from speechbrain_spmamba.scoring.loss import pit
+    from speechbrain_spmamba.scoring.silence import (
         pairwise_neg_si_snr_or_level,
-        pit,
     )
     from speechbrain_spmamba.weights.model_folder import find_weights
 

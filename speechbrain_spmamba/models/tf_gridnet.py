@@ -73,6 +73,7 @@ class TFGridNet(TFGrid):
         sample_rate=16000,
         version=1,
         masks=False,
+        rest=False,
         band=1,
         causal=False,
         synthesis_length=None,
@@ -94,6 +95,7 @@ class TFGridNet(TFGrid):
             eps=eps,
             sample_rate=sample_rate,
             masks=masks,
+            rest=rest,
             band=band,
             causal=causal_or_none(
                 causal,

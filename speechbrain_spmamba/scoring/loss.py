@@ -19,9 +19,10 @@ One that has an argument ``mix`` gets the mixtures by it.
 Validation, which chooses the checkpoint, measures SI-SNR whatever is trained
 with (``training.brain``).
 
+Where sources may be silent, take those of ``scoring/silence.py``.
+
 Sources: permutation invariant training, Kolbaek et al., arXiv 1703.06284;
-SI-SNR, Luo & Mesgarani, arXiv 1809.07454, equation 17; the level of outputs
-for silent sources, Wisdom et al., arXiv 2011.00803.
+SI-SNR, Luo & Mesgarani, arXiv 1809.07454, equation 17.
 """
 
 from itertools import permutations
@@ -32,8 +33,6 @@ from scipy.optimize import linear_sum_assignment
 from speechbrain_spmamba.nnet.waveform import count_samples, valid_mask
 
 EXHAUSTIVE_UP_TO = 3  # sources; above, the Hungarian algorithm is faster
-TINY = 1e-12  # energy, far below that of any sound
-LEVEL_RANGE = 30.0  # dB around the mixture; as in the source above
 
 
 def pairwise_neg_snr(est, src, lengths=None, zero_mean=False, eps=1e-8):
@@ -115,163 +114,6 @@ def pairwise_neg_si_snr(est, src, lengths=None, zero_mean=True, eps=1e-8):
         ratio = target.square().sum(1) / (noise + eps)
         losses.append(-10 * torch.log10(ratio + eps))
     return torch.stack(losses, -1)
-
-
-def pairwise_neg_snr_or_level(
-    est, src, lengths=None, *, mix, most_snr=30.0, most_below=40.0
-):
-    """Negative SNR; for a silent source, the level of the output instead.
-
-    For training with any number of talkers: ``pairwise_neg_snr`` of a silent
-    source has no lower limit but that of ``eps``, 60 to 80 dB below that of
-    the others, and so one such source outweighs a batch. Here it is
-
-        10 log10((n + t s) / s)              source energy s, error energy n
-        10 log10((e + q m) / (m + q e))      source silent: output energy e,
-                                             mixture energy m
-
-    with t and q, powers of ten, from ``most_snr`` and ``most_below``: what is
-    better than that is as good. Both are the soft thresholds of Wisdom et
-    al.; the second also has an upper limit, as in
-    ``pairwise_neg_si_snr_or_level``. Gradients are finite everywhere, exact
-    silence of all signals included.
-
-    Arguments
-    ---------
-    est, src, lengths
-        As for ``pairwise_neg_snr``.
-    mix : torch.Tensor
-        Mixtures, shape ``[B, T]`` or, of several microphones, ``[B, T, M]``.
-    most_snr : float
-        dB of SNR from which on an estimate is good enough.
-    most_below : float
-        dB below the mixture from which on an output is silent.
-
-    Returns
-    -------
-    torch.Tensor
-        Loss in dB, shape ``[B, S, S]``, as ``pairwise_neg_snr``.
-
-    Raises
-    ------
-    ValueError
-        Shapes differ.
-
-    Example
-    -------
-    >>> src = torch.randn(1, 1000, 1)
-    >>> silence, mix = torch.zeros_like(src), src[..., 0]
-    >>> for est, of in ((src, src), (silence, silence), (src / 10, silence)):
-    ...     loss = pairwise_neg_snr_or_level(est, of, mix=mix)
-    ...     print(round(loss.item(), 1))
-    -30.0
-    -40.0
-    -20.0
-    """
-    mix = first_microphone(mix).unsqueeze(-1)
-    mix = without_padding(mix, mix, lengths)[0]
-    silent = silent_sources(src, lengths)
-    est, src = without_padding(est, src, lengths)
-    energy = src.square().sum(1)  # [B, S]
-    noise = torch.stack(
-        [(est - s.unsqueeze(-1)).square().sum(1) for s in src.unbind(-1)], -1
-    )  # [B, S estimates, S sources]
-    energy = energy.unsqueeze(1) + TINY
-    snr = (noise + 10 ** (-most_snr / 10) * energy) / energy
-    whole = mix.square().sum(1) + TINY
-    emitted = est.square().sum(1) + TINY
-    least = 10 ** (-most_below / 10)
-    level = (emitted + least * whole) / (whole + least * emitted)
-    ratio = torch.where(silent.unsqueeze(1), level.unsqueeze(-1), snr)
-    return 10 * torch.log10(ratio)
-
-
-def pairwise_neg_si_snr_or_level(est, src, lengths=None, *, mix):
-    """Negative SI-SNR; for a silent source, the level of the output instead.
-
-    SI-SNR cannot see how loud an output is that should be silent: it is the
-    same for any level. There the loss is the output's level relative to the
-    mixture, with energies e and m and t = 10^(-30 / 10),
-
-        10 log10((e + t m) / (m + t e)),
-
-    which falls with the output's level, from +30 dB through 0 dB at the level
-    of the mixture to -30 dB for silence. Between the limits it is the level
-    itself. The limits keep it in the range of SI-SNR, so that one silent
-    source does not outweigh all others in a mean or an assignment: -30 is as
-    good as 30 dB of SI-SNR. The lower one is the soft threshold of Wisdom et
-    al.; the upper mirrors it, as models trained by SI-SNR have any level.
-
-    Where no source is silent it is ``pairwise_neg_si_snr``.
-
-    Arguments
-    ---------
-    est, src, lengths
-        As for ``pairwise_neg_snr``.
-    mix : torch.Tensor
-        Mixtures, shape ``[B, T]`` or, of several microphones, ``[B, T, M]``.
-
-    Returns
-    -------
-    torch.Tensor
-        Loss in dB, float64, shape ``[B, S, S]``, as ``pairwise_neg_snr``.
-
-    Raises
-    ------
-    ValueError
-        Shapes differ.
-
-    Example
-    -------
-    >>> src = torch.randn(1, 1000, 1)
-    >>> silence = torch.zeros_like(src)
-    >>> for level in (0.0, 0.1, 1.0, 1000.0):
-    ...     loss = pairwise_neg_si_snr_or_level(
-    ...         level * src, silence, mix=src[..., 0]
-    ...     )
-    ...     print(round(loss.item(), 2))
-    -30.0
-    -19.59
-    0.0
-    30.0
-    """
-    # In float64 any level counts, and no finite output overflows.
-    est, src = est.double(), src.double()
-    loss = pairwise_neg_si_snr(est, src, lengths)
-    energy = without_padding(est, src, lengths)[0].square().sum(1)
-    mix = first_microphone(mix).double().unsqueeze(-1)
-    whole = without_padding(mix, mix, lengths)[0].square().sum(1)
-    whole = whole.clamp_min(torch.finfo(torch.float64).tiny)
-    least = 10 ** (-LEVEL_RANGE / 10)
-    level = (energy + least * whole) / (whole + least * energy)
-    silent = silent_sources(src, lengths).unsqueeze(1)
-    return torch.where(silent, 10 * torch.log10(level).unsqueeze(-1), loss)
-
-
-def silent_sources(src, lengths=None):
-    """Which sources have no sound: nothing, or an offset alone.
-
-    Arguments
-    ---------
-    src, lengths
-        As for ``pairwise_neg_snr``.
-
-    Returns
-    -------
-    torch.Tensor
-        bool, shape ``[B, S]``.
-
-    Example
-    -------
-    >>> src = torch.tensor([[[0.1, 0.0, 0.5], [-0.1, 0.0, 0.5]]])
-    >>> silent_sources(src)
-    tensor([[False,  True,  True]])
-    """
-    if lengths is not None:
-        count = count_samples(lengths, src.shape[1])
-        inside = valid_mask(count, src.shape[1]).unsqueeze(-1)
-        src = torch.where(inside, src, src[:, :1])
-    return src.amax(1) == src.amin(1)
 
 
 def first_microphone(mix):

@@ -16,7 +16,8 @@ to improve. For silent sources ``below_mixture`` says what can be said.
 import torch
 
 from speechbrain_spmamba.scoring.distortion import explained_share
-from speechbrain_spmamba.scoring.loss import pairwise_neg_si_snr, silent_sources
+from speechbrain_spmamba.scoring.loss import pairwise_neg_si_snr
+from speechbrain_spmamba.scoring.silence import silent_sources
 
 SDR_TAPS = 512
 FLOOR, CEILING = -100.0, 100.0  # dB

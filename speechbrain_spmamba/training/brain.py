@@ -19,8 +19,9 @@ from speechbrain.utils.distributed import ddp_broadcast, if_main_process
 
 from speechbrain_spmamba.loading.bad_audio import LeftOut
 from speechbrain_spmamba.scoring.evaluate import Evaluation, each_item
-from speechbrain_spmamba.scoring.loss import pairwise_neg_si_snr_or_level, pit
+from speechbrain_spmamba.scoring.loss import pit
 from speechbrain_spmamba.scoring.metrics import score
+from speechbrain_spmamba.scoring.silence import pairwise_neg_si_snr_or_level
 from speechbrain_spmamba.training.checkpoint import (
     RandomState,
     identity,
@@ -88,8 +89,6 @@ class SeparationBrain(FiniteBrain):
         # Asked before it is wrapped for several GPUs.
         call = inspect.signature(self.modules.separator.forward)
         self.takes_lengths = "lengths" in call.parameters
-        loss = inspect.signature(self.hparams.train_loss)
-        self.loss_takes_mix = "mix" in loss.parameters
         if not self.takes_lengths and if_main_process():
             logger.warning(
                 "%s takes no lengths: where the mixtures of a batch are not "
@@ -174,7 +173,7 @@ class SeparationBrain(FiniteBrain):
         mix, _ = batch.mix_sig
         if stage == sb.Stage.TRAIN:
             pairwise = self.hparams.train_loss
-            if self.loss_takes_mix:
+            if "mix" in inspect.signature(pairwise).parameters:
                 pairwise = partial(pairwise, mix=mix)
             loss, _ = pit(pairwise, est, src, lengths)
             return loss.mean()

@@ -36,6 +36,43 @@ def test_at_first_each_estimate_is_about_half_of_the_mixture(model):
     assert off.square().mean() < 0.01 * mix.square().mean()
 
 
+@pytest.mark.parametrize("name", ["spmamba", "tf_gridnet"])
+@pytest.mark.parametrize("causal", [False, True])
+def test_with_a_rest_all_talkers_may_be_silent(name, causal):
+    model = build_small(name, masks=True, rest=True, causal=causal)
+    mix = torch.randn(1, 700)
+    at_first = model(mix).sum(-1)
+    torch.testing.assert_close(at_first, 0.97 * mix, rtol=0.2, atol=0.1)
+    with torch.no_grad():
+        model.output_conv.weight.zero_()
+        model.output_conv.bias.fill_(-20.0)
+    assert model(mix).abs().max() < 1e-5 * mix.abs().max()
+
+
+def test_a_rest_without_masks_is_refused():
+    with pytest.raises(ValueError, match="rest is a share of masks; set masks"):
+        build_small("spmamba", rest=True)
+
+
+@pytest.mark.parametrize("name", ["spmamba", "tf_gridnet"])
+@pytest.mark.parametrize("masks", [False, True])
+def test_a_model_grows_by_outputs_that_begin_silent(name, masks):
+    two = build_small(name, num_spks=2, masks=masks)
+    three = build_small(name, num_spks=3, masks=masks, rest=masks)
+    with torch.no_grad():
+        two.output_conv.bias[:] += 4
+    state = two.state_dict()
+    three.load_state_dict(three.with_silent_outputs(state))
+    mix = torch.randn(1, 700)
+    known, found = two(mix), three(mix)
+    assert found[..., 2].abs().max() <= (0.01 if masks else 0)
+    if not masks:
+        torch.testing.assert_close(found[..., :2], known)
+    # What fits already, or belongs to another network, stays what it is.
+    assert two.with_silent_outputs(state) == dict(state)
+    assert three.with_silent_outputs({"a": mix}) == {"a": mix}
+
+
 def test_an_item_of_a_batch_is_separated_as_if_it_were_alone(model):
     with torch.no_grad():
         model.output_conv.weight.normal_()

@@ -70,6 +70,17 @@ def test_a_loss_made_as_the_head_of_the_losses_says_is_trained_with(make_brain):
     torch.testing.assert_close(padded, alone)
 
 
+def test_a_loss_that_takes_the_mixture_gets_it(make_brain):
+    def level(est, src, lengths=None, *, mix):
+        heard.append(mix)
+        return pairwise_neg_snr(est, src, lengths)
+
+    brain, heard = make_brain(), []
+    brain.hparams.train_loss = level
+    brain.fit_batch(batch := _batch(800, 400))
+    assert torch.equal(heard[0], batch.mix_sig.data)
+
+
 def test_padding_changes_neither_loss_nor_gradient(make_brain):
     brain, batch = make_brain(), _batch(800, 500, dtype=torch.float64)
     brain.modules.double()
