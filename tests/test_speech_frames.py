@@ -6,6 +6,7 @@ import torch
 
 from speechbrain_spmamba.speech_frames import (
     FRAME,
+    active_power,
     fill_pauses,
     frame_power,
     reference_activity,
@@ -35,6 +36,33 @@ def test_the_pauses_do_not_change_the_active_level():
     for silence in (0, 100, 3000):
         found = reference_activity(_at(speech + [-90] * silence), RATE)
         assert found[:118].all() and not found[120:].any()
+
+
+@pytest.mark.parametrize("noise_level", [-40, -60])
+def test_speech_is_found_in_however_much_soft_noise(noise_level):
+    levels = [noise_level] * 20000 + [0, -10] * 30 + [noise_level] * 20000
+    found = reference_activity(_at(levels), RATE)[:, 0]
+    np.testing.assert_array_equal(found, np.array(levels) >= -10)
+
+
+def test_a_click_does_not_hide_speech():
+    levels = [-100] * 50 + [30] + [-100] * 50 + [0, -10] * 1000
+    found = reference_activity(_at(levels), RATE)[:, 0]
+    assert found[101:].all() and found[:101].sum() == 1
+
+
+def test_the_active_level_is_the_mean_of_what_is_within_its_margin():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        power = 10 ** (rng.normal(-3, rng.uniform(0.2, 2), 500))
+        count = rng.integers(0, 4, 500)
+        level = active_power(power, count)
+        active = power >= level * 10**-1.59
+        mean = np.sum((power * count)[active]) / count[active].sum()
+        assert level == pytest.approx(mean)
+        assert active_power(np.repeat(power, count), np.ones(count.sum())) == (
+            pytest.approx(level)
+        )
 
 
 @pytest.mark.parametrize("gain", [1e-4, 1.0, 100.0])
