@@ -1,35 +1,51 @@
-"""Is anyone speaking in an output? An empty one is no voice.
+"""Who speaks when? Each output is judged by its levels, and by the others.
 
 A model with S outputs gives S signals, also where fewer people speak: what is
 left is then silence, noise, or the same voice once more, softer. An output
 speaks in a frame of 32 ms if it is
 
-* above -70 dB to full scale and within 30 dB of the loudest output, and
-* no softer copy of another output (cosine of 0.8 and more).
+* no softer copy of another output, and not far below the loudest one: what is
+  also, and louder, in another output is leakage (`frame_levels.py`);
+* not far below its own active speech level, as a reference is judged by its
+  own (`speech_frames.py`), nor far below that of the loudest output;
+* in a run of such frames that once rises well above both of these limits;
+  short pauses do not end a run (`speech_runs.py`).
 
 Somebody speaks in it if it does so for a quarter of a second and for 1/500 of
-the recording, and if its level moves as speech does: the loud and the soft
-tenth of these frames are 6 dB apart, which no steady noise or hum is.
+the recording, and if its level moves as speech does: the soft tenth of all its
+frames is far below its active level, which is so of no steady noise, and the
+loud and the soft tenth of speech are 6 dB apart, which is so of no hum, not
+even of one that begins and ends. `thresholds.py` has all figures.
 
-Levels are counted in bins of 1 dB, so that memory does not grow.
+Levels are counted, so that memory does not grow.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from speechbrain_spmamba.audio import decibels
+from speechbrain_spmamba.recordings.frame_levels import (
+    HIGHEST,
+    LEVELS,
+    active_level,
+    count_levels,
+    frame_levels,
+    leaks,
+    soft_and_loud,
+)
+from speechbrain_spmamba.recordings.speech_runs import RunCounter, find_runs
+from speechbrain_spmamba.recordings.thresholds import (
+    FLOOR,
+    MOVES,
+    SHORTEST,
+    SMALLEST,
+    STEADY,
+    Thresholds,
+)
+from speechbrain_spmamba.speech_frames import FRAME as FRAME  # of ``speaking``
+from speechbrain_spmamba.speech_frames import frame_size
 
-FRAME = 0.032  # seconds
-FLOOR = -70.0  # dB to full scale
-RANGE = 30.0  # dB below the loudest output
-COPY = 0.8  # cosine with a louder output
-MOVES = 6.0  # dB between the loud and the soft tenth
-STEADY = 1.0  # seconds from which on that is asked for
-SHORTEST = 0.25  # seconds
-SMALLEST = 0.002  # of the recording
-LOUDEST = 1e15  # samples beyond count as this
-LOWEST, HIGHEST = -120, 60  # dB of the bins
+AT_ONCE = 1024  # frames
 
 
 @dataclass(frozen=True)
@@ -67,39 +83,47 @@ class ActivityMeter:
     sample_rate : int
         Of the outputs in Hz.
     keep : bool
-        Remember each frame, for ``speaking``.
+        Remember each frame, for ``speaking``: 2 bytes for each output.
+    thresholds : Thresholds, optional
+        Other ones than the usual.
 
     Example
     -------
     >>> rng = np.random.default_rng(0)
-    >>> levels = np.repeat([0.2, 0.05, 0.0, 0.0] * 10, 800)
-    >>> talk = rng.standard_normal(32000) * levels
+    >>> levels = np.repeat([0.2, 0.05, 0.0, 0.0] * 10, 4096)
+    >>> talk = rng.standard_normal(len(levels)) * levels
     >>> meter = ActivityMeter(8000)
     >>> meter.push(np.stack([talk, 0.1 * talk], 1))
     >>> [str(activity) for activity in meter.result()]
-    ['56 % at -17 dB', 'no one speaks']
+    ['50 % at -17 dB', 'no one speaks']
     """
 
-    def __init__(self, sample_rate, keep=False):
-        self.size = max(1, round(FRAME * sample_rate))
+    def __init__(self, sample_rate, keep=False, thresholds=None):
+        self.size = frame_size(sample_rate)
         self.sample_rate = sample_rate
+        self.thresholds = thresholds or Thresholds()
         self.rest = None  # samples of an unfinished frame
         self.samples = 0
-        self.counts = None  # frames by level, without copies, [S, bins]
-        self.kept = [] if keep else None  # bins of each frame, -1 for copies
+        self.counts = None  # all frames of each level, [S, len(LEVELS)]
+        self.own = None  # those of them that are no leakage
+        self.runs = None
+        self.kept = [] if keep else None  # levels, int16, [F, S] each
 
     def push(self, block):
         """Takes the next samples, shape ``[n, S]``."""
-        self.samples += len(block)
+        outputs = block.shape[1]
         if self.counts is None:
-            bins = HIGHEST - LOWEST + 1
-            self.counts = np.zeros((block.shape[1], bins), np.int64)
+            self.counts = np.zeros((outputs, len(LEVELS)), np.int64)
+            self.own = np.zeros_like(self.counts)
+            self.runs = RunCounter(outputs, self.thresholds)
             self.rest = block[:0]
+        self.samples += len(block)
         block = np.concatenate([self.rest, block])
-        count, outputs = len(block) // self.size, block.shape[1]
-        frames = block[: count * self.size]
-        self._count(frames.reshape(count, self.size, outputs))
-        self.rest = block[count * self.size :].copy()
+        whole = len(block) // self.size * self.size
+        for start in range(0, whole, AT_ONCE * self.size):
+            frames = block[start : min(start + AT_ONCE * self.size, whole)]
+            self._count(frames.reshape(-1, self.size, outputs))
+        self.rest = block[whole:].copy()
 
     def result(self):
         """What has been found so far.
@@ -111,15 +135,34 @@ class ActivityMeter:
         """
         if self.counts is None:
             return []
-        if self.samples < self.size and len(self.rest):
-            self._count(self.rest[None])  # shorter than one frame
-            self.rest = self.rest[:0]
-        levels = np.arange(LOWEST, HIGHEST + 1)
-        limit = self._limit()
-        return [
-            self._judge(np.where(levels >= limit, counts, 0), levels)
-            for counts in self.counts
-        ]
+        limits, active = self._limits()
+        above = np.where(LEVELS >= limits[:, None], self.own, 0)
+        runs = self.runs.count(limits)
+        soft, loud = soft_and_loud(above)
+        falls = active - soft_and_loud(self.counts)[0]
+        length = self.samples / self.sample_rate
+        found = []
+        for index, counts in enumerate(above):
+            if not runs[index]:
+                found.append(Activity(False, 0.0, 0.0, float("-inf")))
+                continue
+            seconds = float(runs[index] * self.size / self.sample_rate)
+            seconds = min(seconds, length)
+            moves = seconds < STEADY or (
+                loud[index] - soft[index] >= MOVES
+                and falls[index] >= self.thresholds.falls
+            )
+            least = max(min(SHORTEST, length / 2), SMALLEST * length)
+            power = counts @ 10.0 ** (LEVELS / 10) / counts.sum()
+            found.append(
+                Activity(
+                    bool(moves and seconds >= least),
+                    seconds,
+                    seconds / length,
+                    float(10 * np.log10(power)),
+                )
+            )
+        return found
 
     def speaking(self):
         """When somebody speaks; needs ``keep``.
@@ -132,55 +175,31 @@ class ActivityMeter:
         speaks = [found.speaks for found in self.result()]
         if not speaks:
             return np.zeros((0, 0), bool)
-        levels = np.concatenate([np.zeros((0, len(speaks))), *self.kept])
-        return (levels + LOWEST >= self._limit()) & np.array(speaks, bool)
+        none = np.zeros((0, len(speaks)), np.int16)
+        levels = np.concatenate([none, *self.kept])
+        found = find_runs(levels, self._limits()[0], self.thresholds)
+        return found & np.array(speaks)
 
-    def _limit(self):
-        """Level in dB from which on an output is heard."""
-        power = 10.0 ** (np.arange(LOWEST, HIGHEST + 1) / 10)
-        # Mean over energy: how loud the loud frames are, however rare.
-        energy = self.counts @ power
-        loud = (self.counts @ power**2) / np.maximum(energy, 1e-30)
-        return max(FLOOR, 10 * np.log10(loud.max() + 1e-30) - RANGE)
-
-    def _judge(self, counts, levels):
-        """An Activity from the frames of one output above the limit."""
-        total, length = counts.sum(), self.samples / self.sample_rate
-        if not total:
-            return Activity(False, 0.0, 0.0, float("-inf"))
-        seconds = float(total * self.size / self.sample_rate)
-        seconds = min(seconds, length)
-        below = np.cumsum(counts) / total
-        soft, loud = levels[np.searchsorted(below, (0.1, 0.9))]
-        moves = loud - soft >= MOVES or seconds < STEADY
-        enough = seconds >= max(min(SHORTEST, length / 2), SMALLEST * length)
-        mean = float(10 * np.log10(counts @ 10.0 ** (levels / 10) / total))
-        return Activity(bool(moves and enough), seconds, seconds / length, mean)
+    def _limits(self):
+        """From which level in dB on each output speaks; its active level."""
+        if self.samples < self.size and len(self.rest):
+            self._count(self.rest[None])  # shorter than one frame
+            self.rest = self.rest[:0]
+        active = active_level(self.own)
+        limits = np.maximum(
+            active - self.thresholds.below,
+            active.max(initial=-np.inf) - self.thresholds.range,
+        )
+        return np.ceil(np.clip(limits, FLOOR, HIGHEST)).astype(int), active
 
     def _count(self, frames):
         """Counts frames, ``[F, size, S]``, by their levels."""
-        if not len(frames):
-            return
-        # Squares beyond 1e19 would overflow in float32.
-        frames = frames.clip(-LOUDEST, LOUDEST)
-        products = (frames.transpose(0, 2, 1) @ frames).astype(np.float64)
-        energy = np.einsum("fss->fs", products)
-        norm = np.sqrt(energy[:, :, None] * energy[:, None, :]) + 1e-30
-        alike = np.abs(products) / norm > COPY
-        # Of equal outputs, the first is no copy.
-        order = np.arange(energy.shape[1])
-        louder = (energy[:, None, :] > energy[:, :, None]) | (
-            (energy[:, None, :] == energy[:, :, None])
-            & (order[None, :] < order[:, None])
-        )
-        copies = (alike & louder).any(2)
-        level = decibels(energy / frames.shape[1])
-        level = np.clip(np.round(level), LOWEST, HIGHEST).astype(int) - LOWEST
+        levels = frame_levels(frames, self.thresholds.copy)
+        self.counts += count_levels(levels, np.ones_like(levels, bool))
+        self.own += count_levels(levels, ~leaks(levels, self.thresholds.leak))
+        self.runs.push(levels)
         if self.kept is not None:
-            self.kept.append(np.where(copies, -1, level).astype(np.int16))
-        for output, counts in enumerate(self.counts):
-            kept = level[~copies[:, output], output]
-            counts += np.bincount(kept, minlength=len(counts))
+            self.kept.append(levels)
 
 
 def activity(est, sample_rate):

@@ -1,5 +1,7 @@
 """An output in which no one speaks is told from a talker."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,8 @@ from speechbrain_spmamba.recordings.activity import (
     activity,
     most_active,
 )
+from speechbrain_spmamba.recordings.thresholds import FLOOR, Thresholds
+from speechbrain_spmamba.speech_frames import reference_activity
 from tests.separating import noise, talker
 
 RATE = 8000
@@ -115,9 +119,105 @@ def test_it_reads_as_share_and_level():
     assert str(Activity(False, 0.0, 0.0, -np.inf)) == "no one speaks"
 
 
+# What leaks is no scaled copy: a model masks it in time and frequency.
+def _masked(wave, level, seed=0):
+    """A wave through a filter that changes, ``level`` dB softer."""
+    found = np.fft.rfft(wave.reshape(-1, 128), axis=1)
+    rng = np.random.default_rng(seed)
+    gains = np.repeat(
+        np.repeat(rng.random((len(found) // 4 + 1, 13)), 4, 0), 5, 1
+    )
+    found = np.fft.irfft(found * gains[: len(found)], axis=1).ravel()
+    power = np.mean(found**2) / np.mean(wave**2)
+    return (found * 10 ** (level / 20) / np.sqrt(power)).astype("float32")
+
+
+def _speaking(*outputs):
+    meter = ActivityMeter(RATE, keep=True)
+    meter.push(np.stack(outputs, 1))
+    assert meter.speaking().shape[1] == len(outputs)
+    return meter.speaking()
+
+
+def test_what_leaks_through_a_mask_does_not_speak(voice):
+    leak = _masked(voice, -15)
+    cosine = voice @ leak / np.sqrt(voice @ voice * (leak @ leak))
+    assert abs(cosine) < 0.9  # not found as a copy
+    assert _speaks(voice, leak) == [True, False]
+    assert _speaks(leak, voice, _masked(voice, -20, 1)) == [False, True, False]
+
+
+def test_noise_that_bleeds_with_the_voice_does_not_speak(voice):
+    envelope = np.sqrt(np.convolve(voice**2, np.ones(800) / 800, "same"))
+    bleeding = 0.15 * envelope * noise(len(voice), level=1.0)
+    assert _speaks(voice, bleeding + noise(len(voice), level=1e-4)) == [
+        True,
+        False,
+    ]
+
+
+def test_noise_that_fills_the_pauses_does_not_speak(voice):
+    pauses = np.convolve(voice**2, np.ones(800), "same") < 1e-3
+    assert 0.05 < pauses.mean() < 0.5
+    filling = np.where(pauses, noise(len(voice), level=0.02), 0)
+    assert _speaks(voice, filling) == [True, False]
+
+
+@pytest.mark.parametrize("level", [0.03, 1e-3])
+def test_of_noise_alone_nobody_speaks(level):
+    assert _speaks(*noise(64000, 3, level).T) == [False] * 3
+
+
+def test_a_hum_that_begins_and_ends_does_not_speak(voice):
+    time = np.arange(len(voice))
+    hum = 0.1 * np.sin(0.1 * time) * (time % 16000 < 8000)
+    assert _speaks(voice, hum.astype("float32")) == [True, False]
+
+
+def test_talkers_who_alternate_speak_in_turn():
+    one, other = talker(0, 12), talker(1, 12)
+    turns = np.arange(len(one)) // 24000 % 2
+    one, other = one * (turns == 0), other * (turns == 1)
+    outputs = one + _masked(other, -15), other + _masked(one, -15, 1)
+    outputs = [wave + noise(len(wave), level=3e-5) for wave in outputs]
+    found = _speaking(*outputs)
+    true = reference_activity(np.stack([one, other], 1), RATE)
+    assert 0.3 < true.mean() < 0.5
+    assert (found != true).mean() < 0.02
+
+
+def test_two_at_once_speak_when_their_references_do():
+    src = np.stack([talker(0, 12), 0.5 * talker(1, 12)], 1)
+    leaks = [_masked(src[:, 1 - k], -15, k) for k in range(2)]
+    found = _speaking(*(src + np.stack(leaks, 1)).T)
+    assert (found != reference_activity(src, RATE)).mean() < 0.05
+
+
+def test_one_talker_among_three_outputs(voice):
+    outputs = [_masked(voice, -25), voice, np.zeros_like(voice)]
+    found = _speaking(*outputs)
+    true = reference_activity(voice[:, None], RATE)[:, 0]
+    assert not found[:, [0, 2]].any()
+    assert (found[:, 1] != true).mean() < 0.01
+
+
+def test_memory_does_not_grow():
+    def size(meter):
+        parts = [*vars(meter).values(), *vars(meter.runs).values()]
+        return sum(x.nbytes for x in parts if isinstance(x, np.ndarray))
+
+    meter, sizes = ActivityMeter(RATE), []
+    for second in range(5):
+        meter.push(noise(RATE, 2, seed=second))
+        sizes.append(size(meter))
+    assert len(set(sizes)) == 1 or max(sizes) - min(sizes) < 256 * 2 * 4
+    assert meter.kept is None
+
+
 # What follows is exact: noise of a given level in each frame of 32 samples.
 SLOW = 1000  # Hz
-SPEECH = [-20, -30] * 50
+SPEECH = [-20, -30, -20, -30, -60] * 20
+PLAIN = Thresholds(leak=20, below=16, range=24, rise=8, pause=0.25, falls=12)
 
 
 def _frames(levels, seed=0):
@@ -126,29 +226,88 @@ def _frames(levels, seed=0):
     return noise * 10 ** (np.array(levels)[:, None] / 20)
 
 
-def _found(*outputs):
-    return activity(np.stack([o.ravel() for o in outputs], 1), SLOW)
+def _meter(*outputs, thresholds=PLAIN):
+    meter = ActivityMeter(SLOW, keep=True, thresholds=thresholds)
+    meter.push(np.stack([o.ravel() for o in outputs], 1))
+    return meter
+
+
+def _found(*outputs, thresholds=PLAIN):
+    return _meter(*outputs, thresholds=thresholds).result()
+
+
+def _slowly(outputs, law):
+    """When somebody speaks, step by step, ``[F, S]``; outputs ``[S, F, 32]``.
+
+    The law as the module says it, of outputs that are no copies.
+    """
+    level = np.round(10 * np.log10(np.mean(outputs**2, 2) + 1e-12)).T
+    loudest = level.max(1, keepdims=True)
+    active = []
+    for output in range(level.shape[1]):
+        own = level[level[:, output] >= loudest[:, 0] - law.leak, output]
+        power = np.sort(10 ** (own / 10))[::-1]
+        half = power[np.argmax(np.cumsum(power) >= power.sum() / 2)]
+        for _ in range(100):
+            half = power[power >= half * 10**-1.59].mean()
+        active.append(10 * np.log10(half))
+    found = np.zeros(level.shape, bool)
+    for output in range(level.shape[1]):
+        mine = level[:, output]
+        limit = max(active[output] - law.below, max(active) - law.range, FLOOR)
+        limit = np.ceil(limit)
+        over = np.minimum(mine - limit, mine - loudest[:, 0] + law.leak)
+        at = np.flatnonzero(over >= 0)
+        ends = np.flatnonzero((np.diff(at) - 1) * 0.032 >= law.pause)
+        for run in np.split(at, ends + 1):
+            if len(run) and over[run].max() >= law.rise:
+                found[run[0] : run[-1] + 1, output] = True
+        soft, loud = np.quantile(mine[at], [0.1, 0.9], method="inverted_cdf")
+        softest = np.quantile(mine, 0.1, method="inverted_cdf")
+        if loud - soft < 6 or active[output] - softest < law.falls:
+            found[:, output] = False
+    return found
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_it_agrees_with_the_law_step_by_step(seed):
+    rng = np.random.default_rng(seed)
+    levels = np.cumsum(rng.normal(0, 6, (400, 3)), 0)
+    levels = -40 + 20 * np.sin(levels / 15) - 10 * rng.random(3)
+    outputs = np.stack([_frames(levels[:, k], 10 * seed + k) for k in range(3)])
+    meter = _meter(*outputs)
+    wanted = _slowly(outputs, PLAIN)
+    assert 0.05 < wanted.mean() < 0.95
+    np.testing.assert_array_equal(meter.speaking(), wanted)
+    for each, speaks in zip(meter.result(), wanted.T, strict=True):
+        assert each.speaks == speaks.any()
+        if each.speaks:
+            assert each.seconds == pytest.approx(speaks.sum() * 0.032)
 
 
 @pytest.mark.parametrize(
-    "loud, levels",
-    [(0, [-30, -40, -50, -51]), (-25, [-60, -69, -70, -71])],
-    ids=["30 dB below the loudest", "70 dB below full scale"],
+    "level, speaks",
+    [(-38, True), (-39, False)],  # the active level is -22.6 dB
 )
-def test_softer_frames_do_not_count(loud, levels):
-    speech = _frames(np.array(SPEECH) + loud)
-    other = _frames(levels * 25, seed=1)
-    meter = ActivityMeter(SLOW, keep=True)
-    meter.push(np.stack([speech.ravel(), other.ravel()], 1))
-    np.testing.assert_array_equal(
-        meter.speaking()[:, 1], [True, True, True, False] * 25
-    )
-    found = meter.result()[1]
+def test_softer_frames_do_not_count(level, speaks):
+    levels = SPEECH + [-60] * 20 + [level, -20] + [-60] * 20
+    assert _meter(_frames(levels)).speaking()[120, 0] == speaks
+
+
+def test_what_is_far_below_the_loudest_talker_does_not_count():
+    loud = _frames(SPEECH + [-120] * 100)
+    for below, speaks in ((13, True), (40, False)):
+        soft = _frames([-120] * 100 + [level - below for level in SPEECH], 1)
+        assert [a.speaks for a in _found(loud, soft)] == [True, speaks]
+
+
+def test_speech_is_measured():
+    levels = SPEECH + [-100] * 100
+    (found,) = _found(_frames(levels))
     assert found.speaks
-    assert found.seconds == pytest.approx(75 * 0.032)
-    assert found.share == pytest.approx(0.75)
-    mean = np.mean(10.0 ** (np.array(levels[:3]) / 10))
-    assert found.level == pytest.approx(10 * np.log10(mean))
+    assert found.seconds == pytest.approx(99 * 0.032)  # ends with a pause
+    assert found.share == pytest.approx(99 / 200)
+    assert found.level == pytest.approx(10 * np.log10(0.0055), abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -182,11 +341,24 @@ def test_a_talker_speaks_for_long_enough(frames, speaking, speaks):
     ],
 )
 def test_a_talkers_level_moves(levels, speaks):
+    assert _found(_frames(levels + [-90] * 100))[0].speaks == speaks
+
+
+@pytest.mark.parametrize(
+    "levels, speaks",
+    [
+        ([-20, -30] * 45 + [-36] * 10, True),  # the active level is -23 dB
+        ([-20, -30] * 45 + [-35] * 10, False),
+        ([-20, -30] * 46 + [-36] * 9, False),  # not a tenth
+        ([-20, -30] * 15, True),  # less than a second
+    ],
+)
+def test_a_talker_falls_silent(levels, speaks):
     assert _found(_frames(levels))[0].speaks == speaks
 
 
 @pytest.mark.parametrize(
-    "cosine, copies", [(0.78, False), (0.82, True), (-0.82, True)]
+    "cosine, copies", [(0.83, False), (0.87, True), (-0.87, True)]
 )
 @pytest.mark.parametrize("gain", [0.5, 2.0])
 def test_the_softer_of_two_alike_outputs_is_a_copy(cosine, copies, gain):
@@ -196,7 +368,8 @@ def test_the_softer_of_two_alike_outputs_is_a_copy(cosine, copies, gain):
     other *= np.sqrt(energy / np.sum(other**2, 1, keepdims=True))
     other = gain * (cosine * one + np.sqrt(1 - cosine**2) * other)
     third = _frames(SPEECH, seed=2)
-    speaks = [a.speaks for a in _found(one, other, third)]
+    law = replace(PLAIN, copy=0.85)
+    speaks = [a.speaks for a in _found(one, other, third, thresholds=law)]
     assert speaks == [
         not (copies and gain > 1),
         not (copies and gain < 1),
@@ -208,14 +381,13 @@ def test_the_frames_in_which_someone_speaks_are_told():
     speech, other = _frames(SPEECH), _frames(SPEECH, seed=1)
     speech[:5] = 0
     other[:40] = 0.1 * speech[:40]  # what leaks is no speech
-    other[60] *= 1e-3
-    meter = ActivityMeter(SLOW, keep=True)
+    other[60:69] *= 1e-3
     steady = _frames([-20] * 100, seed=2)
-    outputs = [o.ravel() for o in (speech, other, steady)]
-    meter.push(np.stack(outputs, 1))
     wanted = np.ones((100, 3), bool)
-    wanted[:5, 0] = wanted[:40, 1] = wanted[60, 1] = wanted[:, 2] = False
-    np.testing.assert_array_equal(meter.speaking(), wanted)
+    wanted[:5, 0] = wanted[:40, 1] = wanted[59:70, 1] = wanted[:, 2] = False
+    wanted[99] = False
+    found = _meter(speech, other, steady).speaking()
+    np.testing.assert_array_equal(found, wanted)
 
 
 def test_no_frame_speaks_where_there_are_none():
