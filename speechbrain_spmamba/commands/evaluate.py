@@ -11,10 +11,12 @@ def evaluate(
     output: Output,
     data_root: str,
     examples: Whole = 0,
+    whole: bool = False,
+    diarization: bool = False,
     device: Device = None,
     trust: Trust = False,
 ):
-    """Score a model on a test set.
+    """Score a model on a test set: of all, by number of talkers, over time.
 
     Arguments
     ---------
@@ -29,6 +31,11 @@ def evaluate(
         What $data_root means in the manifest.
     examples : int
         Mixtures whose estimates are written, too.
+    whole : bool
+        Separate each mixture at once. Without, one that is longer than a
+        window is separated in windows, as `spmamba separate` does.
+    diarization : bool
+        Also score who speaks when: the diarization error rate.
     device, trust
         See ``commands.options``.
     """
@@ -52,11 +59,11 @@ def evaluate(
     items = make_dataset(
         manifest, data_root, sample_rate, separator.hparams.num_spks
     )
-    evaluation = Evaluation(output, sample_rate, examples)
+    evaluation = Evaluation(output, sample_rate, examples, diarization)
     for item in tqdm(items, desc="evaluating", disable=None):
         mix, src = item["mix_sig"].unsqueeze(0), item["src_sig"].unsqueeze(0)
         try:
-            est = separator.separate_batch(mix).cpu()
+            est = _separate(separator, mix, whole)
         except ValueError as error:
             raise ValueError(f"'{shown(item['id'])}': {error}") from None
         pairwise = partial(pairwise_neg_si_snr_or_level, mix=mix)
@@ -68,3 +75,15 @@ def evaluate(
         tested["sha256"] = file_sum(weights)
     print("\n".join(summary_lines(evaluation.finish(tested))))
     print(f"  scores: {evaluation.folder}")
+
+
+def _separate(separator, mix, whole):
+    """Estimates ``[1, T, S]`` of a mixture, see ``evaluate``."""
+    from speechbrain_spmamba.recordings.options import SeparationOptions
+
+    rate = separator.hparams.sample_rate
+    window, _ = SeparationOptions().window_samples(rate)
+    # Recordings are mixed down to one channel; all of several are asked for.
+    if whole or mix.dim() > 2 or mix.shape[1] <= window:
+        return separator.separate_batch(mix).cpu()
+    return separator.separate_array(mix[0], rate).unsqueeze(0)

@@ -156,7 +156,7 @@ def _commands(entry, options):
         [*program, "prepare", str(entry.experiment)],
         [
             *program, "evaluate", str(entry.model), test_set["manifest"],
-            "--data_root", test_set["data_root"],
+            "--data_root", test_set["data_root"], "--whole",
             "-o", str(entry.folder / "run" / "test"), *device,
             *(["--trust"] if options.trust else []),
         ],

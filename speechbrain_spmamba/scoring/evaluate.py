@@ -1,13 +1,16 @@
 """Test results: a row a mixture, a summary with an interval, examples.
 
-results.csv    ID, duration, si_snr, si_snri, sdr, sdri, silence (dB), talkers
-summary.json   mean, median and 95 % interval of each figure; whose they are
+results.csv    ID, duration, si_snr, si_snri, sdr, sdri, silence (dB), how many
+               talk and were found, frames with wrong activity, talkers
+summary.json   mean, median and 95 % interval of each figure, of all and by the
+               number of talkers, and over time; whose they are
 talkers.csv    mixtures and mean si_snri of each talker, if IDs tell them
 examples/<ID>/ mixture, estimates and references as audio and a figure
 
 ``silence`` is how far the outputs for silent sources are below the mixture. A
 figure that is undefined (``metrics.py``) is empty in the table and left out of
-the mean; ``undefined`` counts the mixtures without an improvement.
+the mean; ``undefined`` counts the mixtures without an improvement. By the
+number of talkers: ``by_talkers.py``; over time: ``over_time.py``.
 """
 
 import math
@@ -16,14 +19,32 @@ from pathlib import Path
 from speechbrain_spmamba.audio import write_audio
 from speechbrain_spmamba.files.names import file_name, shown
 from speechbrain_spmamba.files.writing import write_csv, write_json
-from speechbrain_spmamba.scoring.intervals import describe
+from speechbrain_spmamba.scoring.by_talkers import (
+    by_talkers,
+    count_matrix,
+    describe_rows,
+    talker_lines,
+)
+from speechbrain_spmamba.scoring.diarization import (
+    DiarizationErrors,
+    diarization_lines,
+)
+from speechbrain_spmamba.scoring.intervals import interval_text
 from speechbrain_spmamba.scoring.loss import first_microphone, reorder
 from speechbrain_spmamba.scoring.metrics import below_mixture, score
+from speechbrain_spmamba.scoring.over_time import (
+    describe_over_time,
+    over_time_lines,
+    score_over_time,
+)
+from speechbrain_spmamba.scoring.silence import silent_sources
 from speechbrain_spmamba.scoring.spectrograms import draw_spectrograms
+from speechbrain_spmamba.scoring.who_speaks import who_speaks
 from speechbrain_spmamba.talkers import find_talkers
 
 FIGURES = ("si_snr", "si_snri", "sdr", "sdri")
 SILENCE = "silence"
+COUNTS = ("num_talkers", "found_talkers", "frames_wrong")
 NOT_FINITE = (
     "the mixture of '{item}' has NaN or infinite samples; repair it or leave "
     "the item out",
@@ -45,6 +66,13 @@ class Evaluation:
         Rate in Hz, for durations and examples.
     num_examples : int
         Mixtures of which audio and a figure are kept.
+    diarization : bool
+        Also tell the diarization error, see ``scoring.diarization``.
+
+    Raises
+    ------
+    ValueError
+        What diarization needs is not installed.
 
     Example
     -------
@@ -58,11 +86,14 @@ class Evaluation:
     1
     """
 
-    def __init__(self, folder, sample_rate, num_examples=0):
+    def __init__(self, folder, sample_rate, num_examples=0, diarization=False):
         self.folder = Path(folder)
         self.sample_rate = sample_rate
         self.num_examples = num_examples
-        self.rows = []
+        self.diarization = (
+            DiarizationErrors(sample_rate) if diarization else None
+        )
+        self.rows, self.over_time = [], []  # an entry a mixture
 
     def add(self, ids, mix, est, src, order, lengths=None):
         """Scores a batch.
@@ -83,13 +114,22 @@ class Evaluation:
         ValueError
             A signal that is not finite.
         """
+        rate = self.sample_rate
         for item, *signals in each_item(ids, mix, est, src, order, lengths):
-            row = {"ID": item, "duration": len(signals[0]) / self.sample_rate}
+            _, est_item, src_item = signals
+            row = {"ID": item, "duration": len(src_item) / rate}
             row.update(score(*signals))
             row[SILENCE] = below_mixture(*signals)
-            names = find_talkers(item, signals[-1].shape[1])
+            talk = int((~silent_sources(src_item.unsqueeze(0))).sum())
+            speech = who_speaks(est_item, src_item, rate)
+            row["num_talkers"], row["found_talkers"] = talk, speech.talkers
+            row["frames_wrong"] = speech.wrong
+            names = find_talkers(item, talk)
             row["talkers"] = "" if item in names else " ".join(names)
             self.rows.append(row)
+            self.over_time.append(score_over_time(*signals, speech, rate))
+            if self.diarization is not None:
+                self.diarization.add(speech)
             if len(self.rows) <= self.num_examples:
                 folder = self.folder / "examples" / file_name(item)
                 save_example(folder, *signals, self.sample_rate)
@@ -105,28 +145,42 @@ class Evaluation:
         Returns
         -------
         dict
-            ``checkpoint``, ``mixtures``, ``hours``, ``undefined`` (mixtures
-            without an improvement), ``worse`` (share of the others that is
-            worse than before) and, for each figure, what
-            ``scoring.intervals.describe`` says of it.
+            ``checkpoint``, ``mixtures``, ``hours``, ``longest`` (seconds),
+            ``undefined`` (mixtures without an improvement), ``worse`` (share
+            of the others that is worse than before); what
+            ``by_talkers.describe_rows`` says of all, and by the number of
+            talkers (``by_talkers``); ``count_matrix``, mixtures by the number
+            of talkers (rows) and the number found (columns); ``over_time``
+            (``over_time.describe_over_time``) and, if wanted,
+            ``diarization`` (``diarization.DiarizationErrors``).
         """
-        rows = sorted(self.rows, key=lambda row: row["ID"])
-        columns = ["ID", "duration", *FIGURES, SILENCE, "talkers"]
+        both = zip(self.rows, self.over_time, strict=True)
+        both = sorted(both, key=lambda pair: pair[0]["ID"])
+        rows, over_time = map(list, zip(*both, strict=True))
+        columns = ["ID", "duration", *FIGURES, SILENCE, *COUNTS, "talkers"]
         write_csv(self.folder / "results.csv", rows, columns, undefined="")
+        durations = [row["duration"] for row in rows]
+        true, found = ([row[name] for row in rows] for name in COUNTS[:2])
+        outputs = len(over_time[0]["frames"]) - 1
+        talkers = [row["talkers"].split() for row in rows]
         summary = {
             "checkpoint": checkpoint,
-            "mixtures": len(rows),
-            "hours": sum(row["duration"] for row in rows) / 3600,
+            "hours": sum(durations) / 3600,
+            "longest": max(durations),
+            **describe_rows(rows),
+            "by_talkers": by_talkers(rows),
+            "count_matrix": count_matrix(true, found, outputs).tolist(),
+            "over_time": describe_over_time(over_time, talkers),
         }
-        talkers = [row["talkers"].split() for row in rows]
-        for name in (*FIGURES, SILENCE):
-            summary[name] = describe([row[name] for row in rows], talkers)
+        if self.diarization is not None:
+            summary["diarization"] = self.diarization.finish()
         items = summary["si_snri"]["items"]
         summary["undefined"] = len(rows) - items
         worse = sum(row["si_snri"] < 0 for row in rows)  # NaN is not
         summary["worse"] = worse / items if items else None
-        if all(talkers):
-            write_csv(self.folder / "talkers.csv", by_talker(rows))
+        known = all(row["talkers"] or not row["num_talkers"] for row in rows)
+        if known and (table := by_talker(rows)):
+            write_csv(self.folder / "talkers.csv", table)
         write_json(self.folder / "summary.json", summary)
         return summary
 
@@ -218,12 +272,15 @@ def summary_lines(summary):
 
     Example
     -------
-    >>> figures = dict.fromkeys(("si_snri", "sdri", "silence"), describe([]))
-    >>> figures |= {"si_snri": describe([3.0, 3.0]), "worse": 0.0}
-    >>> for line in summary_lines({"mixtures": 2, "undefined": 0, **figures}):
+    >>> import torch
+    >>> evaluation = Evaluation(getfixture("tmp_path"), 8000)
+    >>> src, order = torch.randn(1, 4000, 2), torch.tensor([[0, 1]])
+    >>> evaluation.add(["a"], src.sum(-1), src, src, order)
+    >>> for line in summary_lines(evaluation.finish()):
     ...     print(line)
-    Tested on 2 mixtures:
-      mean SI-SNRi 3.00 dB (95 % interval over mixtures 3.00 to 3.00)
+    Tested on 1 mixtures:
+      mean SI-SNRi ... dB (95 % interval over mixtures ...)
+      mean SDRi ... dB (95 % interval over mixtures ...)
       0.0 % of them are worse than before
     """
     lines = [f"Tested on {summary['mixtures']} mixtures:"]
@@ -238,11 +295,7 @@ def summary_lines(summary):
     ):
         figure = summary[name]
         if figure["mean"] is not None:
-            low, high = figure["interval"]
-            over = figure["talkers"]
-            over = f"{over} talkers" if over else "mixtures"
-            interval = f"(95 % interval over {over} {low:.2f} to {high:.2f})"
-            lines.append(f"  {text.format(**figure)} {interval}")
+            lines.append(f"  {text.format(**figure)} {interval_text(figure)}")
     if summary["worse"] is not None:
         lines.append(
             f"  {100 * summary['worse']:.1f} % of them are worse than before"
@@ -250,9 +303,14 @@ def summary_lines(summary):
     if summary["undefined"]:
         lines.append(
             f"  {summary['undefined']} mixtures without an improvement, in "
-            "neither mean: a source is silent, or alone in the mixture"
+            "neither mean: nobody talks, or one with nothing else in it"
         )
-    return lines
+    return [
+        *lines,
+        *talker_lines(summary),
+        *over_time_lines(summary),
+        *diarization_lines(summary.get("diarization")),
+    ]
 
 
 def save_example(folder, mix, est, src, sample_rate):

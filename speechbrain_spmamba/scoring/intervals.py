@@ -74,6 +74,32 @@ def describe(values, talkers=None, draws=2000):
     }
 
 
+def interval_text(figure, unit=1.0):
+    """An interval in words.
+
+    Arguments
+    ---------
+    figure : dict
+        See ``describe``, of some values.
+    unit : float
+        What the bounds are divided by.
+
+    Returns
+    -------
+    str
+        The words.
+
+    Example
+    -------
+    >>> interval_text(describe([1.0, 1.0]))
+    '(95 % interval over mixtures 1.00 to 1.00)'
+    """
+    low, high = (bound / unit for bound in figure["interval"])
+    over = figure["talkers"]
+    over = f"{over} talkers" if over else "mixtures"
+    return f"(95 % interval over {over} {low:.2f} to {high:.2f})"
+
+
 def _draw_means(values, names, all_names, draws):
     """Means under other talkers; draws without a single pair are left out."""
     place = {name: number for number, name in enumerate(all_names)}

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -22,6 +23,14 @@ from speechbrain_spmamba.weights.export import model_yaml, write_model
 from tests.small_models import SMALL
 
 RATE = 8000
+
+
+def spoken(seconds):
+    """Noise that moves as speech does, in pieces of a tenth of a second."""
+    levels = torch.tensor([0.2, 0.05, 0.2, 0.01]).repeat(20)
+    pieces = int(10 * seconds)
+    levels = levels[:pieces].repeat_interleave(RATE // 10)
+    return levels * torch.randn(len(levels))
 
 
 def _batch():
@@ -52,7 +61,8 @@ def test_every_mixture_has_its_row(tmp_path):
     assert json.loads((tmp_path / "summary.json").read_text()) == summary
     assert summary["hours"] == pytest.approx(0.75 / 3600)
     table = (tmp_path / "results.csv").read_bytes()
-    header = b"ID,duration,si_snr,si_snri,sdr,sdri,silence,talkers\n"
+    header = b"ID,duration,si_snr,si_snri,sdr,sdri,silence,num_talkers,"
+    header += b"found_talkers,frames_wrong,talkers\n"
     assert table.startswith(header + b"a,0.25,")
     assert not (tmp_path / "examples").exists()
 
@@ -140,7 +150,10 @@ def test_a_test_set_of_silent_sources_alone_still_has_a_summary(tmp_path):
     evaluation.add(["a", "b"], mix, est, 0 * src, order)
     summary = evaluation.finish()
     assert summary["undefined"] == 2 and summary["si_snr"]["mean"] is None
-    assert len(summary_lines(summary)) == 3
+    first, silence, undefined, right = summary_lines(summary)
+    assert "silent sources, of 2 mixtures" in silence
+    assert undefined.strip().startswith("2 mixtures without an improvement")
+    assert right.strip().startswith("number of talkers right in")
 
 
 @pytest.mark.parametrize(
@@ -178,6 +191,69 @@ def test_examples_stay_in_their_folder_whatever_the_ids_are(
     assert folder / "examples" / "a_b" in written
 
 
+def test_who_talks_is_counted_item_by_item(tmp_path):
+    """Two who talk in turns, of whom the second is given out as nobody."""
+    src = torch.zeros(1, 4 * RATE, 3)
+    src[0, : 2 * RATE, 0] = src[0, 2 * RATE :, 1] = spoken(2)
+    est = src * torch.tensor([1.0, 0.0, 0.0])
+    order = torch.tensor([[0, 1, 2]])
+    evaluation = Evaluation(tmp_path, RATE, diarization=True)
+    mix = src.sum(-1) + 0.001 * torch.randn(1, 4 * RATE)
+    evaluation.add(["84-1-1_121-1-1"], mix, est, src, order)
+    summary = evaluation.finish()
+    (row,) = evaluation.rows
+    assert (row["num_talkers"], row["found_talkers"]) == (2, 1)
+    # The second talks half of the time: one of six parts of all frames.
+    assert row["frames_wrong"] == pytest.approx(1 / 6, abs=0.02)
+    assert row["talkers"] == "84 121" and row["silence"] == 100
+    assert summary["count_matrix"][2] == [0, 1, 0, 0]
+    assert summary["by_talkers"]["2"]["number_right"]["mean"] == 0
+    at_once = summary["over_time"]["at_once"]["1"]
+    assert at_once["number_right"] == pytest.approx(0.5, abs=0.03)
+    error = summary["diarization"][0]
+    assert error["missed"] == pytest.approx(0.5, abs=0.03)
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary
+
+
+@pytest.mark.parametrize("samples", [1, 100, 300])
+def test_what_is_hardly_a_frame_long_has_scores(tmp_path, samples):
+    src = torch.randn(1, samples, 2)
+    evaluation = Evaluation(tmp_path, RATE, diarization=True)
+    evaluation.add(["a"], src.sum(-1), src, src, torch.tensor([[0, 1]]))
+    text = json.dumps(evaluation.finish())
+    assert "NaN" not in text and "Infinity" not in text
+
+
+def test_nobody_and_one_do_not_hide_who_the_others_are(tmp_path):
+    mix, est, src = (torch.cat([x, x]) for x in _batch())
+    src[2, :, 1] = src[3] = 0
+    evaluation = Evaluation(tmp_path, RATE)
+    order = torch.tensor([[0, 1]]).expand(4, 2)
+    ids = ["84-1-1_121-1-1", "84-1-2_908-1-1", "1_84-1-1", "2"]
+    evaluation.add(ids, mix, est, src, order)
+    summary = evaluation.finish()
+    assert [row["talkers"] for row in evaluation.rows[2:]] == ["84", ""]
+    assert summary["si_snri"]["talkers"] == 3
+    groups = summary["by_talkers"]
+    assert [(n, one["mixtures"]) for n, one in groups.items()] == [
+        ("0", 1), ("1", 1), ("2", 2)
+    ]  # fmt: skip
+    assert groups["0"]["si_snr"]["mean"] is None
+    with open(tmp_path / "talkers.csv", newline="") as file:
+        rows = {row["talker"]: row["mixtures"] for row in csv.DictReader(file)}
+    assert rows == {"84": "3", "121": "1", "908": "1"}
+
+
+def test_talkers_without_an_improvement_have_no_table(tmp_path):
+    _, est, src = _batch()
+    src[..., 1] = 0
+    evaluation = Evaluation(tmp_path, RATE)
+    order = torch.tensor([[0, 1]] * 2)
+    evaluation.add(["84-1-1", "121-1-1"], src[..., 0], est, src, order)
+    assert evaluation.finish()["by_talkers"]["1"]["si_snr"]["items"] == 2
+    assert not (tmp_path / "talkers.csv").exists()
+
+
 def test_improvements_are_over_the_first_microphone(tmp_path):
     mix, est, src = _batch()
     evaluation = Evaluation(tmp_path, RATE)
@@ -206,7 +282,7 @@ def evaluate_files(tmp_path, small_model):
         rows.append(row)
     write_manifest(tmp_path / "m.csv", rows, tmp_path)
 
-    def run(change=lambda model: None, name=str(tmp_path / "model")):
+    def run(change=lambda model: None, name=str(tmp_path / "model"), words=()):
         model = small_model()
         change(model)
         text = model_yaml(model, {"num_spks": 2, **SMALL["spmamba"]})
@@ -214,7 +290,7 @@ def evaluate_files(tmp_path, small_model):
         cli.main([
             "evaluate", name, str(tmp_path / "m.csv"),
             "--data_root", str(tmp_path), "-o", str(tmp_path / "scores"),
-            "--device", "cpu",
+            "--device", "cpu", *words,
         ])  # fmt: skip
 
     return run
@@ -257,6 +333,31 @@ def test_a_model_that_gives_nan_has_no_scores(evaluate_files, tmp_path, capsys):
     assert not (tmp_path / "scores").exists()
 
 
+def test_the_diarization_error_says_what_it_needs(
+    evaluate_files, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "pyannote.metrics.diarization", None)
+    with pytest.raises(SystemExit) as stop:
+        evaluate_files(words=["--diarization"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.strip().splitlines()[-1] == (
+        "error: the diarization error needs pyannote.metrics, which is not "
+        "installed; pip install 'speechbrain_spmamba[diarization]'"
+    )
+
+
+def test_the_diarization_error_is_printed_if_asked_for(
+    evaluate_files, tmp_path, capsys
+):
+    pytest.importorskip("pyannote.metrics")
+    with pytest.raises(SystemExit) as stop:
+        evaluate_files(words=["--diarization"])
+    assert not stop.value.code
+    summary = json.loads((tmp_path / "scores/summary.json").read_text())
+    assert len(summary["diarization"]) == 4
+    assert "diarization error, %" in capsys.readouterr().out
+
+
 def test_a_mixture_that_the_model_does_not_take_is_named(
     evaluate_files, tmp_path, capsys
 ):
@@ -275,7 +376,9 @@ def test_what_a_test_brought_is_said_line_by_line():
         known = {"items": 2, "mean": mean, "interval": interval}
         return known | {"talkers": talkers}
 
-    summary = {"mixtures": 5, "undefined": 3, "worse": 0.5}
+    summary = {"mixtures": 5, "undefined": 3, "worse": 0.5, "longest": 4.0}
+    summary |= {"by_talkers": {"2": {}}, "count_matrix": [[0] * 3] * 3}
+    summary |= {"number_right": figure(1), "over_time": {}}
     for name, mean in (("si_snri", 2), ("sdri", 3), ("silence", 40)):
         summary[name] = figure(mean)
     summary["si_snri"] = figure(2, talkers=7)
@@ -286,6 +389,6 @@ def test_what_a_test_brought_is_said_line_by_line():
         "  outputs for silent sources, of 2 mixtures: 40.00 dB below the "
         "mixture (95 % interval over mixtures 39.00 to 41.00)",
         "  50.0 % of them are worse than before",
-        "  3 mixtures without an improvement, in neither mean: a source is "
-        "silent, or alone in the mixture",
+        "  3 mixtures without an improvement, in neither mean: nobody talks, "
+        "or one with nothing else in it",
     ]
