@@ -96,9 +96,8 @@ def talker_lines(summary):
     Returns
     -------
     list of str
-        A table and a matrix where the numbers differ; one line where all
-        mixtures have the same number but the model has outputs for more; none
-        where all outputs have their talker.
+        How often the number is right, a table and a matrix; none where each
+        output has its talker in all mixtures.
     """
     groups, matrix = summary["by_talkers"], summary["count_matrix"]
     right = summary["number_right"]
@@ -110,8 +109,6 @@ def talker_lines(summary):
         f"{100 * right['mean']:.1f} % of the mixtures "
         f"{interval_text(right, 0.01)}"
     ]
-    if len(groups) == 1:
-        return lines
     head = ["talkers", "mixtures", "SI-SNR", "SI-SNRi", "SDRi", "silence"]
     head += ["frames wrong, %", "number right, %"]
     cells = []

@@ -86,10 +86,12 @@ def test_a_table_and_a_matrix_where_the_numbers_differ():
     assert all(len(line) < 100 for line in lines)
 
 
-def test_one_line_where_all_have_the_same_number_and_outputs_are_left():
-    rows = [each for each in ROWS if each["num_talkers"] == 2]
-    (line,) = talker_lines(whole(rows, 3))
-    assert "right in 50.0 %" in line
+def test_one_alone_is_told_of_where_there_are_more_outputs():
+    rows = [each for each in ROWS if each["num_talkers"] == 1]
+    right, _, one, _, counts = talker_lines(whole(rows, 2))
+    assert "right in 100.0 %" in right
+    assert one.split()[:4] == ["1", "1", "30.00", "-"]
+    assert counts.split() == ["1", "0", "1", "0"]
 
 
 def test_nothing_new_where_every_output_has_its_talker():
