@@ -193,8 +193,14 @@ def needed_bytes(plan):
     return int(samples * BYTES[plan["subtype"]] * share) + 4096
 
 
-def manifest_row(folder, plan):
+def manifest_row(folder, plan, sources):
     """Makes the row of a mixture.
+
+    Arguments
+    ---------
+    sources : list of str
+        Names of all sources: of those that are no part of this mixture, the
+        cells are empty.
 
     Returns
     -------
@@ -202,7 +208,6 @@ def manifest_row(folder, plan):
         For ``write_manifest``.
     """
     paths = part_paths(folder, plan)
-    names = [n for n in paths if n[0] == "s" and n[1:].isdigit()]
-    names = ["mix", *names, *(["noise"] if "noise" in paths else [])]
+    names = ["mix", *sources, *(["noise"] if "noise" in paths else [])]
     row = {"ID": plan["ID"], "duration": _seconds(plan)}
-    return {**row, **{f"{name}_wav": paths[name] for name in names}}
+    return {**row, **{f"{name}_wav": paths.get(name, "") for name in names}}

@@ -153,7 +153,8 @@ class Room:
         Known from the positions: the direct path is often not the largest
         sample of a response, so that looking for it there goes wrong.
         """
-        sources, mics = np.array(self.sources), np.array(self.mics)
+        sources = np.reshape(self.sources, (-1, 3))  # perhaps none
+        mics = np.array(self.mics)
         return np.linalg.norm(sources[:, None] - mics, axis=-1) / SPEED
 
 
@@ -259,6 +260,8 @@ def impulse_responses(room, sample_rate, seed, order=None):
     >>> print(response[0].argmax(), round(response[0].max() * 3.43, 3))
     160 1.0
     """
+    if not room.sources:
+        return []
     order = room.order if order is None else order
     if room.rt60 == 0:
         return [

@@ -97,8 +97,10 @@ def prepare(
         ``paper`` or ``release``.
     sample_rate : int
         Rate in Hz; other rates are resampled.
-    num_spks : int
-        Talkers in each mixture.
+    num_spks : int, list or dict
+        Talkers in each mixture: a number, the least and the most as
+        ``[0, 3]``, or numbers with weights as ``{1: 1, 2: 3}``. Sources
+        without a talker have empty cells in the manifest.
     reference : str
         ``reverberant``, ``early`` or ``dry``.
     scene, room, cut : dict, optional
@@ -199,7 +201,10 @@ def prepare(
         workers.run(work, missing[split], jobs, scheduler, f"mixing {split}")
         _report_problems(folder, lines, most_bad)
         workers.remove_leftovers(folder)
-        rows = [manifest_row(folder, json.loads(line)) for line in lines]
+        rows = [
+            manifest_row(folder, json.loads(line), law.sources)
+            for line in lines
+        ]
         rows = [row for row in rows if row["mix_wav"].is_file()]
         if len(rows) < len(lines):
             logger.warning(
@@ -251,7 +256,8 @@ def _plan(output_folder, settings, law, excerpt_law, corpora):
             plans[split] = read_text(path).splitlines(keepends=True)
             continue
         if pools is None:
-            pools, files = corpora(settings["splits"], num_spks=law.num_spks)
+            most = law.counts.most
+            pools, files = corpora(settings["splits"], num_spks=most)
         plans[split] = [
             plan_mixture(
                 pools[split], law, excerpt_law, split, number, settings
