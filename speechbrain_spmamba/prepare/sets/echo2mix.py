@@ -39,6 +39,7 @@ from speechbrain_spmamba.prepare.scenes.scene import SceneLaw
 from speechbrain_spmamba.prepare.sets.options import (
     check_numbers,
     check_splits,
+    check_switches,
 )
 
 __all__ = ["prepare", "rebuild"]
@@ -69,6 +70,7 @@ def prepare(
     cut=None,
     pools=None,
     stems=False,
+    write_silence=False,
     format="wav",
     subtype=None,
     most_bad=0.01,
@@ -111,6 +113,9 @@ def prepare(
         ``bad_share``.
     stems : bool
         Whether effects, background, music and ambience are written, too.
+    write_silence : bool
+        Whether sources without a talker are files of zeros instead of empty
+        cells, for tools that read every cell.
     format : str
         ``wav`` or ``flac``.
     subtype : str, optional
@@ -144,6 +149,7 @@ def prepare(
     if protocol not in ("paper", "release"):
         raise ValueError(f"protocol is '{protocol}'; give paper or release")
     check_splits(splits, SPLIT_KEYS)
+    check_switches(stems=stems, write_silence=write_silence)
     numbers = {"sample_rate": sample_rate, "num_spks": num_spks, "seed": seed}
     check_numbers({**numbers, "jobs": jobs})
     law, excerpt_law = _laws(protocol, num_spks, scene, room, cut)
@@ -163,6 +169,7 @@ def prepare(
         "cut": excerpt_law and asdict(excerpt_law),
         "pools": pools or {},
         "stems": stems,
+        "write_silence": write_silence or None,
         "format": format,
         "subtype": subtype,
         "seed": seed,

@@ -71,6 +71,31 @@ def check_numbers(settings):
             raise ValueError(f"{key} is {value!r}; expected {expected}")
 
 
+def check_switches(**given):
+    """Says no to a switch that is neither on nor off.
+
+    Arguments
+    ---------
+    **given : bool
+        Option -> value.
+
+    Raises
+    ------
+    ValueError
+        The message names the option.
+
+    Example
+    -------
+    >>> check_switches(join=True, write_silence="no")
+    Traceback (most recent call last):
+        ...
+    ValueError: write_silence is 'no'; expected True or False
+    """
+    for key, value in given.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"{key} is {value!r}; expected True or False")
+
+
 def check_one_number(num_spks):
     """Says no to anything but a number of talkers: for published sets.
 

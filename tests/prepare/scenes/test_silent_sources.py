@@ -3,9 +3,11 @@
 import json
 from collections import Counter
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from scipy.stats import chisquare
 
 from speechbrain_spmamba.audio import rms_level
@@ -33,7 +35,8 @@ ROOM = RoomLaw(**SHORT["room"])
 NOBODY = {0: 1e9, 2: 1e-9}  # weights under which nobody ever speaks
 SETTINGS = {
     **{"seed": 0, "sample_rate": RATE, "reference": "reverberant"},
-    **{"format": "wav", "subtype": "FLOAT", "stems": False},
+    **{"format": "wav", "subtype": "FLOAT"},
+    **{"stems": False, "write_silence": None},
 }
 
 
@@ -183,6 +186,33 @@ def test_files_and_manifest_agree_on_who_talks(tmp_path, pools, changes):
         assert len(parts) == len(readers) + 1
         counts.add(len(readers))
     assert counts == {0, 1, 2}
+
+
+@pytest.mark.parametrize("changes", [{"format": "flac"}, _release()])
+def test_silence_can_be_written(tmp_path, pools, changes):
+    folder = _prepare(tmp_path / "out", **changes, write_silence=True)
+    plain = _prepare(tmp_path / "plain", **changes)
+    rows = read_manifest(folder / "train.csv", folder, num_spks=2)
+    lines = (folder / "train.plans.jsonl").read_text().splitlines()
+    counts = set()
+    for line, row in zip(lines, rows.values(), strict=True):
+        heard = []
+        for part, wave in rebuild(line).items():
+            path = Path(row[f"{part}_wav"])
+            found, _ = soundfile.read(path, dtype="float32")
+            np.testing.assert_array_equal(found, wave)
+            other = plain / path.relative_to(folder)
+            if part in ("s1", "s2"):
+                assert other.is_file() == found.any()
+                heard.append(bool(found.any()))
+            if other.is_file():
+                assert other.read_bytes() == path.read_bytes()
+        assert sum(heard) == len(row["ID"].split("_")) - 1
+        counts.add(sum(heard))
+    assert counts == {0, 1, 2}
+    assert '"write_silence": true' in (folder / "settings.json").read_text()
+    with pytest.raises(ValueError, match="made with write_silence=True, now"):
+        _prepare(folder, **changes)
 
 
 def test_other_jobs_give_the_same_bytes(tmp_path, pools, monkeypatch):
