@@ -260,8 +260,6 @@ def impulse_responses(room, sample_rate, seed, order=None):
     >>> print(response[0].argmax(), round(response[0].max() * 3.43, 3))
     160 1.0
     """
-    if not room.sources:
-        return []
     order = room.order if order is None else order
     if room.rt60 == 0:
         return [
