@@ -41,7 +41,8 @@ def read_joined(manifest, data_root, rate):
     with open(manifest, newline="") as file:
         for row in csv.DictReader(file):
             readers = [part.split("-")[0] for part in row["ID"].split("_")[1:]]
-            groups[tuple(readers)].append(row)
+            if len(readers) == 2:  # of others, some sources are silent
+                groups[tuple(readers)].append(row)
     joined = {}
     for readers, rows in groups.items():
         parts = [

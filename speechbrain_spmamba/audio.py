@@ -20,6 +20,7 @@ from speechbrain_spmamba.files.names import native, shown
 from speechbrain_spmamba.files.writing import replacing
 
 QUALITY = "HQ"
+BLOCK = 65536  # samples that are looked at for a sound, one block after another
 
 
 def open_audio(path):
@@ -108,6 +109,40 @@ def read_audio(path, sample_rate=None, start=0, frames=-1):
                 f"{start + len(wave)} found; replace or remove it"
             )
     return wave
+
+
+def is_silent(path):
+    """Whether the first channel of a file is all zeros; sound ends the search.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    bool
+        True also for a file without samples.
+
+    Raises
+    ------
+    ValueError
+        It cannot be read.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.wav"
+    >>> write_audio(path, np.zeros(40000), 8000)
+    >>> is_silent(path)
+    True
+    """
+    with open_audio(path) as file:
+        total = file.frames
+    for start in range(0, total, BLOCK):
+        count = min(BLOCK, total - start)
+        if read_audio(path, start=start, frames=count)[:, 0].any():
+            return False
+    return True
 
 
 def check_rate(file, path, sample_rate):

@@ -2,7 +2,7 @@
 
 Its scripts write a folder a split with ``mix.json``, ``s1.json``, ``s2.json``
 (and ``noise.json``), each ``[[path, samples], ...]``: the same place of every
-list is one mixture.
+list is one mixture. A source with an empty path is silent.
 """
 
 import os
@@ -95,7 +95,10 @@ def read_lists(path, data_root):
                 " expected as many"
             )
     root = Path(data_root)
-    paths = {key: [root / name for name in lists[key]] for key in lists}
+    paths = {
+        key: [name and root / name for name in names]
+        for key, names in lists.items()
+    }
     with open_audio(paths["mix_wav"][0]) as file:
         sample_rate = file.samplerate
     names = _names(paths["mix_wav"])

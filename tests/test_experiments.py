@@ -118,3 +118,25 @@ def test_weights_of_another_model_are_refused(
     with pytest.raises(SystemExit):
         train([*arguments, f"--start_from={tmp_path}"])
     assert "do not fit the model" in capsys.readouterr().err
+
+
+def test_any_number_of_talkers_is_trained_and_tested(
+    data_folder, train, tmp_path
+):
+    arguments = _arguments("spmamba", data_folder, tmp_path / "run")
+    arguments[0] = str(ROOT / "hparams" / "spmamba_many.yaml")
+    splits = {name: {"mixtures": 6} for name in ("train", "valid", "test")}
+    options = ["--num_spks=2", "--talkers=[0, 2]", "--debug_batches=6"]
+    options.append(f"--splits={json.dumps(splits)}")
+    replaced = ("--splits", "--debug_batches")
+    kept = [a for a in arguments if not a.startswith(replaced)]
+    assert not train([*kept, *options])
+    run = tmp_path / "run-debug"
+    (epoch,) = _rows(run / "history.csv")
+    assert all(math.isfinite(float(value)) for value in epoch.values())
+    results = _rows(run / "test/results.csv")
+    counts = [len(row["ID"].split("_")) - 1 for row in results]
+    assert set(counts) == {0, 1, 2}
+    for row, count in zip(results, counts, strict=True):
+        assert count < 2 or math.isfinite(float(row["si_snri"]))
+        assert count > 0 or row["si_snri"] == ""

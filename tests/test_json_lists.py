@@ -54,6 +54,16 @@ def test_the_first_list_in_place_of_the_second_is_seen(lists):
         read_manifest(lists, "nowhere")
 
 
+def test_a_source_without_a_path_is_silent(lists):
+    items = json.loads((lists / "s2.json").read_text())
+    items[1][0] = ""
+    (lists / "s2.json").write_text(json.dumps(items))
+    rows = list(read_manifest(lists, "nowhere").values())
+    assert rows[0]["s2_wav"] and not rows[1]["s2_wav"]
+    items = make_dataset(lists, "nowhere", RATE, 2)
+    assert items[1]["src_sig"][0].tolist() == pytest.approx([0.1, 0.0])
+
+
 def test_lists_of_unequal_lengths_are_refused(lists):
     items = json.loads((lists / "s2.json").read_text())
     (lists / "s2.json").write_text(json.dumps(items[:1]))

@@ -32,6 +32,16 @@ def test_paths_follow_the_data_root(tmp_path):
     assert rows["a"]["mix_wav"] == "/elsewhere/mix/a.wav"
 
 
+def test_a_silent_source_has_an_empty_cell(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = [_row(tmp_path, "a", s1_wav=""), _row(tmp_path, "b", s2_wav="")]
+    write_manifest(path, rows, tmp_path)
+    assert "/mix/a.wav,,$data_root/s2/a.wav\n" in path.read_text()
+    found = read_manifest(path, "/elsewhere", num_spks=2)
+    assert (found["a"]["s1_wav"], found["b"]["s2_wav"]) == ("", "")
+    assert found["a"]["s2_wav"] == "/elsewhere/s2/a.wav"
+
+
 @pytest.mark.parametrize(
     "text, message",
     [

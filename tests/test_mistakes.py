@@ -46,6 +46,7 @@ TRAINING = {
     "tiny.yaml --history '{path: [a]}'": "--history.path is ['a']; expected a ",
     "tiny.yaml --separator '{emb_dim: abc}'": "--separator.emb_dim is 'abc'; ",
     "tiny.yaml --separator '{num_heads: 0}'": "tiny.yaml cannot be built: ",
+    "tiny.yaml --prepare '{sir: {0: 5}}'": "--prepare.sir is {0: 5}; expected",
     "tiny.yaml --splits 5": "--splits is 5; expected a mapping, for example",
     "tiny.yaml --start_from nope": "nope is no model folder, for it has no",
     "tiny.yaml --start_from tone.wav": "tone.wav is no model folder",

@@ -25,6 +25,7 @@ from speechbrain_spmamba.audio import (
     resample,
     rms_level,
 )
+from speechbrain_spmamba.loading.heard import heard_sources
 from speechbrain_spmamba.manifest import source_keys
 from speechbrain_spmamba.prepare.seeded import generator
 from speechbrain_spmamba.prepare.talker_counts import TalkerCounts
@@ -43,7 +44,8 @@ class DynamicMixing:
     epoch passes through all mixtures; the others are drawn anew: a talker,
     any with equal chance, then one of this talker's sources. Talkers differ,
     as far as they are known (``find_talkers``). Where fewer talk than there
-    are sources, the others are silent.
+    are sources, the others are silent. Sources that are silent in the manifest
+    are no talkers (``heard.py``).
 
     Arguments
     ---------
@@ -155,10 +157,10 @@ class DynamicMixing:
         self.items = list(rows)
         self.own = {}  # item -> (talker, column) of its sources
         self.voices = {}  # talker -> (item, column) of the talker's sources
-        for item in self.items:
-            spoken = [key for key in self.sources if rows[item][key]]
-            names = find_talkers(item, len(spoken), talker_pattern)
-            self.own[item] = list(zip(names, spoken, strict=True))
+        heard = heard_sources(rows, self.sources, talker_pattern)
+        for item, keys in heard.items():
+            names = find_talkers(item, len(keys), talker_pattern)
+            self.own[item] = list(zip(names, keys, strict=True))
             for name, key in self.own[item]:
                 self.voices.setdefault(name, []).append((item, key))
         self.talkers = sorted(self.voices)
@@ -204,6 +206,7 @@ class DynamicMixing:
             self._draw_speech(path, total, rng)
             for path in self._draw_voices(item, rng)
         ]
+        signals = [signal for signal in signals if signal.any()]
         silent = [np.zeros(total)] * (len(self.sources) - len(signals))
         first = max(rms_level(signals[0]), self.silence) if signals else NOBODY
         if self.level:

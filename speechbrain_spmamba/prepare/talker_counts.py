@@ -95,7 +95,7 @@ class TalkerCounts:
 def _weights(num_spks):
     """Number -> weight; TypeError or ValueError for what is no setting."""
     if isinstance(num_spks, dict):
-        weights = {int(k): float(v) for k, v in num_spks.items()}
+        weights = {int(str(k)): float(v) for k, v in num_spks.items()}
         if not all(0 < v < float("inf") for v in weights.values()):
             raise ValueError
     elif isinstance(num_spks, (list, tuple)):

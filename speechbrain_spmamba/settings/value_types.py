@@ -17,8 +17,9 @@ def check_values(where, values, examples, whole=True):
         Key -> value, from a command line or a file.
     examples : dict
         Key -> a value that would do, such as the default. Only numbers,
-        switches, mappings with keys and paths are compared; a path is a text
-        or reference with a slash that divides no numbers.
+        switches, mappings with keys, lists (which a mapping would change in
+        part) and paths are compared; a path is a text or reference with a
+        slash that divides no numbers.
     whole : bool
         Whether only whole numbers may stand where the example is one.
 
@@ -52,6 +53,8 @@ def check_values(where, values, examples, whole=True):
             expected = "a number"
         elif isinstance(example, dict) and example:
             fits, expected = False, "a mapping"
+        elif isinstance(example, list):
+            fits, expected = not isinstance(value, dict), "a list"
         elif PATH.search(str(getattr(example, "value", example))):
             fits, expected = isinstance(value, str), "a path"
         else:

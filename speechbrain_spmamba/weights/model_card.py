@@ -13,6 +13,7 @@ from packaging.licenses import (
 )
 
 from speechbrain_spmamba.files.markdown import markdown_table
+from speechbrain_spmamba.prepare.talker_counts import TalkerCounts
 from speechbrain_spmamba.training.checkpoint import identity
 from speechbrain_spmamba.weights.training_run import (
     read_scores,
@@ -181,8 +182,9 @@ def _data(settings, sets):
             lines.append(f"{split}: size unknown, its manifest was not there.")
         else:
             noise = "with" if found["noise"] else "without"
+            sources = " to ".join(map(str, dict.fromkeys(found["sources"])))
             lines.append(
-                f"{split}: {found['mixtures']} mixtures of {found['sources']} "
+                f"{split}: {found['mixtures']} mixtures of {sources} "
                 f"sources, {found['hours']:.3g} h, {noise} noise files."
             )
     mixing = settings.get("dynamic_mixing")
@@ -241,9 +243,13 @@ def _results(scores):
 
 def _limits(settings, train):
     """What it has never met, as far as the run tells."""
-    sample_rate, sources = settings["sample_rate"], settings["num_spks"]
+    sample_rate, most = settings["sample_rate"], settings["num_spks"]
+    least = _least_sources(settings, train)
+    seen = f"more or fewer than {most}"
+    if least < most:
+        seen = f"fewer than {least} or more than {most}"
     lines = [
-        f"Never saw more or fewer than {sources} sources a mixture, nor "
+        f"Never saw {seen} sources a mixture, nor "
         f"frequencies above {sample_rate / 2:g} Hz.",
         "Never saw other data than named above: other languages, rooms and "
         "microphones are not measured.",
@@ -257,6 +263,14 @@ def _limits(settings, train):
     if train is not None and not train["noise"]:
         lines.append("Its training mixtures name no noise files.")
     return "\n".join(f"* {line}" for line in lines)
+
+
+def _least_sources(settings, train):
+    """The fewest sources of a training mixture; all, if nothing tells."""
+    mixing = settings.get("dynamic_mixing")
+    if isinstance(mixing, dict) and mixing.get("num_spks") is not None:
+        return TalkerCounts.of(mixing["num_spks"]).least
+    return train["sources"][0] if train else settings["num_spks"]
 
 
 def _rounded(number):

@@ -68,18 +68,21 @@ def read_set(settings, split):
     Returns
     -------
     dict or None
-        ``mixtures``, ``hours``, ``sources`` and ``noise``; None if there is
-        no such manifest any more.
+        ``mixtures``, ``hours``, ``sources`` (the least and the most in a
+        mixture that are not silent) and ``noise``; None if there is no such
+        manifest any more.
     """
     path = (settings.get(f"{split}_set") or {}).get("manifest")
     try:
         if not Path(path).is_file():  # nor what never ends
             return None
         rows = [row for _, row in read_csv(path)[1]]
+        keys = source_keys(rows[0])
+        counts = [sum(bool(row[key]) for key in keys) for row in rows]
         return {
             "mixtures": len(rows),
             "hours": sum(float(row["duration"]) for row in rows) / 3600,
-            "sources": len(source_keys(rows[0])),
+            "sources": [min(counts), max(counts)],
             "noise": any(row.get("noise_wav") for row in rows),
         }
     except (OSError, TypeError, ValueError, KeyError, IndexError):

@@ -12,8 +12,11 @@ import pytest
 from speechbrain_spmamba import cli
 from speechbrain_spmamba.commands.prepare import prepare
 from speechbrain_spmamba.manifest import read_manifest
+from speechbrain_spmamba.prepare.scenes.dynamic_mixing import DynamicScenes
 from speechbrain_spmamba.prepare.sets import SETS, DataSet
+from speechbrain_spmamba.prepare.talker_counts import TalkerCounts
 from tests import ROOT, package_trees
+from tests.prepare.small_corpora import write_speech
 from tests.prepare.trees import write_noise, write_parts
 
 RECIPES = ROOT / "recipes"
@@ -29,6 +32,28 @@ def test_a_set_is_prepared(tmp_path, capsys):
     lines = [f"test: {path}", f"$data_root: {tmp_path / 'data'}"]
     assert capsys.readouterr().out.splitlines() == lines
     assert path.is_file()
+
+
+@pytest.mark.parametrize("num_spks", [[0, 3], {0: 2, 3: 1}, 1])
+@pytest.mark.parametrize("name", ["mixtures", "echo2mix"])
+def test_any_number_of_talkers_is_prepared(tmp_path, name, num_spks):
+    write_speech(tmp_path / "speech", "test", range(10, 13))
+    words = [str(tmp_path / "out"), f"--num_spks={num_spks}"]
+    words += ["--speech_folder", str(tmp_path / "speech")]
+    words += ["--splits={test: {mixtures: 6}}", "--sample_rate=8000"]
+    if name == "echo2mix":
+        words += ["--scene={seconds: 2.0}", "--room={anechoic: True}"]
+    prepare(name, *words)
+    rows = read_manifest(tmp_path / "out" / "test.csv", tmp_path / "out")
+    counts, found = TalkerCounts.of(num_spks), set()
+    for row in rows.values():
+        cells = [row[f"s{n + 1}_wav"] for n in range(counts.most)]
+        found.add(sum(map(bool, cells)))
+    assert len(found) > 1 or len(counts.weights) == 1
+    assert found <= set(counts.weights)
+    if name == "echo2mix":
+        scenes = DynamicScenes(tmp_path / "out", 8000, split="test")
+        assert scenes(0, 0, "a")[1].shape == (16000, counts.most)
 
 
 def test_a_released_set_knows_its_name(tmp_path):

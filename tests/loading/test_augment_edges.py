@@ -131,15 +131,30 @@ def test_a_stretch_begins_anywhere_in_its_file(write):
     assert starts == {1, 2, 3}
 
 
-def test_beside_a_silent_talker_others_are_at_the_threshold(write):
+def test_a_silent_file_is_no_talker_whom_others_are_measured_by(write):
     rows = write(
         {
             "1-1-1_1-1-2": _item(np.zeros(500), np.zeros(500)),
             "2-1-1_2-1-2": _item(_tone(100, 500), _tone(100, 500)),
         }
     )
+    # The ID names talkers, so that their files are not looked into.
+    mixing = DynamicMixing(rows, RATE, **{**LAWS, "sir": (3, 3)})
+    for mix, sources in _draws(mixing, 3, "1-1-1_1-1-2"):
+        assert sorted(sources.any(0)) == [False, True]
+        assert _level(mix) == pytest.approx(-23, abs=0.1)
+
+
+def test_beside_a_nearly_silent_talker_others_are_at_the_threshold(write):
+    soft, tone = _tone(200, 500, 1e-6), _tone(100, 500)
+    rows = write(
+        {
+            "1-1-1_2-1-1": _item(soft, soft),
+            "2-1-1_2-1-2": _item(tone, tone),
+        }
+    )
     mixing = DynamicMixing(rows, RATE, silence=-50, **{**LAWS, "sir": (3, 3)})
-    for mix, _ in _draws(mixing, 3, "1-1-1_1-1-2"):
+    for mix, _ in _draws(mixing, 3, "1-1-1_2-1-1"):
         assert _level(mix) == pytest.approx(-53, abs=0.1)
 
 

@@ -65,6 +65,21 @@ def test_a_bad_file_is_named_before_anything_is_trained(folder, fault):
         _dataset(folder, "stop", segment=0.05)
 
 
+def test_a_silent_source_has_no_file_that_could_be_bad(folder):
+    text = (folder / "m.csv").read_text()
+    text = text.replace("$data_root/s1-1.wav", "")
+    text = text.replace("$data_root/s2-2.wav", "")
+    (folder / "m.csv").write_text(text)
+    _truncate(folder / "s1-1.wav")
+    for _ in range(2):  # the second time, all are known to be good
+        dataset = _dataset(folder, "stop")
+        assert dataset[1]["src_sig"].any(0).tolist() == [False, True]
+        assert dataset[2]["src_sig"].any(0).tolist() == [True, False]
+    _truncate(folder / "s2-1.wav")
+    with pytest.raises(ValueError, match="1 of 200 items.*s2-1.wav"):
+        _dataset(folder, "stop")
+
+
 def test_silence_and_full_scale_are_not_bad(folder):
     soundfile.write(folder / "s1-0.wav", np.zeros(800), RATE)
     soundfile.write(folder / "s2-0.wav", np.ones(800), RATE)

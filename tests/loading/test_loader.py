@@ -54,6 +54,19 @@ def test_without_a_segment_items_are_whole(folder):
     )
 
 
+def test_an_empty_cell_is_silence_as_long_as_the_mixture(folder):
+    text = (folder / "m.csv").read_text().replace("$data_root/s20.wav", "")
+    text = text.replace("$data_root/s11.wav,$data_root/s21.wav", ",")
+    (folder / "m.csv").write_text(text)
+    for segment in (None, 0.25):
+        first, second, third, *_ = _dataset(folder, segment=segment)
+        assert first["src_sig"].any(0).tolist() == [True, False]
+        assert second["src_sig"].any(0).tolist() == [False, False]
+        assert third["src_sig"].any(0).tolist() == [True, True]
+        for item in (first, second, third):
+            assert item["src_sig"].shape == (len(item["mix_sig"]), 2)
+
+
 def test_mixture_and_sources_are_cropped_alike(folder):
     for item in _dataset(folder, segment=0.25):
         assert item["mix_sig"].shape == (2000,)

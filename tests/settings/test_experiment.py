@@ -63,7 +63,7 @@ MAY_DIFFER = {
 
 
 def test_all_experiments_are_found():
-    assert len(EXPERIMENTS) == 24
+    assert len(EXPERIMENTS) == 25
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,25 @@ def test_the_card_tells_what_the_run_knows(run, tmp_path):
     assert [phrase for phrase in expected if phrase not in text] == []
 
 
+def test_the_card_tells_how_many_talked(run, tmp_path):
+    rows = [
+        {"ID": f"{n}", "duration": 9, "mix_wav": "/d/x.wav"}
+        | {f"s{i}_wav": "/d/x.wav" * (i < n) for i in range(1, 3)}
+        for n in range(1, 3)
+    ]
+    write_manifest(tmp_path / "train.csv", rows, "/d")
+    text = _card(export(run, tmp_path / "a")).text
+    assert "train: 2 mixtures of 0 to 1 sources" in text
+    assert "Never saw fewer than 0 or more than 2 sources" in text
+    file = run / "hyperparams.yaml"
+    text = file.read_text(encoding="utf-8")
+    mixing = r"\1 {num_spks: {1: 1, 2: 3}}"
+    changed = re.sub(r"(?m)^(dynamic_mixing: &\w+).*", mixing, text)
+    file.write_text(changed, encoding="utf-8")
+    text = _card(export(run, tmp_path / "b")).text
+    assert "Never saw fewer than 1 or more than 2 sources" in text
+
+
 def test_the_card_tells_what_the_training_began_with(run, tmp_path):
     before = _card(export(run, tmp_path / "a")).text
     file = run / "hyperparams.yaml"

@@ -65,7 +65,7 @@ class DynamicScenes:
         self.split = split
         self.pools = make_pools(
             {split: made["splits"][split]},
-            num_spks=self.law.num_spks,
+            num_spks=self.law.counts.most,
             **{f"{name}_folder": folders[f"{name}_folder"] for name in FOLDERS},
             **made["pools"],
         )[split]
@@ -85,7 +85,8 @@ class DynamicScenes:
         numpy.ndarray
             Mixture, float32, shape ``[T]``, or ``[T, M]`` of M microphones.
         numpy.ndarray
-            References at the first microphone, shape ``[T, S]``.
+            References at the first microphone, shape ``[T, S]``; silent ones
+            last.
 
         Raises
         ------
@@ -108,9 +109,10 @@ class DynamicScenes:
                 f"{TRIES} scenes for {item} had a silent talker; "
                 f"{made.problems[0] if made.problems else 'see the corpora'}"
             )
-        names = [f"s{i}" for i in range(1, self.law.num_spks + 1)]
         mix = made.signals["mix"].T
-        sources = np.stack([made.signals[n][0] for n in names], axis=1)
+        silence = np.zeros_like(made.signals["mix"])
+        sources = [made.signals.get(n, silence)[0] for n in self.law.sources]
+        sources = np.stack(sources, axis=1)
         start, stop = 0, len(mix)
         if self.frames and self.frames < stop:
             rng = generator(seed, epoch, number)

@@ -3,7 +3,9 @@
 The paper describes scenes of 60 s; what was released are items of 6 s with
 levels of their own: the first reader over the others uniform in ±6 dB and over
 everything else in 10 to 20 dB, measured on whole items behind the room (eight
-of eight published examples agree). Settings and plans call an excerpt `cut`.
+of eight published examples agree). Where nobody speaks, an item begins
+anywhere, and the rest is about as loud as beside a first reader. Settings and
+plans call an excerpt `cut`.
 """
 
 import math
@@ -123,18 +125,22 @@ def draw_excerpt(scene, law):
     best, start = -1.0, 0.0
     for moment in rng.uniform(0, scene.seconds - law.seconds, law.tries):
         least = min(
-            _active(track, moment, moment + law.seconds)
-            for track in scene.readers
+            (
+                _active(track, moment, moment + law.seconds)
+                for track in scene.readers
+            ),
+            default=law.seconds,
         )
         if least > best:
             best, start = least, float(moment)
         if least >= law.active * law.seconds:
             break
+    others = max(len(scene.readers) - 1, 0)
     excerpt = Excerpt(
         start=start,
         seconds=law.seconds,
         level=float(rng.uniform(*law.level)),
-        sir=tuple(rng.uniform(*law.sir, len(scene.readers) - 1).tolist()),
+        sir=tuple(rng.uniform(*law.sir, others).tolist()),
         snr=float(rng.uniform(*law.snr)),
         most_gain=law.most_gain,
     )

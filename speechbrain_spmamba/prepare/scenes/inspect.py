@@ -44,10 +44,12 @@ def inspect(folder, output=None, heard=8):
     -------
     dict
         Split -> what is printed: ``mixtures``, ``hours``, ``readers``,
-        ``overlap`` (time in which all speak over time in which anyone does),
-        ``silence`` (share of time in which nobody speaks), ``levels`` (of
-        classes in scenes, or the ratios of items: mean, standard deviation,
-        bounds of the law, and how probable such draws are under it),
+        ``talkers`` (number in a mixture -> mixtures that are planned so),
+        ``overlap`` (time in which all speak, two or more, over time in which
+        anyone does), ``silence`` (share of time in which nobody speaks),
+        ``levels`` (of classes in scenes, or the ratios of items: mean,
+        standard deviation, bounds of the law, and how probable such draws
+        are under it),
         ``rt60`` (least, mean, most) and, from audio, ``level_error``
         (largest, LU) and ``rt60_ratio`` (mean of measured over planned).
 
@@ -114,7 +116,8 @@ def _describe(folder, plans, settings, heard):
     made = [p for p in plans if part_paths(folder, p)["mix"].is_file()]
     activity = [speech_activity(plan) for plan in plans]
     anyone = np.concatenate([a.any(0) for a in activity])
-    everyone = np.concatenate([a.all(0) for a in activity])
+    everyone = np.concatenate([a.all(0) & (len(a) > 1) for a in activity])
+    talkers = sorted(len(a) for a in activity)
     seconds = [(p["cut"] or p["scene"])["seconds"] for p in made]
     levels = {}
     for name, (values, low, high) in _drawn(plans, settings).items():
@@ -136,6 +139,7 @@ def _describe(folder, plans, settings, heard):
         "readers": len(
             {t["group"] for p in plans for t in p["scene"]["tracks"]} - {""}
         ),
+        "talkers": {count: talkers.count(count) for count in talkers},
         "overlap": float(everyone.sum() / max(anyone.sum(), 1)),
         "silence": float(1 - anyone.mean()),
         "levels": levels,
@@ -197,6 +201,9 @@ def _print(split, values):
         f"{values['overlap']:.0%} of speech, nobody in "
         f"{values['silence']:.0%} of time"
     )
+    if len(values["talkers"]) > 1:
+        counts = [f"{k} in {n}" for k, n in values["talkers"].items()]
+        print(f"  talkers    {', '.join(counts)} mixtures")
     for name, level in values["levels"].items():
         low, high = level["law"]
         print(
@@ -213,9 +220,9 @@ def _print(split, values):
 
 
 def _draw(folder, plans, settings):
-    """Timeline and spectrogram of one mixture; histograms of all."""
+    """Timeline and spectrogram of a mixture of many; histograms of all."""
     split = next(iter(plans))
-    plan = plans[split][0]
+    plan = max(plans[split], key=lambda plan: len(speech_activity(plan)))
     figure = new_figure((11, 9))
     rows = figure.subfigures(2, 1, height_ratios=(3, 2))
     timeline, picture = rows[0].subplots(2, 1, sharex=True)

@@ -39,8 +39,8 @@ def plan_mixture(pools, law, excerpt_law, split, number, settings):
     excerpt_law : ExcerptLaw or None
         How items are cut out of scenes, if they are.
     settings : dict
-        ``seed``, ``sample_rate``, ``reference``, ``format``, ``subtype`` and
-        ``stems``.
+        ``seed``, ``sample_rate``, ``reference``, ``format``, ``subtype``,
+        ``stems`` and ``write_silence``.
 
     Returns
     -------
@@ -52,7 +52,8 @@ def plan_mixture(pools, law, excerpt_law, split, number, settings):
     if excerpt_law:
         scene, excerpt = draw_excerpt(scene, excerpt_law)
     readers = [track.group for track in scene.readers]
-    parts = [track.name for track in scene.readers]
+    count = law.counts.most if settings["write_silence"] else len(readers)
+    parts = law.sources[:count]
     others = pools.noise, pools.music, pools.effects, pools.background
     if any(others) or settings["reference"] != "reverberant":
         parts.append("noise")
@@ -104,6 +105,9 @@ def _make_signals(plan, roots):
     excerpt = plan["cut"] and Excerpt.from_dict(plan["cut"])
     scene = _with_paths(Scene.from_dict(plan["scene"]), roots)
     made = render(scene, plan["sample_rate"], plan["reference"], excerpt)
+    for name in plan["parts"]:
+        if name not in made.signals:  # a source without a talker
+            made.signals[name] = np.zeros_like(made.signals["mix"])
     if plan["subtype"] != "FLOAT":
         made.signals = fit_to_integers(made.signals)
     return made
@@ -193,8 +197,14 @@ def needed_bytes(plan):
     return int(samples * BYTES[plan["subtype"]] * share) + 4096
 
 
-def manifest_row(folder, plan):
+def manifest_row(folder, plan, sources):
     """Makes the row of a mixture.
+
+    Arguments
+    ---------
+    sources : list of str
+        Names of all sources: of those that are no part of this mixture, the
+        cells are empty.
 
     Returns
     -------
@@ -202,7 +212,6 @@ def manifest_row(folder, plan):
         For ``write_manifest``.
     """
     paths = part_paths(folder, plan)
-    names = [n for n in paths if n[0] == "s" and n[1:].isdigit()]
-    names = ["mix", *names, *(["noise"] if "noise" in paths else [])]
+    names = ["mix", *sources, *(["noise"] if "noise" in paths else [])]
     row = {"ID": plan["ID"], "duration": _seconds(plan)}
-    return {**row, **{f"{name}_wav": paths[name] for name in names}}
+    return {**row, **{f"{name}_wav": paths.get(name, "") for name in names}}

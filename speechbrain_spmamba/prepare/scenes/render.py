@@ -37,13 +37,14 @@ class Rendered:
     Arguments
     ---------
     signals : dict
-        ``mix``, ``s1``, ``s2``, ..., ``noise`` (all of the mixture but the
-        references), then ``effects``, ``background``, ``music`` and
-        ``ambience`` as far as they are in the scene; float32, ``[mics, T]``.
+        ``mix``, ``s1``, ``s2``, ... of those who talk, ``noise`` (all of the
+        mixture but the references), then ``effects``, ``background``,
+        ``music`` and ``ambience`` as far as they are in the scene; float32,
+        ``[mics, T]``.
     problems : list of str
         Files that could not be used.
     silent : list of str
-        References without sound.
+        References without sound, of those who should talk.
     """
 
     signals: dict
@@ -122,7 +123,8 @@ def render(scene, sample_rate, reference="reverberant", excerpt=None):
     if reference != "reverberant" or not rest:
         rest += [stems[name] - references[name] for name in references]
     signals = {name: _single(wave) for name, wave in references.items()}
-    signals["noise"] = _single(sum(rest))
+    silence = np.zeros((len(room.mics), length))
+    signals["noise"] = _single(sum(rest, silence))
     mix = _single(sum(wave.astype(np.float64) for wave in signals.values()))
     silent = [n for n in references if not signals[n].any()]
     others = {n: _single(s) for n, s in stems.items() if n not in references}
@@ -246,12 +248,13 @@ def _gain(found, wanted, most=math.inf):
 def _level_excerpt(stems, references, excerpt, sample_rate):
     """Brings the parts of an excerpt to its ratios, in place."""
     names = list(references)
-    first = stems[names[0]]
-    gain = _gain(
-        loudness(first[0], sample_rate), excerpt.level, excerpt.most_gain
-    )
-    _scale(stems, references, names[:1], gain)
-    loud = rms_level(first[0])
+    loud = excerpt.level  # nobody speaks: the first one's, as if LUFS were RMS
+    if names:
+        first = stems[names[0]][0]
+        found = loudness(first, sample_rate)
+        gain = _gain(found, excerpt.level, excerpt.most_gain)
+        _scale(stems, references, names[:1], gain)
+        loud = rms_level(first)  # scaled in place
     for name, sir in zip(names[1:], excerpt.sir, strict=True):
         gain = _gain(rms_level(stems[name][0]), loud - sir, excerpt.most_gain)
         _scale(stems, references, [name], gain)

@@ -153,7 +153,8 @@ class Room:
         Known from the positions: the direct path is often not the largest
         sample of a response, so that looking for it there goes wrong.
         """
-        sources, mics = np.array(self.sources), np.array(self.mics)
+        sources = np.reshape(self.sources, (-1, 3))  # perhaps none
+        mics = np.array(self.mics)
         return np.linalg.norm(sources[:, None] - mics, axis=-1) / SPEED
 
 

@@ -28,6 +28,7 @@ from speechbrain_spmamba.prepare.scenes.timeline import (
     lay_speech,
 )
 from speechbrain_spmamba.prepare.seeded import generator
+from speechbrain_spmamba.prepare.talker_counts import TalkerCounts
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,9 @@ class SceneLaw:
     ---------
     seconds : float
         Length of a scene.
-    num_spks : int
-        Readers, all different.
+    num_spks : int, list or dict
+        Readers, all different: a number, the least and the most as
+        ``[0, 3]``, or numbers with weights as ``{1: 1, 2: 3}``.
     speech_level, music_level, effects_level, background_level : float
         Middle of the range of a class's level; DnR's.
     noise_level : float
@@ -79,7 +81,7 @@ class SceneLaw:
     """
 
     seconds: float = 60.0
-    num_spks: int = 2
+    num_spks: int | list | dict = 2
     speech_level: float = -17.0
     music_level: float = -24.0
     effects_level: float = -21.0
@@ -108,11 +110,22 @@ class SceneLaw:
     room: RoomLaw = field(default_factory=RoomLaw)
 
     def __post_init__(self):
-        for name in ("seconds", "num_spks", "part_mean", "speech_count"):
+        for name in ("seconds", "part_mean", "speech_count"):
             if not getattr(self, name) > 0:
                 raise ValueError(
                     f"{name} is {getattr(self, name)}; give more than 0"
                 )
+        TalkerCounts.of(self.num_spks)
+
+    @property
+    def counts(self):
+        """How many talk, as ``TalkerCounts``."""
+        return TalkerCounts.of(self.num_spks)
+
+    @property
+    def sources(self):
+        """Names of the references that every mixture has, silent or not."""
+        return [f"s{i + 1}" for i in range(self.counts.most)]
 
 
 @dataclass(frozen=True)
@@ -155,7 +168,7 @@ class Scene:
     levels : dict
         Class -> level that was drawn for it, LUFS.
     tracks : tuple of Track
-        Readers first.
+        Readers first, if there are any.
     room : Room
         Where it takes place.
 
@@ -226,12 +239,14 @@ def draw_scene(pools, law, seed, split, number):
     ValueError
         Fewer readers than talkers.
     """
-    if len(pools.speech) < law.num_spks:
+    most = law.counts.most
+    if len(pools.speech) < most:
         raise ValueError(
-            f"split {split} has {len(pools.speech)} readers, {law.num_spks} "
-            "talkers a mixture need at least as many; add subsets"
+            f"split {split} has {len(pools.speech)} readers, {most} talkers a "
+            "mixture need at least as many; add subsets"
         )
     rng = generator(seed, split, number)
+    count = law.counts.draw(rng)
     levels, tracks, classes = {}, [], []
 
     def add(name, group, level, events, class_, in_room=True):
@@ -252,10 +267,9 @@ def draw_scene(pools, law, seed, split, number):
         return levels[class_]
 
     names = list(pools.speech)
-    chosen = rng.choice(len(names), size=law.num_spks, replace=False)
-    loudness = _around(
-        rng, draw_level("speech"), law.reader_spread, law.num_spks
-    )
+    chosen = rng.choice(len(names), size=count, replace=False)
+    middle = draw_level("speech") if count else 0.0
+    loudness = _around(rng, middle, law.reader_spread, count)
     for index, (choice, level) in enumerate(zip(chosen, loudness, strict=True)):
         reader = names[choice]
         events = lay_speech(rng, law, pools.speech[reader])

@@ -9,7 +9,8 @@ Three forms are understood:
 
 Columns are ``mix,s1,s2,...`` or ``mix_wav,s1_wav,...``, with paths relative to
 the table's folder or absolute, and an ``ID`` if the mixtures' file names do
-not differ.
+not differ. Sources with an empty path are silent; in the other forms, where
+``num_spks`` lets fewer talk, those without a file.
 """
 
 import os
@@ -25,6 +26,7 @@ from speechbrain_spmamba.prepare.sets.finished import (
     write_manifests,
 )
 from speechbrain_spmamba.prepare.sets.options import split_places
+from speechbrain_spmamba.prepare.talker_counts import TalkerCounts
 
 SPLITS = {"train": "train", "valid": "valid", "test": "test"}
 TREE = (
@@ -55,8 +57,9 @@ def prepare(
     splits : dict, optional
         Split name -> folder or CSV file below ``folder``; by default train,
         valid and test. A dot is ``folder`` itself.
-    num_spks : int, optional
-        Talkers that are expected; by default as many as there are.
+    num_spks : int, list or dict, optional
+        Talkers that are expected: a number, or the least and the most as
+        ``[0, 3]``; by default as many as there are.
     mix : str
         Name of the mixtures' folder, ending or column.
     sources : list of str, optional
@@ -79,6 +82,7 @@ def prepare(
         Nothing of the three forms, or files do not fit together.
     """
     sources = [sources] if isinstance(sources, str) else sources
+    counts = None if num_spks is None else TalkerCounts.of(num_spks)
     settings = {
         "set": "custom",
         "splits": split_places(splits, SPLITS),
@@ -98,15 +102,24 @@ def prepare(
         else:
             raise ValueError(f"{path} does not exist; expected {TREE}")
         parts = choose_parts(names, mix, sources, noise, path)
-        found = len([column for column in parts if column[0] == "s"])
-        if num_spks not in (None, found):
+        columns = [column for column in parts if column[0] == "s"]
+        if counts and counts.most != len(columns):
             raise ValueError(
-                f"{path} has {found} sources a mixture, num_spks is "
+                f"{path} has {len(columns)} sources a mixture, num_spks is "
                 f"{num_spks}; set num_spks or sources"
             )
-        items = read(path, parts)
+        fewer = counts and counts.least < counts.most
+        silent = columns if fewer or read is read_table else []
+        items = read(path, parts, silent)
+        for item, files in items.items():
+            talkers = sum(bool(files[column]) for column in columns)
+            if counts and talkers not in counts.weights:
+                raise ValueError(
+                    f"{path}: {item} has files of {talkers} sources, num_spks "
+                    f"is {num_spks}; set num_spks or complete the data"
+                )
         for file in chain.from_iterable(map(dict.values, items.values())):
-            if not file.is_relative_to(root):
+            if file and not file.is_relative_to(root):
                 raise ValueError(
                     f"{file} is not below {root}; give a folder above all files"
                 )
@@ -156,12 +169,12 @@ def choose_parts(names, mix, sources, noise, where):
     return name_parts(mix, sources, noise if noise in names else None)
 
 
-def read_folders(folder, parts):
+def read_folders(folder, parts, silent):
     """Files of one name in a folder for each part, see ``match_parts``."""
-    return match_parts(folder, parts, TREE)
+    return match_parts(folder, parts, TREE, silent=silent)
 
 
-def read_endings(folder, parts):
+def read_endings(folder, parts, silent):
     """Finds the files ``<name>_<part>``.
 
     Arguments
@@ -170,6 +183,8 @@ def read_endings(folder, parts):
         Holds the files, at any depth.
     parts : dict
         Column of the manifest -> ending.
+    silent : list of str
+        Columns of sources that are silent where there is no file.
 
     Returns
     -------
@@ -182,10 +197,10 @@ def read_endings(folder, parts):
         item, _, part = name.rpartition("_")
         if item and part in columns:
             files[columns[part]][item] = path
-    return join_parts(files)
+    return join_parts(files, silent)
 
 
-def read_table(path, parts):
+def read_table(path, parts, silent):
     """Reads a CSV file.
 
     Arguments
@@ -194,6 +209,8 @@ def read_table(path, parts):
         The file.
     parts : dict
         Column of the manifest -> column of the file.
+    silent : list of str
+        Columns of the manifest that may be empty.
 
     Returns
     -------
@@ -203,7 +220,7 @@ def read_table(path, parts):
     Raises
     ------
     ValueError
-        No rows, an ID twice, or an empty field.
+        No rows, an ID twice, or a field that may not be empty.
     """
     wanted = {"ID", "duration", *parts.values()}
 
@@ -213,11 +230,11 @@ def read_table(path, parts):
     items = {}
     for line, row in read_csv(path, known)[1]:
         row = {_part(name): text for name, text in row.items()}
-        empty = [part for part in parts.values() if not row[part]]
+        empty = [p for c, p in parts.items() if not row[p] and c not in silent]
         if empty:
             raise ValueError(f"{path} line {line}: '{empty[0]}' is empty")
         files = {
-            column: Path(os.path.abspath(path.parent / row[part]))
+            column: row[part] and Path(os.path.abspath(path.parent / row[part]))
             for column, part in parts.items()
         }
         item = row.get("ID") or files["mix_wav"].stem

@@ -39,6 +39,7 @@ from speechbrain_spmamba.prepare.scenes.scene import SceneLaw
 from speechbrain_spmamba.prepare.sets.options import (
     check_numbers,
     check_splits,
+    check_switches,
 )
 
 __all__ = ["prepare", "rebuild"]
@@ -69,6 +70,7 @@ def prepare(
     cut=None,
     pools=None,
     stems=False,
+    write_silence=False,
     format="wav",
     subtype=None,
     most_bad=0.01,
@@ -97,8 +99,10 @@ def prepare(
         ``paper`` or ``release``.
     sample_rate : int
         Rate in Hz; other rates are resampled.
-    num_spks : int
-        Talkers in each mixture.
+    num_spks : int, list or dict
+        Talkers in each mixture: a number, the least and the most as
+        ``[0, 3]``, or numbers with weights as ``{1: 1, 2: 3}``. Sources
+        without a talker have empty cells in the manifest.
     reference : str
         ``reverberant``, ``early`` or ``dry``.
     scene, room, cut : dict, optional
@@ -109,6 +113,9 @@ def prepare(
         ``bad_share``.
     stems : bool
         Whether effects, background, music and ambience are written, too.
+    write_silence : bool
+        Whether sources without a talker are files of zeros instead of empty
+        cells, for tools that read every cell.
     format : str
         ``wav`` or ``flac``.
     subtype : str, optional
@@ -142,6 +149,7 @@ def prepare(
     if protocol not in ("paper", "release"):
         raise ValueError(f"protocol is '{protocol}'; give paper or release")
     check_splits(splits, SPLIT_KEYS)
+    check_switches(stems=stems, write_silence=write_silence)
     numbers = {"sample_rate": sample_rate, "num_spks": num_spks, "seed": seed}
     check_numbers({**numbers, "jobs": jobs})
     law, excerpt_law = _laws(protocol, num_spks, scene, room, cut)
@@ -161,6 +169,7 @@ def prepare(
         "cut": excerpt_law and asdict(excerpt_law),
         "pools": pools or {},
         "stems": stems,
+        "write_silence": write_silence or None,
         "format": format,
         "subtype": subtype,
         "seed": seed,
@@ -199,7 +208,10 @@ def prepare(
         workers.run(work, missing[split], jobs, scheduler, f"mixing {split}")
         _report_problems(folder, lines, most_bad)
         workers.remove_leftovers(folder)
-        rows = [manifest_row(folder, json.loads(line)) for line in lines]
+        rows = [
+            manifest_row(folder, json.loads(line), law.sources)
+            for line in lines
+        ]
         rows = [row for row in rows if row["mix_wav"].is_file()]
         if len(rows) < len(lines):
             logger.warning(
@@ -251,7 +263,8 @@ def _plan(output_folder, settings, law, excerpt_law, corpora):
             plans[split] = read_text(path).splitlines(keepends=True)
             continue
         if pools is None:
-            pools, files = corpora(settings["splits"], num_spks=law.num_spks)
+            most = law.counts.most
+            pools, files = corpora(settings["splits"], num_spks=most)
         plans[split] = [
             plan_mixture(
                 pools[split], law, excerpt_law, split, number, settings

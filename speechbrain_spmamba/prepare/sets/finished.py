@@ -38,7 +38,7 @@ def write_manifests(folder, output_folder, settings, find, jobs=1):
         Other settings need another output folder.
     find : callable
         Takes the absolute folder and a value of ``splits``, and returns
-        ID -> {column: path}.
+        ID -> {column: path}; the path of a silent source is empty.
     jobs : int
         Threads that read headers.
 
@@ -68,7 +68,7 @@ def write_manifests(folder, output_folder, settings, find, jobs=1):
         path
         for row in sum(rows.values(), [])
         for key, path in row.items()
-        if key.endswith("_wav")
+        if key.endswith("_wav") and path
     )
     for split, path in provenance.manifests.items():
         write_manifest(path, rows[split], root)
@@ -153,7 +153,7 @@ def locate(folder, inside, tree):
     )
 
 
-def match_parts(folder, parts, tree, num_spks=None):
+def match_parts(folder, parts, tree, num_spks=None, silent=()):
     """Matches the files of some folders by their names.
 
     Arguments
@@ -167,6 +167,8 @@ def match_parts(folder, parts, tree, num_spks=None):
     num_spks : int, optional
         Where given, a folder for one more source is an error: the mixtures
         would hold a talker that nobody is asked for.
+    silent : list of str
+        As for ``join_parts``.
 
     Returns
     -------
@@ -193,26 +195,28 @@ def match_parts(folder, parts, tree, num_spks=None):
             f"{folder} holds s{num_spks + 1}, so more than {num_spks} talkers "
             "a mixture; set num_spks"
         )
-    return join_parts(files)
+    return join_parts(files, silent)
 
 
-def join_parts(files):
+def join_parts(files, silent=()):
     """Joins the files of one name.
 
     Arguments
     ---------
     files : dict
         Column -> {name: path}.
+    silent : list of str
+        Columns of sources that are silent where a name is missing.
 
     Returns
     -------
     dict
-        Name -> {column: path}.
+        Name -> {column: path}; the path of a silent source is empty.
 
     Raises
     ------
     ValueError
-        A name is missing in a column.
+        A name is missing in another column.
 
     Example
     -------
@@ -224,7 +228,7 @@ def join_parts(files):
     names = sorted(set().union(*files.values()))
     for column, paths in files.items():
         for name in names:
-            if name not in paths:
+            if name not in paths and column not in silent:
                 other = next(p[name] for p in files.values() if name in p)
                 raise ValueError(
                     f"{other} has no namesake for {column} ({len(paths)} of "
@@ -232,7 +236,7 @@ def join_parts(files):
                     "remove the rest of this mixture"
                 )
     return {
-        name: {column: paths[name] for column, paths in files.items()}
+        name: {column: paths.get(name, "") for column, paths in files.items()}
         for name in names
     }
 
@@ -275,7 +279,7 @@ def check_items(items, sample_rate=None, name="", jobs=1):
     Arguments
     ---------
     items : dict
-        ID -> {column: path}.
+        ID -> {column: path}, empty where a source is silent.
     sample_rate : int, optional
         Wanted of all files, in Hz.
     name : str
@@ -315,10 +319,11 @@ def _row(item, files, sample_rate):
     frames = {}
     try:
         for column, path in files.items():
-            with open_audio(path) as file:
-                check_rate(file, path, sample_rate)
-                frames[column] = file.frames
-                own_rate = file.samplerate
+            if path:
+                with open_audio(path) as file:
+                    check_rate(file, path, sample_rate)
+                    frames[column] = file.frames
+                    own_rate = file.samplerate
     except ValueError as error:
         return str(error)
     total = frames["mix_wav"]

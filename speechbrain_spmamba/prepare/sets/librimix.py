@@ -30,7 +30,10 @@ from speechbrain_spmamba.prepare.sets.librimix_items import (
     read_metadata,
     row_files,
 )
-from speechbrain_spmamba.prepare.sets.options import split_places
+from speechbrain_spmamba.prepare.sets.options import (
+    check_one_number,
+    split_places,
+)
 from speechbrain_spmamba.prepare.sets.wsj0mix import version_folder
 
 SPLITS = {"train": "train-100", "valid": "dev", "test": "test"}
@@ -94,6 +97,7 @@ def prepare(
         Folders, files or rows are missing or do not fit, an argument is
         none of those above, or the output folder has other settings.
     """
+    check_one_number(num_spks)
     if mixture not in ("both", "clean"):
         raise ValueError(f"mixture is {mixture}; expected both or clean")
     splits = {

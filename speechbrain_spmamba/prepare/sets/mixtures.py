@@ -28,6 +28,7 @@ from speechbrain_spmamba.prepare.sets.mixture_items import (
 from speechbrain_spmamba.prepare.sets.options import (
     check_numbers,
     check_splits,
+    check_switches,
 )
 from speechbrain_spmamba.prepare.talker_counts import TalkerCounts
 
@@ -52,6 +53,7 @@ def prepare(
     snr=(10.0, 20.0),
     sexes=None,
     join=False,
+    write_silence=False,
     seed=0,
     jobs=1,
 ):
@@ -91,6 +93,9 @@ def prepare(
     join : bool
         Whether a talker who is done early goes on with other utterances;
         the manifests then name them in ``s1_utterances``, ...
+    write_silence : bool
+        Whether sources without a talker are files of zeros instead of empty
+        cells, for tools that read every cell.
     seed : int
         Other seeds give other mixtures.
     jobs : int
@@ -109,8 +114,7 @@ def prepare(
     """
     output_folder = Path(output_folder)
     check_splits(splits, SPLIT_KEYS)
-    if not isinstance(join, bool):
-        raise ValueError(f"join is {join!r}; expected True or False")
+    check_switches(join=join, write_silence=write_silence)
     settings = {
         "splits": splits,
         "sample_rate": sample_rate,
@@ -122,6 +126,7 @@ def prepare(
         "seed": seed,
         "sexes": sexes and list(sexes),
         "join": join or None,
+        "write_silence": write_silence or None,
     }
     check_numbers({**settings, "jobs": jobs})
     folders = {"speech_folder": speech_folder, "noise_folder": noise_folder}
@@ -163,7 +168,8 @@ def _make(folder, split, speech, noise, settings, number):
     most = TalkerCounts.of(settings["num_spks"]).most
     names = [[_name(one) for _, one in utterances] for utterances in talkers]
     item = "_".join([f"{number:06d}", *(some[0] for some in names)])
-    parts = [f"s{i + 1}" for i in range(len(talkers))]
+    written = most if settings["write_silence"] else len(talkers)
+    parts = [f"s{i + 1}" for i in range(written)]
     parts += ["noise"] if noise else []
     row = {"ID": item, "duration": settings["seconds"], "mix_wav": None}
     row |= {f"s{i + 1}_wav": "" for i in range(most)}  # silent, unless below
@@ -176,6 +182,8 @@ def _make(folder, split, speech, noise, settings, number):
     # The mixture is written last: where it stands, all of it stands.
     if not row["mix_wav"].is_file():
         signals = draw_mixture(talkers, noise, settings, rng)
+        silence = [np.zeros_like(signals[-1])] * (written - len(talkers))
+        signals[len(talkers) : len(talkers)] = silence
         for part, signal in zip([*parts, "mix"], signals, strict=True):
             path = row[f"{part}_wav"]
             write_audio(path, signal, settings["sample_rate"], "PCM_16")

@@ -6,8 +6,9 @@ import re
 from speechbrain_spmamba.errors import did_you_mean
 from speechbrain_spmamba.prepare.talker_counts import TalkerCounts
 
-# Examples for options whose default, if any, does not tell their type.
-EXAMPLES = {"splits": {"test": "tt"}, "sample_rate": 8000, "num_spks": 2}
+# Examples for options whose default, if any, does not tell their type; of
+# num_spks there are several.
+EXAMPLES = {"splits": {"test": "tt"}, "sample_rate": 8000, "num_spks": None}
 # Option -> the smallest and the largest whole number.
 WHOLE = {
     "sample_rate": (1_000, 1_000_000),
@@ -68,6 +69,59 @@ def check_numbers(settings):
             continue
         if not good:
             raise ValueError(f"{key} is {value!r}; expected {expected}")
+
+
+def check_switches(**given):
+    """Says no to a switch that is neither on nor off.
+
+    Arguments
+    ---------
+    **given : bool
+        Option -> value.
+
+    Raises
+    ------
+    ValueError
+        The message names the option.
+
+    Example
+    -------
+    >>> check_switches(join=True, write_silence="no")
+    Traceback (most recent call last):
+        ...
+    ValueError: write_silence is 'no'; expected True or False
+    """
+    for key, value in given.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"{key} is {value!r}; expected True or False")
+
+
+def check_one_number(num_spks):
+    """Says no to anything but a number of talkers: for published sets.
+
+    Arguments
+    ---------
+    num_spks : int
+        Talkers in each mixture.
+
+    Raises
+    ------
+    ValueError
+        A range, or no number of talkers.
+
+    Example
+    -------
+    >>> check_one_number([0, 2])
+    Traceback (most recent call last):
+        ...
+    ValueError: num_spks is [0, 2]; expected one number, for in this set...
+    """
+    if type(num_spks) is not int:
+        raise ValueError(
+            f"num_spks is {num_spks!r}; expected one number, for in this set "
+            "as many talk in every mixture"
+        )
+    TalkerCounts.of(num_spks)
 
 
 def check_splits(splits, known):

@@ -13,7 +13,10 @@ from speechbrain_spmamba.prepare.sets.finished import (
     name_parts,
     write_manifests,
 )
-from speechbrain_spmamba.prepare.sets.options import split_places
+from speechbrain_spmamba.prepare.sets.options import (
+    check_one_number,
+    split_places,
+)
 
 SPLITS = {"train": "tr", "valid": "cv", "test": "tt"}
 
@@ -56,6 +59,7 @@ def prepare(
     ValueError
         Folders or files are missing or do not fit together.
     """
+    check_one_number(num_spks)
     below = version_folder(sample_rate, version)
     tree = f"{num_spks}speakers/{below}/{{tr,cv,tt}}/{{mix,s1,s2}}/*.wav"
     parts = name_parts("mix", [f"s{i + 1}" for i in range(num_spks)])

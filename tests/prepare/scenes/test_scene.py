@@ -206,7 +206,7 @@ def test_too_few_readers_are_counted():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"seconds": 0}, {"num_spks": 0}, {"part_mean": -1}]
+    "changes", [{"seconds": 0}, {"speech_count": 0}, {"part_mean": -1}]
 )
 def test_impossible_laws_are_refused(changes):
     with pytest.raises(ValueError, match="give more than 0"):

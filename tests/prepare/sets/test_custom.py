@@ -4,6 +4,7 @@ import csv
 
 import pytest
 
+from speechbrain_spmamba.loading.loader import make_dataset
 from speechbrain_spmamba.manifest import read_manifest
 from speechbrain_spmamba.prepare.sets.custom import prepare
 from tests.prepare.trees import write_noise, write_parts
@@ -125,11 +126,78 @@ def test_what_does_not_fit_is_named(tmp_path, changes, message):
         _rows(tmp_path, **changes)
 
 
+def _heard(row):
+    return [bool(row["s1_wav"]), bool(row["s2_wav"])]
+
+
+@pytest.mark.parametrize("num_spks", [None, [0, 2], {0: 1, 1: 1, 2: 9}])
+def test_an_empty_cell_of_a_source_is_silence(tmp_path, num_spks):
+    write_noise(tmp_path / "data" / "x.wav", 800)
+    table = "ID,mix,s1,s2\na,x.wav,,\nb,x.wav,,x.wav\nc,x.wav,x.wav,x.wav\n"
+    (tmp_path / "data" / "all.csv").write_text(table)
+    rows = _rows(tmp_path, splits={"test": "all.csv"}, num_spks=num_spks)
+    assert [_heard(row) for row in rows.values()] == [
+        [False, False],
+        [False, True],
+        [True, True],
+    ]
+    items = make_dataset(
+        tmp_path / "out" / "test.csv", tmp_path / "data", 8000, 2
+    )
+    for row, item in zip(rows.values(), items, strict=True):
+        assert item["src_sig"].shape == (800, 2)
+        assert item["src_sig"].any(0).tolist() == _heard(row)
+
+
+@pytest.mark.parametrize("name", ["{part}/{item}.wav", "{item}_{part}.wav"])
+def test_a_source_without_a_file_is_silent_where_fewer_may_talk(tmp_path, name):
+    for item, parts in (("a", ["s1", "s2"]), ("b", ["s2"]), ("c", [])):
+        for part in ("mix", "noise", *parts):
+            write_noise(tmp_path / "data" / name.format(item=item, part=part))
+    with pytest.raises(ValueError, match="has no namesake for s1_wav"):
+        _rows(tmp_path, num_spks=2)
+    rows = _rows(tmp_path, num_spks=[0, 2])
+    assert {item: _heard(row) for item, row in rows.items()} == {
+        "a": [True, True],
+        "b": [False, True],
+        "c": [False, False],
+    }
+    other = tmp_path / "other"
+    with pytest.raises(ValueError, match="c has files of 0 sources, num_spks"):
+        prepare(tmp_path / "data", other, {"test": "."}, num_spks=[1, 2])
+    # What is no source is always needed.
+    for part in ("mix", "noise"):
+        path = tmp_path / "data" / name.format(item="a", part=part)
+        path.rename(tmp_path / "away.wav")
+        with pytest.raises(ValueError, match=f"no namesake for {part}_wav"):
+            prepare(tmp_path / "data", other, {"test": "."}, num_spks=[0, 2])
+        (tmp_path / "away.wav").rename(path)
+    assert not other.exists()
+
+
+@pytest.mark.parametrize(
+    "num_spks, message",
+    [
+        (2, "a has files of 1 sources, num_spks is 2; set num_spks or"),
+        ({0: 1, 2: 1}, "a has files of 1 sources, num_spks is {0: 1, 2: 1}"),
+        ([0, 3], r"has 2 sources a mixture, num_spks is \[0, 3\]; set"),
+        ([2, 0], r"num_spks is \[2, 0\]; expected a number of talkers"),
+    ],
+)
+def test_other_numbers_than_expected_are_named(tmp_path, num_spks, message):
+    write_noise(tmp_path / "data" / "x.wav")
+    (tmp_path / "data" / "all.csv").write_text("ID,mix,s1,s2\na,x.wav,x.wav,\n")
+    with pytest.raises(ValueError, match=message):
+        _rows(tmp_path, splits={"test": "all.csv"}, num_spks=num_spks)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     "table, message",
     [
         ("mix,s1\n", "all.csv has no rows"),
-        ("mix,s1\nx.wav,\n", "all.csv line 2: 's1' is empty"),
+        ("mix,s1\n,x.wav\n", "all.csv line 2: 'mix' is empty"),
+        ("mix,s1,noise\nx.wav,,\n", "all.csv line 2: 'noise' is empty"),
         ("mix,s1\nx.wav,x.wav\nx.wav,x.wav\n", "line 3: 'x' stands there tw"),
         ("mix,s1\n/x.wav,/x.wav\n", "/x.wav is not below"),
         ("mix,speech\nx.wav,x.wav\n", "has no s1; expected"),

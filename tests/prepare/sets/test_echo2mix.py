@@ -245,6 +245,7 @@ def test_other_settings_need_another_folder(tmp_path, changes, message):
         ({"format": "flac", "subtype": "FLOAT"}, "flac and subtype FLOAT"),
         ({"scene": {"tempo": 3}}, "SceneLaw has no tempo; it has seconds"),
         ({"room": {"doors": 3}}, "RoomLaw has no doors"),
+        ({"write_silence": 1}, "write_silence is 1; expected True or False"),
         ({"splits": {"dev": {}}}, "split dev is to have None mixtures"),
         ({"protocol": "release", "cut": {"sir": 3}}, "sir is 3; give two"),
         ({"num_spks": 5}, "train has 4 readers, 5 talkers"),

@@ -1,6 +1,7 @@
 """Mixtures follow their laws, can be made again, and fail with a reason."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -172,12 +173,37 @@ def test_loud_mixtures_are_scaled_together(corpora):
         np.testing.assert_allclose(mix, sum(parts), atol=2e-4)
 
 
+def test_fewer_talkers_leave_cells_empty_or_files_silent(corpora):
+    wishes = {"num_spks": [0, 3], "splits": {"train": SPLITS["train"]}}
+    wishes["splits"]["train"] = {**SPLITS["train"], "mixtures": 12}
+    plain = _prepare(corpora, "plain", **wishes)["train"]
+    full = _prepare(corpora, "full", write_silence=True, **wishes)["train"]
+    plain = read_manifest(plain, corpora / "plain", num_spks=3)
+    full = read_manifest(full, corpora / "full", num_spks=3)
+    assert list(plain) == list(full)
+    for item, row in plain.items():
+        talkers = item.split("_")[1:]
+        mix, *parts = _read(full[item], "mix", "s1", "s2", "s3", "noise")
+        np.testing.assert_allclose(mix, sum(parts), atol=2e-4)
+        for number, wave in enumerate(parts[:3]):
+            cell = row[f"s{number + 1}_wav"]
+            assert bool(cell) == wave.any() == (number < len(talkers))
+            if cell:
+                twin = Path(full[item][f"s{number + 1}_wav"])
+                assert twin.read_bytes() == Path(cell).read_bytes()
+    assert {len(item.split("_")) for item in plain} == {1, 2, 3, 4}
+    with pytest.raises(ValueError, match="made with write_silence=True, now"):
+        _prepare(corpora, "full", **wishes)
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [
         ({"speech_folder": "nowhere"}, "no speech in nowhere.train.*openslr"),
         ({"noise_folder": "nowhere"}, "nowhere.tr does not exist.*wham"),
         ({"num_spks": 4}, "split train has 3 readers, 4 talkers"),
+        ({"num_spks": [0, 4]}, "split train has 3 readers, 4 talkers"),
+        ({"write_silence": "no"}, "write_silence is 'no'; expected True or"),
     ],
 )
 def test_missing_corpora_are_named(corpora, changes, message):

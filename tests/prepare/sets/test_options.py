@@ -85,9 +85,21 @@ def test_a_split_stays_within_the_output_folder(tmp_path, capsys, name):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["librimix", "wsj0mix"])
+def test_a_published_set_has_one_number_of_talkers(tmp_path, capsys, name):
+    for value in ("[0, 3]", "{1: 1, 2: 1}", "2.0", "two", "0"):
+        words = [name, str(tmp_path / "out"), *SETS[name]]
+        with pytest.raises(SystemExit) as end:
+            cli.main(["prepare", *words, f"--num_spks={value}"])
+        assert end.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "num_spks is " in line and "; expected " in line
+    assert not (tmp_path / "out").exists()
+
+
 NUMBERS = {
     "sample_rate": ["0", "16", "8000.5", ".nan", "-8000"],
-    "num_spks": ["0", "-1", "1.5", "101"],
+    "num_spks": ["0", "-1", "1.5", "101", "[3, 0]", "[0]", "{1: 0}", "two"],
     "seconds": ["0", "-1", ".nan", ".inf", "1.0e-9"],
     "seed": ["-1", "0.5"],
     "jobs": ["0", "1.5"],
