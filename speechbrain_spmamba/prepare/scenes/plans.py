@@ -51,6 +51,26 @@ def plan_mixture(pools, law, excerpt_law, split, number, settings):
     excerpt = None
     if excerpt_law:
         scene, excerpt = draw_excerpt(scene, excerpt_law)
+    return plan_line(scene, excerpt, pools, settings)
+
+
+def plan_line(scene, excerpt, pools, settings):
+    """Writes a plan down.
+
+    Arguments
+    ---------
+    scene, excerpt : Scene, Excerpt or None
+        What was drawn.
+    pools : Pools
+        What it was drawn from.
+    settings : dict
+        As in ``plan_mixture``.
+
+    Returns
+    -------
+    str
+        A line of JSON.
+    """
     readers = [track.group for track in scene.readers]
     count = law.counts.most if settings["write_silence"] else len(readers)
     parts = law.sources[:count]
@@ -60,7 +80,7 @@ def plan_mixture(pools, law, excerpt_law, split, number, settings):
     if settings["stems"]:
         parts += [t.name for t in scene.tracks if not t.group]
     plan = {
-        "ID": "_".join([f"{number:06d}", *readers]),
+        "ID": "_".join([f"{scene.number:06d}", *readers]),
         "parts": [*parts, "mix"],
         **{k: settings[k] for k in ("sample_rate", "reference")},
         **{k: settings[k] for k in ("format", "subtype")},
