@@ -51,18 +51,18 @@ def plan_mixture(pools, law, excerpt_law, split, number, settings):
     excerpt = None
     if excerpt_law:
         scene, excerpt = draw_excerpt(scene, excerpt_law)
-    return plan_line(scene, excerpt, pools, settings)
+    return plan_line(scene, excerpt, pools, law, settings)
 
 
-def plan_line(scene, excerpt, pools, settings):
-    """Writes a plan down.
+def plan_line(scene, excerpt, pools, law, settings):
+    """Writes down what was drawn.
 
     Arguments
     ---------
     scene, excerpt : Scene, Excerpt or None
-        What was drawn.
-    pools : Pools
-        What it was drawn from.
+        The plan of one mixture.
+    pools, law : Pools, SceneLaw or ConversationLaw
+        What it was drawn from; ``law.sources`` names all references.
     settings : dict
         As in ``plan_mixture``.
 
@@ -72,7 +72,7 @@ def plan_line(scene, excerpt, pools, settings):
         A line of JSON.
     """
     readers = [track.group for track in scene.readers]
-    count = law.counts.most if settings["write_silence"] else len(readers)
+    count = len(law.sources if settings["write_silence"] else readers)
     parts = law.sources[:count]
     others = pools.noise, pools.music, pools.effects, pools.background
     if any(others) or settings["reference"] != "reverberant":

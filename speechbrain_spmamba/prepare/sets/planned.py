@@ -60,9 +60,9 @@ def prepare_planned(
         Share of events whose file may turn out to be bad.
     jobs, scheduler
         As in ``workers.run``.
-    beside : dict, optional
-        Ending -> function of the plans that are in a manifest, which gives
-        the text of ``<split><ending>``.
+    beside : callable, optional
+        ``(split, plans) -> {ending: text}``: what is written to
+        ``<split><ending>``; of the plans that will be in the manifest.
 
     Returns
     -------
@@ -127,8 +127,8 @@ def prepare_planned(
                 len(lines) - len(made),
                 len(lines),
             )
-        for ending, text in (beside or {}).items():
-            write_text(output_folder / f"{split}{ending}", text(made))
+        for ending, text in (beside(split, made) if beside else {}).items():
+            write_text(output_folder / f"{split}{ending}", text)
         rows = [manifest_row(folder, plan, sources) for plan in made]
         write_manifest(provenance.manifests[split], rows, output_folder)
     return provenance.manifests
