@@ -34,7 +34,7 @@ def inspect(folder, output=None, heard=8):
     Arguments
     ---------
     folder : str or Path
-        The output folder of ``echo2mix.prepare``.
+        The output folder of ``echo2mix.prepare`` or ``conversations.prepare``.
     output : str or Path, optional
         The figure, ``<folder>/inspect.png`` by default.
     heard : int
@@ -45,7 +45,7 @@ def inspect(folder, output=None, heard=8):
     dict
         Split -> what is printed: ``mixtures``, ``hours``, ``readers``,
         ``talkers`` (number in a mixture -> mixtures that are planned so),
-        ``overlap`` (time in which all speak, two or more, over time in which
+        ``overlap`` (time in which two or more speak over time in which
         anyone does), ``silence`` (share of time in which nobody speaks),
         ``levels`` (of classes in scenes, or the ratios of items: mean,
         standard deviation, bounds of the law, and how probable such draws
@@ -71,7 +71,8 @@ def inspect(folder, output=None, heard=8):
         state = "holds none" if folder.is_dir() else "does not exist"
         raise ValueError(
             f"plans of mixtures were expected in {folder}, which {state}; "
-            "give the folder that `spmamba prepare echo2mix` made"
+            "give the folder that `spmamba prepare` made of echo2mix or "
+            "conversations"
         )
     found = {
         split: _describe(folder / split, lines, settings, heard)
@@ -116,7 +117,7 @@ def _describe(folder, plans, settings, heard):
     made = [p for p in plans if part_paths(folder, p)["mix"].is_file()]
     activity = [speech_activity(plan) for plan in plans]
     anyone = np.concatenate([a.any(0) for a in activity])
-    everyone = np.concatenate([a.all(0) & (len(a) > 1) for a in activity])
+    several = np.concatenate([a.sum(0) > 1 for a in activity])
     talkers = sorted(len(a) for a in activity)
     seconds = [(p["cut"] or p["scene"])["seconds"] for p in made]
     levels = {}
@@ -140,7 +141,7 @@ def _describe(folder, plans, settings, heard):
             {t["group"] for p in plans for t in p["scene"]["tracks"]} - {""}
         ),
         "talkers": {count: talkers.count(count) for count in talkers},
-        "overlap": float(everyone.sum() / max(anyone.sum(), 1)),
+        "overlap": float(several.sum() / max(anyone.sum(), 1)),
         "silence": float(1 - anyone.mean()),
         "levels": levels,
         "rt60": [float(f(rt60)) for f in (np.min, np.mean, np.max)],
@@ -151,8 +152,15 @@ def _describe(folder, plans, settings, heard):
 
 def _drawn(plans, settings):
     """Name -> levels that were drawn and the bounds of their uniform law."""
-    law, drawn = settings["scene"], {}
-    if settings["cut"]:
+    law, drawn = settings.get("scene"), {}
+    if not law:
+        law, names = settings["conversation"], ("level", "sir", "snr")
+        drawn = {
+            name: (values, *law[name])
+            for name, values in zip(names, _talk_levels(plans), strict=True)
+            if law[name][0] < law[name][1]
+        }
+    elif settings["cut"]:
         for name in ("sir", "snr", "level"):
             values = np.concatenate([np.ravel(p["cut"][name]) for p in plans])
             drawn[name] = values, *settings["cut"][name]
@@ -164,6 +172,19 @@ def _drawn(plans, settings):
             middle = law[f"{class_}_level"]
             drawn[class_] = levels, middle - spread, middle + spread
     return {n: found for n, found in drawn.items() if len(found[0])}
+
+
+def _talk_levels(plans):
+    """Of conversations: first talkers, and what they are over the others."""
+    firsts, sirs, snrs = [], [], []
+    for scene in (plan["scene"] for plan in plans):
+        first = scene["levels"]["speech"]
+        levels = [t["level"] for t in scene["tracks"] if t["group"]]
+        firsts.append(first)
+        sirs += [first - level for level in levels[1:]]
+        if "noise" in scene["levels"]:
+            snrs.append(first - scene["levels"]["noise"])
+    return firsts, sirs, snrs
 
 
 def _rt60_ratios(plan):
@@ -197,8 +218,8 @@ def _print(split, values):
     """What a user wants to know, in a few lines."""
     print(
         f"{split}: {values['mixtures']} of {values['planned']} mixtures, "
-        f"{values['hours']:.2f} h, {values['readers']} readers; all speak in "
-        f"{values['overlap']:.0%} of speech, nobody in "
+        f"{values['hours']:.2f} h, {values['readers']} readers; two or more "
+        f"speak in {values['overlap']:.0%} of speech, nobody in "
         f"{values['silence']:.0%} of time"
     )
     if len(values["talkers"]) > 1:
@@ -240,11 +261,13 @@ def _draw(folder, plans, settings):
         )
         for edge in (low, high):
             levels.axvline(edge, color=bars[0].get_facecolor(), lw=0.8, ls=":")
-    unit = "ratio / dB, level / LUFS" if settings["cut"] else "level / LUFS"
+    ratios = "sir" in (settings.get("cut") or settings.get("conversation", ()))
+    unit = "ratio / dB, level / LUFS" if ratios else "level / LUFS"
     levels.set(xlabel=unit, ylabel="mixtures")
     levels.legend(fontsize="small")
     times.hist([p["scene"]["room"]["rt60"] for p in everything], 16)
-    for edge in settings["scene"]["room"]["rt60"]:
+    room = (settings.get("scene") or settings["conversation"])["room"]
+    for edge in room["rt60"] if room else ():
         times.axvline(edge, color="black", lw=0.8, ls=":")
     times.set(xlabel="planned RT60 / s", ylabel="mixtures")
     return figure

@@ -51,8 +51,28 @@ def plan_mixture(pools, law, excerpt_law, split, number, settings):
     excerpt = None
     if excerpt_law:
         scene, excerpt = draw_excerpt(scene, excerpt_law)
+    return plan_line(scene, excerpt, pools, law, settings)
+
+
+def plan_line(scene, excerpt, pools, law, settings):
+    """Writes down what was drawn.
+
+    Arguments
+    ---------
+    scene, excerpt : Scene, Excerpt or None
+        The plan of one mixture.
+    pools, law : Pools, SceneLaw or ConversationLaw
+        What it was drawn from; ``law.sources`` names all references.
+    settings : dict
+        As in ``plan_mixture``.
+
+    Returns
+    -------
+    str
+        A line of JSON.
+    """
     readers = [track.group for track in scene.readers]
-    count = law.counts.most if settings["write_silence"] else len(readers)
+    count = len(law.sources if settings["write_silence"] else readers)
     parts = law.sources[:count]
     others = pools.noise, pools.music, pools.effects, pools.background
     if any(others) or settings["reference"] != "reverberant":
@@ -60,7 +80,7 @@ def plan_mixture(pools, law, excerpt_law, split, number, settings):
     if settings["stems"]:
         parts += [t.name for t in scene.tracks if not t.group]
     plan = {
-        "ID": "_".join([f"{number:06d}", *readers]),
+        "ID": "_".join([f"{scene.number:06d}", *readers]),
         "parts": [*parts, "mix"],
         **{k: settings[k] for k in ("sample_rate", "reference")},
         **{k: settings[k] for k in ("format", "subtype")},

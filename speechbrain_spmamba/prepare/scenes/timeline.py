@@ -81,7 +81,7 @@ def lay_speech(rng, law, utterances):
         if math.ceil(end) > latest:
             continue
         onset = max(min(_draw_onset(rng, law, end), latest), end)
-        events.append(_stretch(utterance, 0, utterance.frames, onset))
+        events.append(stretch(utterance, 0, utterance.frames, onset))
         end = onset + utterance.seconds
     if not events:
         # All are longer than the scene: a part of one of them fills it.
@@ -89,7 +89,7 @@ def lay_speech(rng, law, utterances):
         most = int(law.seconds * utterance.sample_rate)
         frames = min(utterance.frames, most)
         start = int(rng.integers(utterance.frames - frames + 1))
-        events.append(_stretch(utterance, start, frames, 0.0))
+        events.append(stretch(utterance, start, frames, 0.0))
     return events
 
 
@@ -135,7 +135,7 @@ def lay_parts(rng, law, class_, clips):
         start = int(rng.integers(rest + 1)) if anywhere else 0
         ramp = min(fade, part / 2)
         fades = ramp if start else 0.0, ramp if start < rest else 0.0
-        events.append(_stretch(clip, start, frames, onset, *fades))
+        events.append(stretch(clip, start, frames, onset, *fades))
         end = onset + frames / clip.sample_rate
     # DnR begins every class at once: few short effects would all be early.
     delay = float(rng.uniform(0.0, max(law.seconds - end, 0.0)))
@@ -178,13 +178,13 @@ def lay_noise(rng, law, clips):
         start = int(rng.integers(clip.frames - frames + 1))
         last = frames == needed
         fades = (fade if events else 0.0), (0.0 if last else fade)
-        events.append(_stretch(clip, start, frames, onset, *fades))
+        events.append(stretch(clip, start, frames, onset, *fades))
         if last:
             return events
         onset += frames / sample_rate - fade
 
 
-def _stretch(clip, start, frames, onset, *fades):
+def stretch(clip, start, frames, onset, *fades):
     """An event whose level is still to be drawn."""
     start += clip.start
     return Event(

@@ -48,6 +48,7 @@ class DataSet(NamedTuple):
 SETS = {
     "echo2mix": DataSet(".echo2mix"),
     "mixtures": DataSet(".mixtures"),
+    "conversations": DataSet(".conversations"),
     "librimix": DataSet(".librimix"),
     "wham": DataSet(".wham"),
     "wsj0mix": DataSet(".wsj0mix"),

@@ -11,8 +11,11 @@ SETS = {
     "lrs2-2mix": ["--folder", "data"],
     "librimix": ["--folder", "data"],
     "mixtures": ["--speech_folder", "data"],
+    "conversations": ["--speech_folder", "data"],
     "echo2mix": ["--speech_folder", "data"],
 }
+# Sets whose items are made, so many a split.
+MADE = ["mixtures", "conversations", "echo2mix"]
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -37,7 +40,7 @@ def test_splits_that_are_none_are_told(tmp_path, capsys, name, splits):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("name", ["mixtures", "echo2mix"])
+@pytest.mark.parametrize("name", MADE)
 @pytest.mark.parametrize(
     "wish, reason",
     [
@@ -63,7 +66,7 @@ def test_wishes_that_are_none_are_told(tmp_path, capsys, name, wish, reason):
 @pytest.mark.parametrize("folder", ["[[a], b]", "5", "{a: b}", "''"])
 def test_folders_that_are_none_are_told(tmp_path, capsys, name, folder):
     words = [name, str(tmp_path / "out"), SETS[name][0], folder]
-    if name in ("mixtures", "echo2mix"):
+    if name in MADE:
         words += ["--splits", "{test: {mixtures: 1}}"]
     with pytest.raises(SystemExit) as end:
         cli.main(["prepare", *words])
@@ -72,9 +75,9 @@ def test_folders_that_are_none_are_told(tmp_path, capsys, name, folder):
     assert "folder is" in line
 
 
-@pytest.mark.parametrize("name", ["mixtures", "echo2mix", "custom", "wham"])
+@pytest.mark.parametrize("name", [*MADE, "custom", "wham"])
 def test_a_split_stays_within_the_output_folder(tmp_path, capsys, name):
-    wish = "{mixtures: 2}" if name in ("mixtures", "echo2mix") else "data"
+    wish = "{mixtures: 2}" if name in MADE else "data"
     for split in ("../x", "/x", "..", "a/b", "''", "'a\\\\b'"):
         words = [name, str(tmp_path / "out" / "y"), *SETS[name]]
         with pytest.raises(SystemExit) as end:
