@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from speechbrain_spmamba.builtin.models import DEFAULT, builtin_models
 from speechbrain_spmamba.files.names import shown
+from speechbrain_spmamba.recordings.segments import talkers_text
 
 
 def default_model_line(name=DEFAULT):
@@ -67,17 +68,6 @@ def separated_line(source, found, taken, written, removed=(), left=()):
 
 def _names(paths):
     return ", ".join(shown(path) for path in paths)
-
-
-def talkers_text(talkers):
-    """How many talk, in words.
-
-    Example
-    -------
-    >>> [talkers_text(number) for number in range(3)]
-    ['nobody talks', '1 talks', '2 talk']
-    """
-    return f"{talkers or 'nobody'} talk{'s' if talkers < 2 else ''}"
 
 
 def streamed_line(source, seconds, sink):

@@ -70,6 +70,27 @@ def find_segments(speaking, names, frame_seconds, length):
     return sorted(found, key=lambda segment: segment.start)
 
 
+def talkers_text(talkers):
+    """How many talk, in words.
+
+    Arguments
+    ---------
+    talkers : int
+        The number.
+
+    Returns
+    -------
+    str
+        Half a sentence.
+
+    Example
+    -------
+    >>> [talkers_text(number) for number in range(3)]
+    ['nobody talks', '1 talks', '2 talk']
+    """
+    return f"{talkers or 'nobody'} talk{'s' if talkers < 2 else ''}"
+
+
 def text_path(stem, form):
     """Where segments are written.
 

@@ -277,7 +277,7 @@ def test_processes_share_the_work(tmp_path, small_model, launch):
     for number in range(4):
         _write(tmp_path / f"in/{number}.wav", seed=number)
     (tmp_path / "in/1.wav").write_bytes(b"no audio")
-    words = ["separate", "in", "-m", "model", "-o", "out"]
+    words = ["separate", "in", "-m", "model", "-o", "out", "--all-outputs"]
     command = [sys.executable, "-m", "speechbrain_spmamba.cli", *words]
     if launch == "jobs":
         command += ["--jobs", "2"]
