@@ -164,11 +164,11 @@ def test_unseen_means_unseen(folder):
     assert not readers("train") & readers("test")
 
 
-def test_separate_writes_one_file_a_speaker(
+def test_separate_writes_one_file_an_output(
     run_here, folder, mixture, tmp_path
 ):
     done = run_here(
-        "spmamba", "separate", str(mixture),
+        "spmamba", "separate", str(mixture), "--all-outputs",
         "-m", str(RUN / "model"), "-o", str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
