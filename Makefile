@@ -24,7 +24,8 @@ $(VENV)/.installed: setup.cfg setup.py pyproject.toml constraints.txt \
 train: setup
 	$(BIN)/python train.py hparams/tiny.yaml
 	$(BIN)/spmamba export --overwrite $(RUN) $(RUN)/model
-	$(BIN)/spmamba separate --model $(RUN)/model --output $(RUN)/separated \
+	$(BIN)/spmamba separate --all-outputs --model $(RUN)/model \
+	    --output $(RUN)/separated \
 	    data/tiny/mixtures/test/mix/000000_*.wav
 	@echo "Figure: $$(ls $(RUN)/test/examples/*/spectrograms.png | head -n 1)"
 	@echo "A model of made-up voices: it hardly separates real ones, see README.md"

@@ -93,7 +93,7 @@ def measure(path, folder, name):
 
     model.separate_batch = timed
     begin = time.perf_counter(), time.process_time()
-    found = model.separate_to_files(path, folder)
+    found = model.separate_to_files(path, folder, all_outputs=True)
     wall = time.perf_counter() - begin[0]
     cpu = time.process_time() - begin[1]
     return {

@@ -169,7 +169,8 @@ class WaveformSeparation(Pretrained):
         path : str, Path or binary file object
             The mixture.
         output_folder : str or Path, optional
-            Gets ``<name>_s1.wav``, ``<name>_s2.wav``, ...
+            Gets ``<name>_s1.wav``, ``<name>_s2.wav``, ..., the voices in which
+            someone speaks; all with ``all_outputs=True``.
         progress : callable, optional
             ``progress(seconds_done, seconds_in_all)``, called with each
             block; the second is None where the length is not known.
@@ -180,7 +181,7 @@ class WaveformSeparation(Pretrained):
         -------
         torch.Tensor
             float32, shape ``[T, num_spks]``, at the rate and of the length
-            of the recording.
+            of the recording; all outputs, unless ``speakers`` is given.
 
         Raises
         ------
@@ -202,7 +203,7 @@ class WaveformSeparation(Pretrained):
             stem = output_stem(path, output_folder)
             paths = source_paths(stem, est.shape[1], options.format)
             subtype = options.subtype_like(reader.subtype)
-            write_sources(est, sample_rate, paths, subtype)
+            write_sources(est, sample_rate, paths, subtype, options)
         return torch.from_numpy(est)
 
     def separate_to_files(
@@ -215,14 +216,15 @@ class WaveformSeparation(Pretrained):
         source : str, Path or binary file object
             The mixture.
         output_folder : str or Path
-            Gets ``<name>_s1.wav``, ``<name>_s2.wav``, ..., all at the end.
+            Gets ``<name>_s1.wav``, ``<name>_s2.wav``, ..., all at the end: the
+            voices in which someone speaks, or none. What else is there stays.
         progress, **options : callable, dict
             See ``separate_file``.
 
         Returns
         -------
         speechbrain_spmamba.recordings.separation.Separated
-            Paths, activity of each source, length, rate, and gain.
+            Paths, how many talk, who speaks when, length, rate, and gain.
 
         Raises
         ------

@@ -149,6 +149,13 @@ def upload(page, path):
     page.locator("#recording input[type=file]").first.set_input_files(path)
 
 
+def choose(page, *names):
+    """Opens the options and ticks some of them."""
+    page.get_by_text("Options").click()
+    for name in names:
+        page.locator(f"#{name} input").check()
+
+
 def wait_for_voices(page):
     """Waits until all is there."""
     page.locator("#figure img").wait_for(timeout=120_000)

@@ -164,11 +164,11 @@ def test_unseen_means_unseen(folder):
     assert not readers("train") & readers("test")
 
 
-def test_separate_writes_one_file_a_speaker(
+def test_separate_writes_one_file_an_output(
     run_here, folder, mixture, tmp_path
 ):
     done = run_here(
-        "spmamba", "separate", str(mixture),
+        "spmamba", "separate", str(mixture), "--all-outputs",
         "-m", str(RUN / "model"), "-o", str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -187,7 +187,7 @@ def test_a_bad_file_is_reported_and_the_others_go_on(
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"no audio")
     done = run_here(
-        "spmamba", "separate", str(bad), str(mixture),
+        "spmamba", "separate", str(bad), str(mixture), "--all-outputs",
         "-m", str(RUN / "model"), "-o", str(tmp_path / "out"),
     )  # fmt: skip
     assert done.returncode == 1
@@ -310,12 +310,12 @@ def test_relative_levels_survive_integer_files(
 ):
     done = run_here(
         "spmamba", "separate", str(mixture), "--subtype", "FLOAT",
-        "-m", str(RUN / "model"), "-o", str(tmp_path),
+        "--all-outputs", "-m", str(RUN / "model"), "-o", str(tmp_path),
     )  # fmt: skip
     exact = [soundfile.read(path)[0] for path in done.stdout.split()]
     done = run_here(
         "spmamba", "separate", str(mixture), "--subtype", "PCM_16",
-        "-m", str(RUN / "model"), "-o", str(tmp_path),
+        "--all-outputs", "-m", str(RUN / "model"), "-o", str(tmp_path),
     )  # fmt: skip
     rounded = [soundfile.read(path)[0] for path in done.stdout.split()]
     ratio = [np.std(a) / np.std(b) for a, b in zip(exact, rounded, strict=True)]

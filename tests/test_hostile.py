@@ -33,7 +33,9 @@ JOB = Job(
     model="model",
     device=None,
     trust=False,
-    options=SeparationOptions(window=0.5, overlap=0.1, subtype="FLOAT"),
+    options=SeparationOptions(
+        window=0.5, overlap=0.1, subtype="FLOAT", all_outputs=True
+    ),
 )
 
 

@@ -100,6 +100,7 @@ def test_it_is_trained_exported_and_separated_with(
     _forget()
     soundfile.write("talk.wav", np.random.randn(5000) / 10, 8000)
     words = ["separate", "talk.wav", "-m", "model", "-o", "out"]
+    words += ["--all-outputs"]
     status, line = _call(capsys, *words)
     assert status == 2 and "--trust" in line
     assert _call(capsys, *words, "--trust")[0] == 0

@@ -165,7 +165,7 @@ def test_a_model_of_ones_own_needs_one_word_on_every_command(
         ["export", own, model],
         ["complexity", own],
         ["complexity", model],
-        ["separate", mix, "-m", model, "-o", tmp_path / "out"],
+        ["separate", mix, "-m", model, "-o", tmp_path / "out", "--all-outputs"],
         ["evaluate", model, "test.csv", "-o", tmp_path / "scores", *root],
     ):
         status, line = _call(capsys, *words)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from speechbrain_spmamba.files.audio_files import audio_files
 from speechbrain_spmamba.files.names import shown
+from speechbrain_spmamba.recordings.segments import text_path
 from speechbrain_spmamba.recordings.separation import source_paths
 
 STANDARD = "-"  # standard input
@@ -37,6 +38,10 @@ class Input:
     def paths(self, count, format="wav"):
         """Output paths of ``count`` sources."""
         return source_paths(self.stem, count, format)
+
+    def texts(self, forms):
+        """Path -> form of the texts that say who speaks when."""
+        return {text_path(self.stem, form): form for form in forms}
 
 
 def find_inputs(names, output_folder):

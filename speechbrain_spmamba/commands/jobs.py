@@ -8,8 +8,9 @@ import shutil
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import count, takewhile
 from pathlib import Path
 
 from speechbrain_spmamba.audio import open_audio
@@ -17,9 +18,10 @@ from speechbrain_spmamba.builtin.models import find_model
 from speechbrain_spmamba.commands.inputs import STANDARD
 from speechbrain_spmamba.commands.model import load_model
 from speechbrain_spmamba.commands.output_tags import (
+    Earlier,
     digest_of_model,
-    is_done,
     make_tag,
+    whole_tag,
 )
 from speechbrain_spmamba.commands.separate_messages import (
     error_line,
@@ -29,7 +31,8 @@ from speechbrain_spmamba.commands.separate_messages import (
 )
 from speechbrain_spmamba.errors import explain
 from speechbrain_spmamba.files.names import shown
-from speechbrain_spmamba.recordings.options import SeparationOptions
+from speechbrain_spmamba.recordings.options import SUBTYPES, SeparationOptions
+from speechbrain_spmamba.recordings.segments import SUFFIXES, segment_text
 from speechbrain_spmamba.recordings.separation import separate_recording
 from speechbrain_spmamba.weights.model_folder import HPARAMS_FILE
 
@@ -50,6 +53,8 @@ class Job:
         Write to standard output.
     bar : bool
         Draw a progress bar.
+    forms : tuple of str
+        Texts that say who speaks when, see ``recordings.segments.SUFFIXES``.
     """
 
     model: str
@@ -59,6 +64,7 @@ class Job:
     overwrite: bool = False
     to_stdout: bool = False
     bar: bool = False
+    forms: tuple = ()
 
 
 def separate_one(recording, job):
@@ -94,41 +100,71 @@ def separate_one(recording, job):
 
 def _to_files(recording, job, model, digest):
     """Separates into files, unless that is done."""
-    count = job.options.speakers or model.hparams.num_spks
-    paths = recording.paths(count, job.options.format)
-    source, tag = recording.source, ""
+    options, source, tag = job.options, recording.source, ""
+    most = options.speakers or model.hparams.num_spks
+    paths = recording.paths(most, options.format)
+    texts = recording.texts(job.forms)
+    outputs = [*paths, *texts]
     if Path(source).is_file() and source != STANDARD:
-        if any(path.exists() and path.samefile(source) for path in paths):
+        if any(path.exists() and path.samefile(source) for path in outputs):
             raise ValueError(
                 f"{shown(source)} is also an output; give another output folder"
             )
         open_audio(source).close()  # what is no audio is said first
-        tag = make_tag(source, digest, job.options)
-    if not job.overwrite and is_done(paths, tag):
-        return skipped_line(source), paths
-    return _separate(model, source, paths, job, tag), paths
+        tag = make_tag(source, digest, options)
+    earlier = _find_earlier(recording, paths, options.format, tag)
+    if not job.overwrite:
+        earlier.check_free(paths, texts)
+        if done := earlier.done(paths, texts):
+            return skipped_line(source), done
+
+    def describe(found):
+        told = {
+            path: segment_text(form, found, recording.stem.name)
+            for path, form in texts.items()
+        }
+        return whole_tag(tag, len(found.paths), told.values()), told
+
+    found, taken = _separate(model, source, paths, job, describe)
+    written = [*found.paths, *texts]
+    removed, left = earlier.clear(written)
+    return separated_line(source, found, taken, written, removed, left), written
+
+
+def _find_earlier(recording, paths, format, tag):
+    """What is there, also of runs that wrote more voices or other texts."""
+    more = (recording.paths(n, format)[-1] for n in count(len(paths) + 1))
+    return Earlier(
+        [*paths, *takewhile(Path.exists, more)],
+        tag,
+        recording.texts(SUFFIXES),
+        [recording.paths(1, one)[0] for one in SUBTYPES],
+    )
 
 
 def _to_stdout(recording, job, model):
     """Separates into one file with a channel a speaker, and sends it."""
+    # Who reads it counts on the number of channels.
+    options = replace(job.options, all_outputs=job.options.speakers is None)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"sources.{job.options.format}"
-        line = _separate(model, recording.source, [path], job)
+        path = Path(folder) / f"sources.{options.format}"
+        job = replace(job, options=options)
+        found, taken = _separate(model, recording.source, [path], job)
         with open(path, "rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.buffer.flush()
-    return line
+    return separated_line(recording.source, found, taken, [path])
 
 
-def _separate(model, source, paths, job, tag=""):
-    """Separates under a progress bar and describes what came out."""
+def _separate(model, source, paths, job, describe=None):
+    """Separates under a progress bar: what came out, and seconds it took."""
     begin = time.perf_counter()
     stream = sys.stdin.buffer if source == STANDARD else source
     with progress_bar(job.bar) as progress:
         found = separate_recording(
-            model, stream, paths, job.options, tag, progress
+            model, stream, paths, job.options, describe, progress
         )
-    return separated_line(source, found, time.perf_counter() - begin)
+    return found, time.perf_counter() - begin
 
 
 @lru_cache(maxsize=1)

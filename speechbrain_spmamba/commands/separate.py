@@ -38,6 +38,9 @@ def separate(
     rate: Literal["keep", "model"] = "keep",
     stream: bool = False,
     raw: Whole | None = None,
+    rttm: bool = False,
+    labels: bool = False,
+    json: bool = False,
     jobs: Whole = 1,
     overwrite: bool = False,
     device: Device = None,
@@ -51,7 +54,8 @@ def separate(
         Mixtures: files, folders, patterns; - is standard input.
     output : str, optional
         Output folder, by default the current one, or of a stream standard
-        output; - is standard output, a channel a speaker.
+        output; - is standard output, a channel an output of the model,
+        whoever speaks.
     model : str, optional
         Model folder, a model of the package, or of the Hugging Face Hub; by
         default the package's, see `spmamba models`.
@@ -66,6 +70,12 @@ def separate(
     raw : int, optional
         Rate in Hz of a stream without a header, in and out: signed 16-bit
         samples, the lower byte first, one channel in, one a speaker out.
+    rttm : bool
+        Write who speaks when beside the voices, as RTTM.
+    labels : bool
+        The same as a label track of Audacity, .txt.
+    json : bool
+        The same as JSON, with what is known of each talker.
     jobs : int
         Files separated side by side.
     overwrite : bool
@@ -98,6 +108,13 @@ def separate(
     if raw is not None and not stream:
         raise ValueError("--raw is for streams; add --stream")
     to_stdout = output == "-" or (stream and output is None)
+    asked = {"rttm": rttm, "labels": labels, "json": json}
+    forms = tuple(form for form, wanted in asked.items() if wanted)
+    if forms and (to_stdout or stream):
+        raise ValueError(
+            f"--{forms[0]} is written beside the voices of a recording; leave "
+            "it out, or give --output FOLDER and no --stream"
+        )
     chosen = {**asdict(options), "keep_rate": rate == "keep"}
     job = Job(
         model or (LIVE if stream else DEFAULT),
@@ -107,6 +124,7 @@ def separate(
         overwrite,
         to_stdout,
         bar=jobs == 1 and sys.stderr.isatty(),
+        forms=forms,
     )
     if stream:
         from speechbrain_spmamba.commands.stream import (

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from speechbrain_spmamba.builtin.models import DEFAULT, builtin_models
 from speechbrain_spmamba.files.names import shown
+from speechbrain_spmamba.recordings.segments import talkers_text
 
 
 def default_model_line(name=DEFAULT):
@@ -25,7 +26,7 @@ def default_model_line(name=DEFAULT):
     )
 
 
-def separated_line(source, found, taken):
+def separated_line(source, found, taken, written, removed=(), left=()):
     """The line of report for a recording.
 
     Arguments
@@ -36,6 +37,10 @@ def separated_line(source, found, taken):
         What came out.
     taken : float
         For how many seconds it was separated.
+    written : list of Path
+        All files of it.
+    removed, left : list of Path
+        Voices of earlier runs: which are gone, which lie beside the new ones.
 
     Returns
     -------
@@ -45,13 +50,24 @@ def separated_line(source, found, taken):
     parts = [
         f"{shown(source)}: {found.seconds:.1f} s in {taken:.1f} s "
         f"({taken / max(found.seconds, 1e-9):.2g} of real time)",
-        ", ".join(f"s{n + 1}: {a}" for n, a in enumerate(found.activity)),
+        talkers_text(found.talkers) + ("" if written else ": nothing written"),
     ]
+    voices = zip(found.names, found.activity, strict=True)
+    if found.activity:
+        parts.append(", ".join(f"{name}: {one}" for name, one in voices))
     if found.cancelled:
         parts.append("the channels cancel, --channel 1 takes one of them")
     if found.gain < 1:
         parts.append(f"scaled by {20 * math.log10(found.gain):.1f} dB")
+    if removed:
+        parts.append(f"{_names(removed)} of an earlier run removed")
+    if left:
+        parts.append(f"{_names(left)} left, not of this recording")
     return "; ".join(parts)
+
+
+def _names(paths):
+    return ", ".join(shown(path) for path in paths)
 
 
 def streamed_line(source, seconds, sink):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from speechbrain_spmamba.commands.distributed import rank_and_world_size
 from speechbrain_spmamba.commands.inputs import STANDARD, find_inputs
 from speechbrain_spmamba.commands.live import hop_of, load_live_model
-from speechbrain_spmamba.commands.output_tags import is_done
+from speechbrain_spmamba.commands.output_tags import Earlier
 from speechbrain_spmamba.commands.separate_messages import (
     default_model_line,
     error_line,
@@ -110,7 +110,7 @@ def separate_stream(job, output, raw, introduce=False):
         ((recording,), _) = find_inputs([STANDARD], output)
         paths = recording.paths(model.hparams.num_spks, options.format)
         if not job.overwrite:
-            is_done(paths, "")
+            Earlier(paths, "").check_free(paths)
     reader = PcmReader(sys.stdin.buffer, NAME, raw, options.channel)
     own_rate = reader.format.sample_rate
     rate = options.output_rate(own_rate, model.hparams.sample_rate)

@@ -24,6 +24,8 @@ Give a recording in which people talk at the same time, and hear each of them
 alone. Nothing is sent to the internet.
 """
 CONSISTENT = "What is in the recording is in one of the voices, noise included"
+ALL_VOICES = "All that the model gives, also where nobody speaks"
+FORMS = ("RTTM", "labels for Audacity", "JSON")  # of voices.Voices.texts
 CHANNEL = "Channel of the recording; 0 is the mean of all"
 CANCELLED = "The channels cancel in their mean: choose channel 1"
 CSS = ".gradio-container {max-width: 60rem !important; margin: auto}"
@@ -152,7 +154,8 @@ def _add_recordings(gr, model, folder):
         elem_id="recording",
     )
     with gr.Accordion("Options", open=False):
-        consistent = gr.Checkbox(label=CONSISTENT)
+        consistent = gr.Checkbox(label=CONSISTENT, elem_id="consistent")
+        every = gr.Checkbox(label=ALL_VOICES, elem_id="all_voices")
         channel = gr.Number(
             0, label=CHANNEL, precision=0, minimum=0, elem_id="channel"
         )
@@ -160,20 +163,31 @@ def _add_recordings(gr, model, folder):
     with gr.Column(visible=False) as status:
         place = gr.HTML(min_height=70)
     with gr.Column(visible=False) as results:
+        talkers = gr.Markdown(elem_id="talkers")
         with gr.Row():
             players = [player(gr, index) for index in range(speakers)]
         figure = gr.Image(
             show_label=False, buttons=["fullscreen"], elem_id="figure"
         )
+        with gr.Row():
+            texts = [
+                gr.DownloadButton(
+                    f"Who speaks when: {form}",
+                    size="sm",
+                    elem_id=f"text{index}",
+                )
+                for index, form in enumerate(FORMS)
+            ]
         archive = gr.DownloadButton(
             "Download all", size="sm", elem_id="archive"
         )
 
     bar = gr.Progress()  # Gradio finds it among the defaults
 
-    def run(path, consistent, channel, progress=bar):
+    def run(path, consistent, every, channel, progress=bar):
         options = {
             "mixture_consistent": consistent,
+            "all_outputs": every,
             "channel": channel or None,
         }
         found = _separate(gr, model, path, folder, progress, **options)
@@ -188,8 +202,8 @@ def _add_recordings(gr, model, folder):
         queue=False,
     ).then(
         run,
-        inputs=[recording, consistent, channel],
-        outputs=[*views, *players, figure, archive],
+        inputs=[recording, consistent, every, channel],
+        outputs=[*views, talkers, *players, figure, *texts, archive],
         show_progress_on=place,
     )
     recording.clear(
@@ -225,13 +239,15 @@ def _separate(gr, model, path, folder, progress, **options):
         raise notice(gr, reason) from None
     if found.cancelled:
         gr.Warning(CANCELLED)
-    players = [
-        player(gr, index, str(path), line)
-        for index, (path, line) in enumerate(
-            zip(found.paths, found.lines, strict=True)
-        )
+    voices = [*zip(map(str, found.paths), found.lines, strict=True)]
+    voices += [(None, "")] * (model.hparams.num_spks - len(voices))
+    return [
+        f"## {found.talkers.capitalize()}",
+        *(player(gr, index, *voice) for index, voice in enumerate(voices)),
+        str(found.figure),
+        *map(str, found.texts),
+        str(found.archive),
     ]
-    return [*players, str(found.figure), str(found.archive)]
 
 
 def launch(page, host, port, **options):

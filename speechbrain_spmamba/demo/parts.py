@@ -13,7 +13,7 @@ def player(gr, index, path=None, line="", prefix="voice"):
     index : int
         Which voice, from 0.
     path : str, optional
-        Its file.
+        Its file; without one, the player is not shown.
     line : str
         What is said about it.
     prefix : str
@@ -26,6 +26,7 @@ def player(gr, index, path=None, line="", prefix="voice"):
     """
     return gr.Audio(
         path,
+        visible=path is not None,
         label=f"Voice {index + 1}" + (f": {line}" if line else ""),
         interactive=False,
         buttons=["download"],

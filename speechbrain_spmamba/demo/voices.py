@@ -1,6 +1,6 @@
 """What stands behind the page of ``spmamba demo``, without the page.
 
-    recording -> a file a voice -> who speaks when -> figure -> archive
+    recording -> a file a voice, who speaks when -> texts, figure -> archive
 
 The page itself is `page.py`.
 """
@@ -9,13 +9,16 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from speechbrain_spmamba.audio import open_audio
 from speechbrain_spmamba.files.names import shown
-from speechbrain_spmamba.files.writing import replacing
-from speechbrain_spmamba.recordings.activity import ActivityMeter
+from speechbrain_spmamba.files.writing import replacing, write_text
 from speechbrain_spmamba.recordings.block_reader import open_recording
+from speechbrain_spmamba.recordings.segments import (
+    SUFFIXES,
+    segment_text,
+    talkers_text,
+    text_path,
+)
 from speechbrain_spmamba.scoring.spectrograms import draw_powers, power_columns
 
 SUBTYPE = "PCM_16"  # which every browser plays
@@ -28,10 +31,14 @@ class Voices:
 
     Arguments
     ---------
+    talkers : str
+        How many talk.
     paths : list of Path
         A WAV file a voice.
     lines : list of str
         What is said about each of them.
+    texts : list of Path
+        Who speaks when: RTTM, labels, JSON, see ``recordings.segments``.
     figure : Path
         PNG file: spectrograms, and when each of them speaks.
     archive : Path
@@ -40,8 +47,10 @@ class Voices:
         See ``Separated``.
     """
 
+    talkers: str
     paths: list
     lines: list
+    texts: list
     figure: Path
     archive: Path
     cancelled: bool
@@ -73,6 +82,7 @@ def separate_upload(model, path, folder, progress=None, **options):
 
     Example
     -------
+    >>> import numpy as np
     >>> from speechbrain_spmamba.audio import write_audio
     >>> from speechbrain_spmamba.inference import WaveformSeparation
     >>> from speechbrain_spmamba.models import build_model
@@ -86,8 +96,9 @@ def separate_upload(model, path, folder, progress=None, **options):
     ... )
     >>> folder = getfixture("tmp_path")
     >>> write_audio(folder / "a.wav", np.zeros(400, "float32"), 8000)
-    >>> separate_upload(model, folder / "a.wav", folder).lines
-    ['no one speaks', 'no one speaks']
+    >>> found = separate_upload(model, folder / "a.wav", folder)
+    >>> found.talkers, found.paths
+    ('nobody talks', [])
     """
     path, folder = Path(path), Path(folder)
     try:
@@ -98,15 +109,25 @@ def separate_upload(model, path, folder, progress=None, **options):
         # Uploads lie in folders that mean nothing to those who sent them.
         message = str(error).replace(shown(path), shown(path.name))
         raise ValueError(message) from None
-    meter = meter_of(found.paths, found.sample_rate)
-    lines = [activity_line(activity) for activity in meter.result()]
+    lines = [activity_line(activity) for activity in found.activity]
+    texts = [text_path(folder / path.stem, form) for form in SUFFIXES]
+    for form, text in zip(SUFFIXES, texts, strict=True):
+        write_text(text, segment_text(form, found, path.stem))
     figure = folder / f"{path.stem}_voices.png"
     band = min(found.sample_rate, model.hparams.sample_rate) / 2
     with open_recording(path, options.get("channel")) as reader:
-        draw_voices(figure, reader.blocks(), found, lines, meter, band)
+        draw_voices(figure, reader.blocks(), found, lines, band)
     archive = folder / f"{path.stem}_voices.zip"
-    pack(archive, [*found.paths, figure])
-    return Voices(found.paths, lines, figure, archive, found.cancelled)
+    pack(archive, [*found.paths, *texts, figure])
+    return Voices(
+        talkers_text(found.talkers),
+        found.paths,
+        lines,
+        texts,
+        figure,
+        archive,
+        found.cancelled,
+    )
 
 
 def activity_line(activity):
@@ -134,28 +155,7 @@ def activity_line(activity):
     return f"speaks {percent or 'less than 1'} % of the time"
 
 
-def meter_of(paths, sample_rate):
-    """Listens to separated voices together.
-
-    Arguments
-    ---------
-    paths : list of Path
-        Files of one channel, one rate and one length.
-    sample_rate : int
-        Their rate in Hz.
-
-    Returns
-    -------
-    speechbrain_spmamba.recordings.activity.ActivityMeter
-        Who speaks, and when.
-    """
-    meter = ActivityMeter(sample_rate, keep=True)
-    for blocks in zip(*map(_blocks, paths), strict=True):
-        meter.push(np.stack(blocks, 1))
-    return meter
-
-
-def draw_voices(path, mixture, found, lines, meter, band):
+def draw_voices(path, mixture, found, lines, band):
     """Draws the mixture and its voices.
 
     Arguments
@@ -168,14 +168,12 @@ def draw_voices(path, mixture, found, lines, meter, band):
         Its voices.
     lines : list of str
         What is said about each.
-    meter : speechbrain_spmamba.recordings.activity.ActivityMeter
-        When each speaks.
     band : float
         Hz above which the model gives nothing.
     """
     sample_rate = found.sample_rate
     frames = round(found.seconds * sample_rate)
-    speaking, powers, bars = meter.speaking(), {}, {}
+    powers, bars = {}, {}
     powers["recording"] = power_columns(mixture, sample_rate, frames)
     for index, line in enumerate(lines):
         title = f"voice {index + 1}: {line}"
@@ -183,7 +181,7 @@ def draw_voices(path, mixture, found, lines, meter, band):
         powers[title] = (
             power_columns(blocks, sample_rate, frames) / found.gain**2
         )
-        bars[title] = speaking[:, index]
+        bars[title] = found.speaking[:, index]
     draw_powers(path, powers, frames / sample_rate, sample_rate, band, bars)
 
 

@@ -28,7 +28,7 @@ class SeparationOptions:
     batch : int, optional
         Windows separated together; by default 1, on a GPU 4.
     mixture_consistent : bool
-        Make the outputs sum to the mixture.
+        Make the outputs sum to the mixture; the files do with all_outputs.
     channel : int, optional
         The channel to separate, counted from 1; by default the mean of all.
     keep_rate : bool
@@ -41,7 +41,11 @@ class SeparationOptions:
         default that of the recording. In an integer format, outputs that
         would clip are scaled down together, so that their relation stays.
     speakers : int, optional
-        Only so many outputs, the most active ones.
+        Only so many outputs, the most active ones, whether anyone speaks in
+        them or not.
+    all_outputs : bool
+        Write also the outputs in which nobody speaks. Streams and standard
+        output have them anyway.
 
     Raises
     ------
@@ -65,6 +69,7 @@ class SeparationOptions:
     format: str = "wav"
     subtype: str | None = None
     speakers: int | None = None
+    all_outputs: bool = False
 
     def __post_init__(self):
         if not 0.1 <= self.window <= 3600:
@@ -92,6 +97,11 @@ class SeparationOptions:
             raise ValueError(
                 f"{self.format} holds no {self.subtype}; choose "
                 f"{', '.join(known)}"
+            )
+        if self.all_outputs and self.speakers is not None:
+            raise ValueError(
+                f"speakers is {self.speakers} and all_outputs is set; give one "
+                "of the two"
             )
 
     def check_speakers(self, outputs):

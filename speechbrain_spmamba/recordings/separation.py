@@ -24,6 +24,7 @@ from speechbrain_spmamba.recordings.block_reader import (
     open_recording,
 )
 from speechbrain_spmamba.recordings.live import is_causal, separate_live
+from speechbrain_spmamba.recordings.segments import find_segments
 from speechbrain_spmamba.recordings.source_writer import SourceWriter
 from speechbrain_spmamba.recordings.streams import separate_blocks
 
@@ -39,7 +40,14 @@ class Separated:
     paths : list of Path
         The files.
     activity : list of Activity
-        Whether someone speaks in each of them.
+        Whether someone speaks in each of the voices in them.
+    speaking : numpy.ndarray
+        When: bool, shape ``[frames, voices]``.
+    frame_seconds : float
+        From one frame to the next.
+    talkers : int
+        How many talk in the recording: outputs of the model in which someone
+        speaks, written or not.
     seconds : float
         Length of the recording.
     sample_rate : int
@@ -52,10 +60,25 @@ class Separated:
 
     paths: list
     activity: list
+    speaking: np.ndarray
+    frame_seconds: float
+    talkers: int
     seconds: float
     sample_rate: int
     gain: float
     cancelled: bool
+
+    @property
+    def names(self):
+        """Of the voices, as their files have them: s1, s2, ..."""
+        return [f"s{number + 1}" for number in range(len(self.activity))]
+
+    @property
+    def segments(self):
+        """Who speaks when: a list of ``segments.Segment``."""
+        return find_segments(
+            self.speaking, self.names, self.frame_seconds, self.seconds
+        )
 
 
 def separate_mono(
@@ -103,14 +126,12 @@ def separate_in_memory(model, blocks, sample_rate, options, progress, seconds):
     est = np.concatenate(list(found))
     output_rate = options.output_rate(sample_rate, model.hparams.sample_rate)
     if options.speakers is not None:
-        est = est[
-            :, choose_outputs(activity(est, output_rate), options.speakers)
-        ]
+        est = est[:, choose_outputs(activity(est, output_rate), options)]
     return est, output_rate
 
 
 def separate_recording(
-    model, source, paths, options, comment="", progress=None
+    model, source, paths, options, describe=None, progress=None
 ):
     """Separates a recording of any length into files.
 
@@ -118,8 +139,13 @@ def separate_recording(
     ---------
     source : str, Path or binary file object
         The recording.
-    paths, comment : list of Path, str
-        See ``SourceWriter.write``; of the format of the options.
+    paths : list of Path
+        One an output of the model, of which the first are written if there
+        is less to write; or one file with a channel an output. Of the format
+        of the options.
+    describe : callable, optional
+        ``describe(found)``, called before the files are written, gives the
+        comment and the texts that ``SourceWriter.write`` takes.
     model, options, progress : object
         See ``separate_mono``.
 
@@ -146,24 +172,49 @@ def separate_recording(
             model, reader.blocks(), own_rate, options, progress, reader.seconds
         ):
             writer.push(block)
-        found = writer.meter.result()
-        chosen = choose_outputs(found, options.speakers)
-        gain = writer.write(paths, subtype, chosen, comment)
-        warn_if_scaled(reader.name, gain, subtype)
-        reader.downmix.warn(reader.name)
-        return Separated(
-            paths,
-            [found[index] for index in chosen],
+        activities = writer.meter.result()
+        chosen = choose_outputs(activities, options)
+        found = Separated(
+            paths[: len(chosen)],
+            [activities[index] for index in chosen],
+            writer.meter.speaking()[:, chosen],
+            writer.meter.size / output_rate,
+            sum(one.speaks for one in activities),
             writer.frames / output_rate,
             output_rate,
-            gain,
+            writer.gain(subtype),
             reader.downmix.cancels,
         )
+        comment, texts = describe(found) if describe else ("", {})
+        writer.write(found.paths, subtype, chosen, comment, texts)
+        if found.paths:
+            warn_if_scaled(reader.name, found.gain, subtype)
+        reader.downmix.warn(reader.name)
+        return found
 
 
-def choose_outputs(activities, speakers):
-    """The most active outputs, in their own order: a list of indices."""
-    return sorted(most_active(activities)[:speakers])
+def choose_outputs(activities, options):
+    """The outputs that are written, in their own order.
+
+    Arguments
+    ---------
+    activities : list of Activity
+        What was found in each.
+    options : speechbrain_spmamba.recordings.options.SeparationOptions
+        Which are wanted; by default those in which someone speaks.
+
+    Returns
+    -------
+    list of int
+        Their indices.
+    """
+    if options.speakers is not None:
+        return sorted(most_active(activities)[: options.speakers])
+    return [
+        index
+        for index, found in enumerate(activities)
+        if found.speaks or options.all_outputs
+    ]
 
 
 def warn_if_scaled(name, gain, subtype):
@@ -219,9 +270,11 @@ def source_paths(stem, count, format="wav"):
     return [Path(f"{stem}_s{number + 1}.{format}") for number in range(count)]
 
 
-def write_sources(est, sample_rate, paths, subtype):
-    """Writes sources ``[T, S]`` that are in memory, scaled down if need be."""
+def write_sources(est, sample_rate, paths, subtype, options):
+    """Writes sources ``[T, S]`` that are in memory as the options want it."""
     with SourceWriter(sample_rate, paths[0].parent) as writer:
         writer.push(est)
-        gain = writer.write(paths, subtype)
-    warn_if_scaled(paths[0], gain, subtype)
+        chosen = choose_outputs(writer.meter.result(), options)
+        gain = writer.write(paths[: len(chosen)], subtype, chosen)
+    if chosen:
+        warn_if_scaled(paths[0], gain, subtype)

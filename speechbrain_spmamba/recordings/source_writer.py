@@ -15,7 +15,7 @@ import soundfile
 
 from speechbrain_spmamba.audio_formats.reasons import reason_of
 from speechbrain_spmamba.files.names import native, shown
-from speechbrain_spmamba.files.writing import replacing_all
+from speechbrain_spmamba.files.writing import replacing_all, write_text
 from speechbrain_spmamba.recordings.activity import ActivityMeter
 
 BLOCK = 1 << 16  # samples copied at a time
@@ -46,7 +46,7 @@ class SourceWriter:
     def __init__(self, sample_rate, folder=None):
         self.sample_rate, self.sources = sample_rate, 0
         self.frames, self.peak = 0, 0.0
-        self.meter = ActivityMeter(sample_rate)
+        self.meter = ActivityMeter(sample_rate, keep=True)
         if folder is not None:
             Path(folder).mkdir(parents=True, exist_ok=True)
         self.file = tempfile.TemporaryFile(dir=folder)
@@ -76,7 +76,13 @@ class SourceWriter:
         while data := self.file.read(size):
             yield np.frombuffer(data, "float32").reshape(-1, self.sources)
 
-    def write(self, paths, subtype, chosen=None, comment=""):
+    def gain(self, subtype):
+        """Factor on all sources, 1 unless this format would clip one."""
+        if subtype in UNSCALED or self.peak <= 1.0:
+            return 1.0
+        return 1.0 / self.peak
+
+    def write(self, paths, subtype, chosen=None, comment="", texts=None):
         """Writes the files, all or none.
 
         Arguments
@@ -91,6 +97,8 @@ class SourceWriter:
             Sources that are written, in this order; by default all.
         comment : str
             Kept in the files.
+        texts : dict, optional
+            Path -> what else is written, and appears with them.
 
         Returns
         -------
@@ -102,16 +110,18 @@ class SourceWriter:
         ValueError
             A file came out incomplete.
         """
-        gain = 1.0
-        if subtype not in UNSCALED and self.peak > 1.0:
-            gain = 1.0 / self.peak
+        gain, texts = self.gain(subtype), texts or {}
         chosen = list(range(self.sources)) if chosen is None else chosen
         channels = [chosen] if len(paths) == 1 else [[one] for one in chosen]
         try:
-            with replacing_all(paths) as temporary:
-                self._copy(temporary, paths, channels, subtype, gain, comment)
-                for name, path in zip(temporary, paths, strict=True):
+            with replacing_all([*paths, *texts]) as names:
+                voices, rest = names[: len(paths)], names[len(paths) :]
+                if paths:
+                    self._copy(voices, paths, channels, subtype, gain, comment)
+                for name, path in zip(voices, paths, strict=True):
                     check_written(name, path, self.frames)
+                for name, text in zip(rest, texts.values(), strict=True):
+                    write_text(name, text)
         except soundfile.SoundFileError as error:
             raise unwritten(paths[0], error) from None
         return gain

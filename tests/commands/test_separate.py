@@ -11,6 +11,7 @@ import soundfile
 from speechbrain_spmamba import cli, commands
 from speechbrain_spmamba.builtin.models import DEFAULT, builtin_models
 from speechbrain_spmamba.recordings.options import SeparationOptions
+from tests import ROOT
 from tests.separating import noise
 
 FOLDER = Path(commands.__file__).parent
@@ -67,6 +68,13 @@ def test_a_recording_alone_is_enough(separate):
     status, again, errors = separate("talk.wav", "--model", DEFAULT)
     assert (status, again) == (0, paths)
     assert errors == ["talk.wav: done before"]
+
+
+def test_two_readers_are_two_who_talk(separate):
+    talk = ROOT / "docs" / "example" / "talk.wav"
+    status, paths, errors = separate(str(talk), "--labels")
+    assert (status, paths) == (0, ["talk_s1.wav", "talk_s2.wav", "talk.txt"])
+    assert "; 2 talk; s1: " in errors[-1]
 
 
 def test_what_is_in_the_folder_is_not_written_over(separate):

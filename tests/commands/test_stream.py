@@ -187,6 +187,7 @@ def test_a_stream_that_breaks_off_is_separated_up_to_there(call, offline):
         (["-", "a.wav"], "--stream separates standard input; give - and"),
         (["-", "--jobs", "2"], "one stream, in one process"),
         (["-", "--speakers", "1"], "leave --speakers or --stream out"),
+        (["-", "--rttm"], "--rttm is written beside the voices of a"),
         (["-", "--format", "flac"], "leave --format and --subtype out"),
         (["-", "--subtype", "FLOAT"], "leave --format and --subtype out"),
         (["-", "--raw", "8"], "standard input is at 8 Hz; expected 1000 to"),

@@ -15,6 +15,7 @@ import soundfile
 
 from speechbrain_spmamba.demo.voices import activity_line
 from speechbrain_spmamba.inference import WaveformSeparation
+from speechbrain_spmamba.recordings.segments import as_labels, talkers_text
 from tests import SHARED, browsing
 from tests.separating import talker
 
@@ -65,6 +66,7 @@ def test_a_recording_becomes_voices(model_folder, mixture, tmp_path):
     ):
         assert not page.locator("#figure").is_visible()
         assert page.get_by_role("tab").count() == 0  # the model is not causal
+        browsing.choose(page, "all_voices")
         browsing.upload(page, mixture)
         browsing.wait_for_voices(page)
         voices = [
@@ -76,6 +78,8 @@ def test_a_recording_becomes_voices(model_folder, mixture, tmp_path):
             for number in (1, 2)
         ]
         lengths = page.locator("[id^=voice] #duration").all_inner_texts()
+        talkers = page.locator("#talkers").inner_text()
+        labels = browsing.downloaded(page, "#text1", tmp_path)
         archive = browsing.downloaded(page, "#archive", tmp_path)
         page.screenshot(path=tmp_path / "page.png", full_page=True)
 
@@ -87,8 +91,11 @@ def test_a_recording_becomes_voices(model_folder, mixture, tmp_path):
         model_folder, run_opts={"device": "cpu"}
     )
     expected = model.separate_to_files(
-        mixture, tmp_path / "expected", subtype="PCM_16"
+        mixture, tmp_path / "expected", subtype="PCM_16", all_outputs=True
     )
+    assert talkers.lower() == talkers_text(expected.talkers)
+    assert labels.name == "two readers.txt"
+    assert labels.read_text() == as_labels(expected.segments)
     for path, same in zip(voices, expected.paths, strict=True):
         wave, rate = soundfile.read(path)
         assert rate == 16000 and len(wave) == SECONDS * 16000
@@ -98,11 +105,29 @@ def test_a_recording_becomes_voices(model_folder, mixture, tmp_path):
         assert lines[number].strip() == line
     assert lengths == [f"0:0{SECONDS}"] * 2
     with zipfile.ZipFile(archive) as file:
-        assert len(file.namelist()) == 3
+        assert len(file.namelist()) == 6
     assert complaints == []
     assert browsing.foreign(requests) == set()
     assert asked == []
     assert not list(tmp_path.glob("spmamba_demo_*"))
+
+
+def test_where_nobody_speaks_there_is_no_voice(model_folder, tmp_path):
+    path = tmp_path / "silence.wav"
+    soundfile.write(path, np.zeros(16000), 8000)
+    with (
+        browsing.served(model_folder, tmp_path) as (address, _),
+        browsing.opened(address) as (page, _, complaints),
+    ):
+        browsing.upload(page, path)
+        browsing.wait_for_voices(page)
+        assert page.locator("#talkers").inner_text() == "Nobody talks"
+        assert page.locator("[id^=voice]").count() == 0
+        browsing.choose(page, "all_voices")
+        page.locator("#separate").click()
+        page.locator("#voice2 a[download]").wait_for()
+        assert page.locator("#talkers").inner_text() == "Nobody talks"
+    assert complaints == []
 
 
 def test_the_option_reaches_the_model(model_folder, mixture, tmp_path):
@@ -112,8 +137,7 @@ def test_the_option_reaches_the_model(model_folder, mixture, tmp_path):
     ):
         browsing.upload(page, mixture)
         browsing.wait_for_voices(page)
-        page.get_by_text("Options").click()
-        page.locator("input[type=checkbox]").check()
+        browsing.choose(page, "consistent", "all_voices")
         page.locator("#separate").click()
         page.locator("#figure").wait_for(state="hidden")
         browsing.wait_for_voices(page)
@@ -179,6 +203,7 @@ def test_a_voice_from_the_microphone_is_separated(model_folder, tmp_path):
         browsing.served(model_folder, tmp_path) as (address, _),
         browsing.opened(address, path) as (page, _, complaints),
     ):
+        browsing.choose(page, "all_voices")
         page.locator("button[aria-label='Record audio']").click()
         page.locator("button.record-button").click()
         page.wait_for_timeout(2000)

@@ -11,9 +11,11 @@ import pytest
 import soundfile
 
 from speechbrain_spmamba import cli
-from speechbrain_spmamba.demo.voices import meter_of, separate_upload
+from speechbrain_spmamba.demo import voices
+from speechbrain_spmamba.demo.voices import separate_upload
 from speechbrain_spmamba.recordings.activity import FRAME
-from tests.separating import noise, parts_model, talker
+from speechbrain_spmamba.recordings.segments import as_labels, as_rttm
+from tests.separating import noise, parts_model, talker, turns_model
 
 RATE = 8000
 
@@ -30,8 +32,13 @@ def talk(tmp_path_factory):
 def shown(talk, tmp_path_factory):
     """What the page shows of it, and what was reported meanwhile."""
     folder, seen = tmp_path_factory.mktemp("shown"), []
-    model = parts_model()
-    found = separate_upload(model, talk, folder, lambda *at: seen.append(at))
+    found = separate_upload(
+        parts_model(),
+        talk,
+        folder,
+        lambda *at: seen.append(at),
+        all_outputs=True,
+    )
     return found, seen
 
 
@@ -45,12 +52,37 @@ def test_voices_become_files(talk, shown):
 
 def test_the_archive_holds_all_and_nothing_else_is_left(shown):
     found, _ = shown
-    names = ["talk_s1.wav", "talk_s2.wav", "talk_voices.png"]
+    names = ["talk_s1.wav", "talk_s2.wav"]
+    names += ["talk.rttm", "talk.txt", "talk.json", "talk_voices.png"]
     with zipfile.ZipFile(found.archive) as archive:
         assert archive.namelist() == names
         assert archive.read(names[1]) == found.paths[1].read_bytes()
     there = sorted(path.name for path in found.archive.parent.iterdir())
-    assert there == [*names, "talk_voices.zip"]
+    assert there == sorted([*names, "talk_voices.zip"])
+
+
+def test_a_leak_is_no_voice_unless_all_are_asked_for(talk, shown, tmp_path):
+    found = separate_upload(parts_model(), talk, tmp_path)
+    assert [path.name for path in found.paths] == ["talk_s1.wav"]
+    assert found.talkers == shown[0].talkers == "1 talks"
+    assert [found.lines[0], "no one speaks"] == shown[0].lines
+
+
+def test_the_texts_are_those_of_the_command(talk, shown, tmp_path):
+    model = parts_model()
+    found = model.separate_to_files(talk, tmp_path, all_outputs=True)
+    rttm, labels, _ = (path.read_text() for path in shown[0].texts)
+    assert rttm == as_rttm(found.segments, "talk")
+    assert labels == as_labels(found.segments) != ""
+
+
+def test_a_recording_of_nobody_is_shown_alone(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(4000), RATE)
+    found = separate_upload(parts_model(), tmp_path / "a.wav", tmp_path)
+    assert (found.talkers, found.paths, found.lines) == ("nobody talks", [], [])
+    with zipfile.ZipFile(found.archive) as archive:
+        assert "a.json" in archive.namelist()
+    assert matplotlib.image.imread(found.figure).shape[0] > 100
 
 
 def test_there_is_a_figure(shown):
@@ -64,7 +96,8 @@ def test_progress_reaches_the_end(shown):
 
 def test_with_the_option_voices_sum_to_the_recording(talk, tmp_path):
     model = parts_model(shares=(0.5, 0.0))
-    found = separate_upload(model, talk, tmp_path, mixture_consistent=True)
+    options = {"mixture_consistent": True, "all_outputs": True}
+    found = separate_upload(model, talk, tmp_path, **options)
     voices = sum(soundfile.read(path)[0] for path in found.paths)
     np.testing.assert_allclose(voices, soundfile.read(talk)[0], atol=1e-4)
     speaks, empty = found.lines
@@ -72,29 +105,22 @@ def test_with_the_option_voices_sum_to_the_recording(talk, tmp_path):
     assert empty == "no one speaks"
 
 
-def test_bars_are_dark_where_somebody_speaks(tmp_path):
-    first = np.concatenate([talker(0, 4.0), np.zeros(4 * RATE)])
-    second = np.roll(first, 4 * RATE)
-    paths = [tmp_path / "first.wav", tmp_path / "second.wav"]
-    for path, voice in zip(paths, (first, second), strict=True):
-        soundfile.write(path, 0.5 * voice, RATE)
-    meter = meter_of(paths, RATE)
-    speaking = meter.speaking()
-    middle = round(4.0 / FRAME)
-    assert not speaking[middle + 1 :, 0].any()
-    assert not speaking[: middle - 1, 1].any()
-    shares = [activity.share for activity in meter.result()]
-    np.testing.assert_allclose(speaking.mean(0), shares, atol=1e-6)
-    assert min(shares) > 0.2
-
-
-def test_a_soft_copy_has_no_bar(tmp_path):
-    voice = talker(0, 4.0)
-    for name, share in (("a", 0.5), ("b", 0.1)):
-        soundfile.write(tmp_path / f"{name}.wav", share * voice, RATE)
-    paths = [tmp_path / "a.wav", tmp_path / "b.wav"]
-    speaking = meter_of(paths, RATE).speaking()
-    assert speaking[:, 0].any() and not speaking[:, 1].any()
+def test_bars_are_dark_where_somebody_speaks(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(voices, "draw_powers", lambda *all: drawn.append(all))
+    monkeypatch.setattr(voices, "pack", lambda *all: None)
+    wave = talker(0, 2.0, pause=0.0)
+    soundfile.write(tmp_path / "a.wav", 0.5 * wave, RATE)
+    found = separate_upload(turns_model(2), tmp_path / "a.wav", tmp_path)
+    ((_, powers, *_, bars),) = drawn
+    assert list(powers) == ["recording", *bars]
+    first, second = bars.values()
+    middle = round(1.0 / FRAME)
+    assert first[:middle].any() and not first[middle + 1 :].any()
+    assert second[middle:].any() and not second[: middle - 1].any()
+    for bar, line in zip(bars.values(), found.lines, strict=True):
+        percent = int(line.split()[1])
+        assert percent == pytest.approx(100 * bar.mean(), abs=1)
 
 
 def test_a_bad_recording_is_named_without_its_folder(tmp_path):

@@ -36,6 +36,7 @@ def test_what_a_format_cannot_hold_is_said_first():
         ({"batch": 0}, "--batch is 0"),
         ({"channel": 0}, "channel is 0"),
         ({"format": "mp3"}, "--format is mp3; expected wav or flac"),
+        ({"speakers": 1, "all_outputs": True}, "give one of the two"),
     ],
 )
 def test_values_that_make_no_sense_are_refused(options, message):

@@ -64,6 +64,17 @@ def test_sources_can_be_chosen_or_share_a_file(tmp_path):
     np.testing.assert_allclose(soundfile.read(tmp_path / "all.wav")[0], wave)
 
 
+def test_texts_appear_with_the_sound(tmp_path):
+    texts = {tmp_path / "a.txt": "ä\n", tmp_path / "deep" / "a.json": "{}"}
+    with _writer(tmp_path, noise(100, 2)) as found:
+        found.write(_paths(tmp_path), "FLOAT", texts=texts)
+        assert [path.read_text("utf-8") for path in texts] == ["ä\n", "{}"]
+        assert all(path.is_file() for path in _paths(tmp_path))
+        # Without any sound as well.
+        found.write([], "FLOAT", [], texts={tmp_path / "b.txt": "nobody"})
+    assert (tmp_path / "b.txt").read_text() == "nobody"
+
+
 def test_files_beyond_4_gb_get_the_header_for_them(tmp_path, monkeypatch):
     monkeypatch.setattr(source_writer, "WAV_LIMIT", 1000)
     with _writer(tmp_path, noise(500, 2)) as found:
@@ -79,6 +90,15 @@ def test_nothing_is_left_if_one_file_cannot_be_named(tmp_path):
         with pytest.raises(OSError):
             found.write([first, second], "FLOAT")
     assert list(tmp_path.iterdir()) == [second]
+
+
+def test_no_sound_is_left_if_a_text_cannot_be_named(tmp_path):
+    text = tmp_path / "a.txt"
+    text.mkdir()  # in the way
+    with _writer(tmp_path, noise(500, 2)) as found:
+        with pytest.raises(OSError):
+            found.write(_paths(tmp_path), "FLOAT", texts={text: "text"})
+    assert list(tmp_path.iterdir()) == [text]
 
 
 @pytest.fixture
