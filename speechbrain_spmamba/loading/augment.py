@@ -26,6 +26,7 @@ from speechbrain_spmamba.audio import (
     rms_level,
 )
 from speechbrain_spmamba.loading.heard import heard_sources
+from speechbrain_spmamba.loading.turns import draw_turns
 from speechbrain_spmamba.manifest import source_keys
 from speechbrain_spmamba.prepare.seeded import generator
 from speechbrain_spmamba.prepare.talker_counts import TalkerCounts
@@ -78,6 +79,9 @@ class DynamicMixing:
     active : tuple of float
         Range of the share of a mixture in which a talker is to be heard, at
         any place in it; (1.0, 1.0) for all of it, as far as files last.
+    turn : tuple of float, optional
+        Range of seconds for which a talker speaks before a pause; without
+        it, the share is heard at once. Levels are then those of turns.
     silence : float
         Level in dB full scale under which a stretch counts as silent and
         another one of the same file is drawn.
@@ -116,6 +120,7 @@ class DynamicMixing:
         noise="auto",
         num_spks=None,
         active=(1.0, 1.0),
+        turn=None,
         silence=-60.0,
         talker_pattern=None,
     ):
@@ -135,6 +140,11 @@ class DynamicMixing:
             raise ValueError(
                 f"active is {list(active)}; expected a range above 0 and up "
                 "to 1"
+            )
+        self.turn = turn and _range("turn", turn)
+        if self.turn and not self.turn[0] > 0:
+            raise ValueError(
+                f"turn is {list(turn)}; expected a range of seconds above 0"
             )
         self.silence = silence
         self.sources = source_keys(next(iter(rows.values())))
@@ -211,10 +221,10 @@ class DynamicMixing:
         first = max(rms_level(signals[0]), self.silence) if signals else NOBODY
         if self.level:
             first = rng.uniform(*self.level)
-            signals[:1] = [at_level(signal, first) for signal in signals[:1]]
+            signals[:1] = [self._at(signal, first) for signal in signals[:1]]
         for number in range(1, len(signals)):
             below = rng.uniform(*self.sir)
-            signals[number] = at_level(signals[number], first - below)
+            signals[number] = self._at(signals[number], first - below)
         # The order of the talkers must not tell who is the item's own.
         signals = [*signals, *silent]
         signals = [signals[i] for i in rng.permutation(len(signals))]
@@ -256,9 +266,10 @@ class DynamicMixing:
 
     def _draw_speech(self, path, total, rng):
         """A stretch of a source at another speed, ``total`` samples."""
-        heard = total
+        heard, share = total, 1.0
         if self.active[0] < 1:
-            heard = max(1, round(total * rng.uniform(*self.active)))
+            share = rng.uniform(*self.active)
+            heard = total if self.turn else max(1, round(total * share))
         percent = int(rng.integers(self.percent[0], self.percent[1] + 1))
         wanted = math.ceil(heard * percent / 100)
         speech = self._draw_stretch([path], wanted, rng)[0]
@@ -267,7 +278,18 @@ class DynamicMixing:
         speech = speech[:heard]
         # A talker who is done early begins anywhere in the time that is left.
         start = rng.integers(total - len(speech) + 1)
-        return np.pad(speech, (start, total - len(speech) - start))
+        speech = np.pad(speech, (start, total - len(speech) - start))
+        if self.turn and share < 1:
+            speech = speech * draw_turns(
+                total, self.sample_rate, self.turn, share, rng
+            )
+        return speech
+
+    def _at(self, signal, decibels):
+        """Brings a talker to a level, with turns that of these."""
+        if self.turn:
+            decibels += 10 * math.log10(max(np.mean(signal != 0), 1e-6))
+        return at_level(signal, decibels)
 
     def _draw_noise(self, total, rng):
         """Noise of any mixture; silence where that one has none."""
