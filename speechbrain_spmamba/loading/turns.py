@@ -35,13 +35,13 @@ def draw_turns(samples, sample_rate, seconds, share, rng):
     if share >= 1:
         return np.ones(samples)
     gains = np.zeros(samples)
-    # It begins anywhere within a turn or a pause.
-    end = -rng.uniform(0, seconds[1] / share)
+    # It began long ago, and so begins anywhere within a turn or a pause.
+    end = -rng.uniform(4, 8) * seconds[1] / share
     while end * sample_rate < samples:
         start = end + rng.uniform(*seconds) * (1 - share) / share
         end = start + rng.uniform(*seconds)
         first, last = (round(t * sample_rate) for t in (start, end))
-        ramp = np.arange(max(first, 0), min(last, samples))
+        ramp = np.arange(max(first, 0), max(min(last, samples), 0))
         fade = max(1, round(FADE * sample_rate))
         nearest = np.minimum(ramp - first, last - 1 - ramp) + 0.5
         gains[ramp] = np.clip(nearest / fade, 0, 1)

@@ -172,3 +172,24 @@ def test_who_always_talks_is_drawn_as_without_a_share(folder):
 def test_mistakes_are_named(folder, laws, message):
     with pytest.raises(ValueError, match=message):
         make_dataset(folder / "m.csv", folder, RATE, dynamic_mixing=laws)
+
+
+def test_talkers_take_turns_at_their_levels(folder):
+    laws = {"active": (0.4, 0.4), "turn": (0.05, 0.1), "sir": (3.0, 3.0)}
+    mixing = _mixing(folder, num_spks=2, level=(-30.0, -30.0), **laws, **PLAIN)
+    shares, levels = [], set()
+    for _, mix, sources in _draws(mixing, 20):
+        np.testing.assert_allclose(mix, sources.sum(1), atol=1e-6)
+        heard = sources[:, sources.any(0)]
+        shares += [np.mean(source != 0) for source in heard.T]
+        levels |= {
+            round(10 * np.log10(np.mean(source[source != 0] ** 2.0)))
+            for source in heard.T
+        }
+    assert abs(np.mean(shares) - 0.4) < 0.05 and np.std(shares) > 0.05
+    assert levels == {-30, -33}
+
+
+def test_turns_of_no_time_are_refused(folder):
+    with pytest.raises(ValueError, match=r"turn is \[0, 1\]; expected a range"):
+        _mixing(folder, turn=[0, 1])
