@@ -184,7 +184,10 @@ def main():
         model, share = train(loss, dataset, epoch, asked.steps)
         for talkers, values in figures(model, valid, asked.valid).items():
             row = {"loss": name, "steps": asked.steps, "talkers": talkers}
-            row |= {key: round(float(v), 2) for key, v in values.items()}
+            row |= {
+                key: "" if np.isnan(v) else round(float(v), 2)
+                for key, v in values.items()
+            }
             rows.append({**row, "gradient_of_empty": round(share, 3)})
             print(*rows[-1].values(), flush=True)
     keep_counted("silent_losses", rows)
