@@ -6,14 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from benchmarks import isa
+from speechbrain_spmamba.speech_frames import reference_activity
+from tests.separating import talker
 
 FOLDER = Path(isa.__file__).parent
 sys.path.insert(0, str(FOLDER))
 
+import activity_thresholds  # noqa: E402
 import gpu_tables  # noqa: E402
 import measure  # noqa: E402
 
@@ -147,3 +151,31 @@ def test_what_was_measured_stands_beside_what_was_counted(
         "| 20 ms, 1.0 GB, 8.50 times as fast as published |"
     )
     assert low.endswith("| 200 ms, 1.0 GB |")
+
+
+def test_a_threshold_is_set_to_the_middle_of_what_is_as_good(monkeypatch):
+    values = {"leak": (10, 20, 30, 40), "below": (12, 14, 16)}
+    monkeypatch.setattr(activity_thresholds, "VALUES", values)
+    asked = []
+
+    def cost(sets, thresholds):
+        asked.append(thresholds)
+        leak = {10: 0.3, 20: 0.1, 30: 0.1004, 40: 0.1008}[thresholds.leak]
+        # what is best for one depends on the other
+        return leak + abs(
+            thresholds.below - (14 if thresholds.leak == 30 else 12)
+        )
+
+    monkeypatch.setattr(activity_thresholds, "cost", cost)
+    chosen = activity_thresholds.search([])
+    assert (chosen.leak, chosen.below) == (30, 14)
+    assert len(asked) == 2 * (4 + 3)  # the second time, nothing moves
+
+
+def test_found_activity_is_compared_with_that_of_the_references():
+    voice, other = talker(0, 4), talker(1, 4)
+    src = np.stack([voice, other * 0], 1)
+    item = activity_thresholds.Item(src, reference_activity(src, 8000), 1)
+    swapped = activity_thresholds.Item(src[:, ::-1], item.speaks, 1)
+    wrong, said = activity_thresholds.judge(8000, [item, swapped], None)
+    assert wrong[0] < 0.01 and wrong[1] > 0.5 and said.tolist() == [1, 1]

@@ -12,10 +12,9 @@ speaks in a frame of 32 ms if it is
   short pauses do not end a run (`speech_runs.py`).
 
 Somebody speaks in it if it does so for a quarter of a second and for 1/500 of
-the recording, and if its level moves as speech does: the soft tenth of all its
-frames is far below its active level, which is so of no steady noise, and the
-loud and the soft tenth of speech are 6 dB apart, which is so of no hum, not
-even of one that begins and ends. `thresholds.py` has all figures.
+the recording, and if its level moves as speech does: it changes as syllables do
+(`syllables.py`), and the loud and the soft tenth of speech are 6 dB apart, as
+those of no hum and no steady noise are. `thresholds.py` has all figures.
 
 Levels are counted, so that memory does not grow.
 """
@@ -31,9 +30,10 @@ from speechbrain_spmamba.recordings.frame_levels import (
     count_levels,
     frame_levels,
     leaks,
-    soft_and_loud,
+    spread,
 )
 from speechbrain_spmamba.recordings.speech_runs import RunCounter, find_runs
+from speechbrain_spmamba.recordings.syllables import ChangeCounter
 from speechbrain_spmamba.recordings.thresholds import (
     FLOOR,
     MOVES,
@@ -57,11 +57,11 @@ class Activity:
     speaks : bool
         Whether someone speaks.
     seconds : float
-        For how long.
+        For how long, short pauses included.
     share : float
         The same over the length of the recording.
     level : float
-        Mean level of these frames in dB to full scale; -inf if none.
+        Mean level without pauses in dB to full scale; -inf if there is none.
     """
 
     speaks: bool
@@ -104,18 +104,17 @@ class ActivityMeter:
         self.thresholds = thresholds or Thresholds()
         self.rest = None  # samples of an unfinished frame
         self.samples = 0
-        self.counts = None  # all frames of each level, [S, len(LEVELS)]
-        self.own = None  # those of them that are no leakage
-        self.runs = None
+        self.counts = None  # own frames of each level, [S, len(LEVELS)]
+        self.runs = self.changes = None  # their counters
         self.kept = [] if keep else None  # levels, int16, [F, S] each
 
     def push(self, block):
         """Takes the next samples, shape ``[n, S]``."""
         outputs = block.shape[1]
         if self.counts is None:
-            self.counts = np.zeros((outputs, len(LEVELS)), np.int64)
-            self.own = np.zeros_like(self.counts)
+            self.counts = np.zeros((outputs, len(LEVELS)))
             self.runs = RunCounter(outputs, self.thresholds)
+            self.changes = ChangeCounter(outputs)
             self.rest = block[:0]
         self.samples += len(block)
         block = np.concatenate([self.rest, block])
@@ -135,33 +134,25 @@ class ActivityMeter:
         """
         if self.counts is None:
             return []
-        limits, active = self._limits()
-        above = np.where(LEVELS >= limits[:, None], self.own, 0)
+        limits = self._limits()
         runs = self.runs.count(limits)
-        soft, loud = soft_and_loud(above)
-        falls = active - soft_and_loud(self.counts)[0]
+        counts = np.where(LEVELS >= limits[:, None], self.counts, 0)
+        changes = self.changes.change(limits) >= self.thresholds.changes
+        moves = spread(counts) >= MOVES
         length = self.samples / self.sample_rate
+        least = max(min(SHORTEST, length / 2), SMALLEST * length)
         found = []
-        for index, counts in enumerate(above):
+        for index in range(len(limits)):
             if not runs[index]:
                 found.append(Activity(False, 0.0, 0.0, float("-inf")))
                 continue
             seconds = float(runs[index] * self.size / self.sample_rate)
             seconds = min(seconds, length)
-            moves = seconds < STEADY or (
-                loud[index] - soft[index] >= MOVES
-                and falls[index] >= self.thresholds.falls
-            )
-            least = max(min(SHORTEST, length / 2), SMALLEST * length)
-            power = counts @ 10.0 ** (LEVELS / 10) / counts.sum()
-            found.append(
-                Activity(
-                    bool(moves and seconds >= least),
-                    seconds,
-                    seconds / length,
-                    float(10 * np.log10(power)),
-                )
-            )
+            talks = changes[index] and (moves[index] or seconds < STEADY)
+            speaks = bool(talks and seconds >= least)
+            power = counts[index] @ 10.0 ** (LEVELS / 10) / counts[index].sum()
+            level = float(10 * np.log10(power))
+            found.append(Activity(speaks, seconds, seconds / length, level))
         return found
 
     def speaking(self):
@@ -177,26 +168,27 @@ class ActivityMeter:
             return np.zeros((0, 0), bool)
         none = np.zeros((0, len(speaks)), np.int16)
         levels = np.concatenate([none, *self.kept])
-        found = find_runs(levels, self._limits()[0], self.thresholds)
+        found = find_runs(levels, self._limits(), self.thresholds)
         return found & np.array(speaks)
 
     def _limits(self):
-        """From which level in dB on each output speaks; its active level."""
+        """From which level in dB on each output speaks, int ``[S]``."""
         if self.samples < self.size and len(self.rest):
             self._count(self.rest[None])  # shorter than one frame
             self.rest = self.rest[:0]
-        active = active_level(self.own)
+        active = active_level(self.counts)
         limits = np.maximum(
             active - self.thresholds.below,
             active.max(initial=-np.inf) - self.thresholds.range,
         )
-        return np.ceil(np.clip(limits, FLOOR, HIGHEST)).astype(int), active
+        return np.ceil(np.clip(limits, FLOOR, HIGHEST)).astype(int)
 
     def _count(self, frames):
         """Counts frames, ``[F, size, S]``, by their levels."""
         levels = frame_levels(frames, self.thresholds.copy)
-        self.counts += count_levels(levels, np.ones_like(levels, bool))
-        self.own += count_levels(levels, ~leaks(levels, self.thresholds.leak))
+        own = ~leaks(levels, self.thresholds.leak)
+        self.counts += count_levels(levels, own)
+        self.changes.push(levels, own)
         self.runs.push(levels)
         if self.kept is not None:
             self.kept.append(levels)

@@ -63,32 +63,32 @@ def leaks(levels, leak):
     return below_loudest(levels) < -leak
 
 
-def count_levels(levels, where):
-    """How many frames have each level.
+def count_levels(levels, weights):
+    """Sums of weights, one for each level.
 
     Arguments
     ---------
     levels : numpy.ndarray
         int, ``[F, S]``.
-    where : numpy.ndarray
-        bool, ``[F, S]``: which to count.
+    weights : numpy.ndarray
+        ``[F, S]``; bool counts the frames where it is true.
 
     Returns
     -------
     numpy.ndarray
-        int, ``[S, len(LEVELS)]``.
+        float64, ``[S, len(LEVELS)]``.
 
     Example
     -------
-    >>> counts = count_levels(np.array([[-20], [-20]]), np.array([[1], [0]]))
-    >>> counts[0, -20 - LOWEST]
-    np.int64(1)
+    >>> levels = np.array([[-20], [-20], [-30]])
+    >>> float(count_levels(levels, levels > -25)[0, -20 - LOWEST])
+    2.0
     """
     bins = np.clip(levels, LOWEST, HIGHEST) - LOWEST
     return np.stack(
         [
-            np.bincount(found[chosen.astype(bool)], minlength=len(LEVELS))
-            for found, chosen in zip(bins.T, where.T, strict=True)
+            np.bincount(found, heavy, len(LEVELS))
+            for found, heavy in zip(bins.T, weights.T, strict=True)
         ]
     )
 
@@ -117,11 +117,7 @@ def active_level(counts):
         return 10 * np.log10([active_power(power, each) for each in counts])
 
 
-def soft_and_loud(counts):
-    """Levels in dB of the soft and the loud tenth, from counts ``[S, ...]``.
-
-    Each ``[S]``; of no frames, ``HIGHEST``.
-    """
+def spread(counts):
+    """Distance in dB of the loud and the soft tenth of the frames, ``[S]``."""
     share = np.cumsum(counts, 1) / np.maximum(counts.sum(1, keepdims=True), 1)
-    found = [(share < tenth).sum(1) for tenth in (0.1, 0.9)]
-    return [LEVELS[np.minimum(index, len(LEVELS) - 1)] for index in found]
+    return (share < 0.9).sum(1) - (share < 0.1).sum(1)

@@ -8,9 +8,9 @@ called speech at all, and no validation data has cases on both sides of it.
 
 from dataclasses import dataclass
 
-FLOOR = -80  # dB to full scale; below there is no speech
-MOVES = 6.0  # dB between the loud and the soft tenth of speech
-STEADY = 1.0  # seconds from which on levels have to move
+FLOOR = -75  # dB to full scale; below there is no speech
+MOVES = 6  # dB between the loud and the soft tenth of speech
+STEADY = 1.0  # seconds of it from which on that is asked for
 SHORTEST = 0.25  # seconds that a talker speaks at least
 SMALLEST = 0.002  # share of the recording that a talker speaks at least
 
@@ -33,8 +33,8 @@ class Thresholds:
         Hysteresis: once, a run of speech is so far above these limits.
     pause : float
         Seconds; shorter pauses belong to the run.
-    falls : float
-        The soft tenth of an output lies so far below its active level.
+    changes : float
+        So much the level of speech changes, see ``syllables``.
 
     Example
     -------
@@ -42,10 +42,10 @@ class Thresholds:
     15.0
     """
 
-    leak: float = 20.0
-    copy: float = 0.8
+    leak: float = 16.0
+    copy: float = 0.95
     below: float = 16.0
-    range: float = 20.0
-    rise: float = 9.0
+    range: float = 26.0
+    rise: float = 10.0
     pause: float = 0.25
-    falls: float = 11.0
+    changes: float = 5.0

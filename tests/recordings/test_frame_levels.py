@@ -12,7 +12,7 @@ from speechbrain_spmamba.recordings.frame_levels import (
     count_levels,
     frame_levels,
     leaks,
-    soft_and_loud,
+    spread,
 )
 from speechbrain_spmamba.speech_frames import frame_power, reference_activity
 from tests.separating import noise, talker
@@ -71,11 +71,13 @@ def test_what_is_far_below_the_loudest_output_leaks():
 
 def test_frames_are_counted_where_wanted():
     levels = np.array([[-20, -30], [-20, -20], [-500, 99]])
-    counts = count_levels(levels, np.array([[1, 1], [1, 0], [1, 1]], bool))
+    where = np.array([[1, 1], [1, 0], [1, 1]], bool)
     wanted = np.zeros((2, len(LEVELS)))
     wanted[0, -20 - LOWEST] = 2
     wanted[0, 0] = wanted[1, -30 - LOWEST] = wanted[1, -1] = 1
-    np.testing.assert_array_equal(counts, wanted)
+    np.testing.assert_array_equal(count_levels(levels, where), wanted)
+    half = count_levels(levels, 0.5 * where)
+    np.testing.assert_array_equal(half, 0.5 * wanted)
 
 
 def test_the_active_level_is_that_of_references():
@@ -101,18 +103,16 @@ def test_of_silence_there_is_no_active_level():
 
 
 @pytest.mark.parametrize(
-    "levels, soft, loud",
+    "levels, wanted",
     [
-        ([-20] * 90 + [-30] * 10, -30, -20),
-        ([-20] * 91 + [-30] * 9, -20, -20),
-        ([-30] * 89 + [-20] * 11, -30, -20),
-        ([-30] * 90 + [-20] * 10, -30, -30),
-        (list(range(-50, 50)), -41, 39),
-        ([], HIGHEST, HIGHEST),
+        ([-20] * 90 + [-30] * 10, 10),
+        ([-20] * 91 + [-30] * 9, 0),
+        ([-30] * 89 + [-20] * 11, 10),
+        ([-30] * 90 + [-20] * 10, 0),
+        (list(range(-50, 50)), 80),
+        ([-20], 0),
     ],
 )
-def test_soft_and_loud_tenths(levels, soft, loud):
-    counts = count_levels(
-        np.array(levels, int)[:, None], np.ones((len(levels), 1), bool)
-    )
-    assert [found[0] for found in soft_and_loud(counts)] == [soft, loud]
+def test_the_spread_is_that_of_the_loud_and_the_soft_tenth(levels, wanted):
+    assert spread(_counts(levels)).tolist() == [wanted]
+    assert spread(np.zeros((2, len(LEVELS)))).tolist() == [0, 0]
