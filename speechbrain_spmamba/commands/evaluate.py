@@ -24,7 +24,8 @@ def evaluate(
         Model folder, see `spmamba export`, a model of the package, see
         `spmamba models`, or of the Hugging Face Hub.
     manifest : str
-        CSV file of the test set.
+        CSV file of the test set. It may have fewer sources than the model
+        has outputs, which should then be silent.
     output : str
         Results folder.
     data_root : str
@@ -56,12 +57,11 @@ def evaluate(
 
     separator = load_model(model, device, trust)
     sample_rate = separator.hparams.sample_rate
-    items = make_dataset(
-        manifest, data_root, sample_rate, separator.hparams.num_spks
-    )
+    items = make_dataset(manifest, data_root, sample_rate)
     evaluation = Evaluation(output, sample_rate, examples, diarization)
     for item in tqdm(items, desc="evaluating", disable=None):
         mix, src = item["mix_sig"].unsqueeze(0), item["src_sig"].unsqueeze(0)
+        src = _with_silence(src, separator.hparams.num_spks, manifest)
         try:
             est = _separate(separator, mix, whole)
         except ValueError as error:
@@ -75,6 +75,19 @@ def evaluate(
         tested["sha256"] = file_sum(weights)
     print("\n".join(summary_lines(evaluation.finish(tested))))
     print(f"  scores: {evaluation.folder}")
+
+
+def _with_silence(src, outputs, manifest):
+    """References ``[1, T, S]`` with a silent one for each further output."""
+    import torch.nn.functional as F
+
+    sources = src.shape[2]
+    if sources > outputs:
+        raise ValueError(
+            f"manifest {manifest} has {sources} sources a mixture, the model "
+            f"separates {outputs}; use other data or another model"
+        )
+    return F.pad(src, (0, outputs - sources))
 
 
 def _separate(separator, mix, whole):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from speechbrain_spmamba.commands.evaluate import _separate
+from speechbrain_spmamba.commands.evaluate import _separate, _with_silence
 from speechbrain_spmamba.inference import WaveformSeparation
 
 RATE, WINDOW = 8000, 80_000
@@ -42,3 +42,12 @@ def test_all_microphones_of_a_long_mixture_are_heard(small_model):
     mix = 0.1 * torch.randn(1, WINDOW + 1, 2)
     est = _separate(model, mix, whole=False)
     assert torch.equal(est, model.separate_batch(mix))
+
+
+def test_a_test_set_may_have_fewer_sources_than_the_model_outputs():
+    src = torch.randn(1, 100, 2)
+    padded = _with_silence(src, 3, "test.csv")
+    assert torch.equal(padded[..., :2], src) and not padded[..., 2].any()
+    assert torch.equal(_with_silence(src, 2, "test.csv"), src)
+    with pytest.raises(ValueError, match="has 2 sources a mixture, the model"):
+        _with_silence(src, 1, "test.csv")
