@@ -52,9 +52,10 @@ SIZES = {
 }
 
 
-def thresholds(est, src, mix):
+def thresholds(est, src, mix, **wanted):
     """Soft thresholds on errors and on levels."""
-    return pit(partial(pairwise_neg_snr_or_level, mix=mix), est, src)[0]
+    pairwise = partial(pairwise_neg_snr_or_level, mix=mix, **wanted)
+    return pit(pairwise, est, src)[0]
 
 
 def constant(est, src, mix):
@@ -80,6 +81,7 @@ def aggregated(est, src, mix):
 
 LOSSES = {
     "thresholds": thresholds,
+    "thresholds, 40 dB": partial(thresholds, most_below=40.0),
     "constant": constant,
     "aggregated": aggregated,
 }

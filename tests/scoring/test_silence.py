@@ -133,8 +133,8 @@ def test_what_is_better_than_the_thresholds_is_as_good():
         est = src + error * torch.randn_like(src)
         losses.append(_training_loss(est, src, mix)[0].item())
     assert losses == sorted(losses)
-    assert losses[0] == pytest.approx(-35)  # -30 and -40
-    assert losses[1] == pytest.approx(-35, abs=0.01)
+    assert losses[0] == pytest.approx(-25)  # -30 and -20
+    assert losses[1] == pytest.approx(-25, abs=0.01)
 
 
 @pytest.mark.parametrize("silent", [0, 1, 2, 3])
