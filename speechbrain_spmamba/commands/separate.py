@@ -97,6 +97,12 @@ def separate(
 
     if raw is not None and not stream:
         raise ValueError("--raw is for streams; add --stream")
+    if options.embedding is not None and not trust:
+        raise ValueError(
+            f"--embedding {shown(options.embedding)} builds what its YAML file "
+            "says, which may run any code; add --trust if you trust it as you "
+            "would a program"
+        )
     to_stdout = output == "-" or (stream and output is None)
     chosen = {**asdict(options), "keep_rate": rate == "keep"}
     job = Job(
@@ -128,6 +134,8 @@ def separate(
     loaded.cache_clear()
     separator, _ = loaded(job.model, job.device, job.trust)
     job.options.check_speakers(separator.hparams.num_spks)
+    if options.embedding is not None:
+        separator.speaker_encoder(options.embedding)
     names = [recording.source for recording in inputs]
     if STANDARD in names:
         jobs = 1  # other processes have another standard input

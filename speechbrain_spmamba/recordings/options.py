@@ -42,6 +42,11 @@ class SeparationOptions:
         would clip are scaled down together, so that their relation stays.
     speakers : int, optional
         Only so many outputs, the most active ones.
+    embedding : str, optional
+        A speaker encoder, which knows a voice again after a long silence: a
+        folder, or a name on the Hugging Face Hub, that the toolkit's
+        EncoderClassifier loads, such as speechbrain/spkrec-ecapa-voxceleb.
+        Its YAML file may run any code; the command wants --trust for it.
 
     Raises
     ------
@@ -65,6 +70,7 @@ class SeparationOptions:
     format: str = "wav"
     subtype: str | None = None
     speakers: int | None = None
+    embedding: str | None = None
 
     def __post_init__(self):
         if not 0.1 <= self.window <= 3600:

@@ -99,6 +99,7 @@ def test_every_option_but_the_batch_makes_other_outputs(tmp_path):
         "format": "flac",
         "subtype": "PCM_16",
         "speakers": 1,
+        "embedding": "user/encoder",
     }
     assert set(others) == {field.name for field in fields(SeparationOptions)}
     default = _made(tmp_path)
