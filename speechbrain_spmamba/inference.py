@@ -33,6 +33,7 @@ from speechbrain_spmamba.weights.model_folder import (
     check_file,
     collect,
 )
+from speechbrain_spmamba.weights.speaker_encoder import load_encoder
 from speechbrain_spmamba.weights.state_dict import load_weights, read_weights
 
 
@@ -152,6 +153,26 @@ class WaveformSeparation(Pretrained):
             # A network of one's own may take none.
             rest = () if lengths is None else (lengths,)
             return self.mods.separator(mix, *rest).float()
+
+    def speaker_encoder(self, source):
+        """Loads what tells voices apart where this model runs.
+
+        Arguments
+        ---------
+        source : str
+            The option ``embedding``; what it names may run any code.
+
+        Returns
+        -------
+        speechbrain.inference.speaker.EncoderClassifier
+            The encoder, loaded once for all recordings.
+
+        Raises
+        ------
+        ValueError
+            There is no such encoder.
+        """
+        return load_encoder(str(source), str(self.device))
 
     def forward(self, mix, lengths=None):
         """The same as ``separate_batch``."""

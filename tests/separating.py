@@ -2,9 +2,17 @@
 
 import numpy as np
 import torch
+from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_spmamba.inference import WaveformSeparation
 from speechbrain_spmamba.prepare.made_up.voices import draw_voice, speak
+
+
+def talk(frames, channels=None, seed=0):
+    """Noise at 8 kHz that comes and goes as syllables do: it passes for one."""
+    loud = np.arange(frames) // 1000 % 2 == 0
+    gains = np.where(loud, 1.0, 0.1).reshape(-1, *[1] * bool(channels))
+    return gains * noise(frames, channels, seed=seed)
 
 
 class Parts(torch.nn.Module):
@@ -48,6 +56,57 @@ def turns_model(sources, rate=8000):
         hparams={"sample_rate": rate, "num_spks": sources},
         run_opts={"device": "cpu"},
     )
+
+
+ENCODER = """\
+pretrained_path: nobody/nothing
+compute_features: !new:speechbrain.lobes.features.Fbank
+    n_mels: 20
+mean_var_norm: !new:speechbrain.processing.features.InputNormalization
+    norm_type: sentence
+    std_norm: False
+embedding_model: !new:speechbrain.lobes.models.ECAPA_TDNN.ECAPA_TDNN
+    input_size: 20
+    channels: [8, 8, 8, 8, 24]
+    kernel_sizes: [5, 3, 3, 3, 1]
+    dilations: [1, 2, 3, 4, 1]
+    attention_channels: 4
+    res2net_scale: 2
+    se_channels: 4
+    lin_neurons: 6
+modules:
+    compute_features: !ref <compute_features>
+    mean_var_norm: !ref <mean_var_norm>
+    embedding_model: !ref <embedding_model>
+pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
+    loadables:
+        embedding_model: !ref <embedding_model>
+    paths:
+        embedding_model: !ref <pretrained_path>/embedding_model.ckpt
+"""
+
+
+def write_encoder(folder, seed=0):
+    """A speaker encoder's folder as the toolkit has them, with random weights.
+
+    Arguments
+    ---------
+    folder : Path
+        Must not exist.
+    seed : int
+        Of the weights.
+
+    Returns
+    -------
+    Path
+        The folder.
+    """
+    folder.mkdir()
+    (folder / "hyperparams.yaml").write_text(ENCODER)
+    torch.manual_seed(seed)
+    encoder = load_hyperpyyaml(ENCODER)["embedding_model"]
+    torch.save(encoder.state_dict(), folder / "embedding_model.ckpt")
+    return folder
 
 
 def noise(frames, channels=None, level=0.1, seed=0):

@@ -107,6 +107,12 @@ def separate(
 
     if raw is not None and not stream:
         raise ValueError("--raw is for streams; add --stream")
+    if options.embedding is not None and not trust:
+        raise ValueError(
+            f"--embedding {shown(options.embedding)} builds what its YAML file "
+            "says, which may run any code; add --trust if you trust it as you "
+            "would a program"
+        )
     to_stdout = output == "-" or (stream and output is None)
     asked = {"rttm": rttm, "labels": labels, "json": json}
     forms = tuple(form for form, wanted in asked.items() if wanted)
@@ -146,6 +152,8 @@ def separate(
     loaded.cache_clear()
     separator, _ = loaded(job.model, job.device, job.trust)
     job.options.check_speakers(separator.hparams.num_spks)
+    if options.embedding is not None:
+        separator.speaker_encoder(options.embedding)
     names = [recording.source for recording in inputs]
     if STANDARD in names:
         jobs = 1  # other processes have another standard input

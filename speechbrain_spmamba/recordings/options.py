@@ -46,6 +46,11 @@ class SeparationOptions:
     all_outputs : bool
         Write also the outputs in which nobody speaks. Streams and standard
         output have them anyway.
+    embedding : str, optional
+        A speaker encoder, which knows a voice again after a long silence: a
+        folder, or a name on the Hugging Face Hub, that the toolkit's
+        EncoderClassifier loads, such as speechbrain/spkrec-ecapa-voxceleb.
+        Its YAML file may run any code; the command wants --trust for it.
 
     Raises
     ------
@@ -70,6 +75,7 @@ class SeparationOptions:
     subtype: str | None = None
     speakers: int | None = None
     all_outputs: bool = False
+    embedding: str | None = None
 
     def __post_init__(self):
         if not 0.1 <= self.window <= 3600:

@@ -24,9 +24,11 @@ from speechbrain_spmamba.recordings.block_reader import (
     open_recording,
 )
 from speechbrain_spmamba.recordings.live import is_causal, separate_live
+from speechbrain_spmamba.recordings.profiles import profiles
 from speechbrain_spmamba.recordings.segments import find_segments
 from speechbrain_spmamba.recordings.source_writer import SourceWriter
 from speechbrain_spmamba.recordings.streams import separate_blocks
+from speechbrain_spmamba.recordings.voice_embedding import VoiceEmbedding
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +91,7 @@ def separate_mono(
     Arguments
     ---------
     model : speechbrain_spmamba.inference.WaveformSeparation
-        Its ``separate_batch`` is called.
+        Its ``separate_batch`` is called, and its ``speaker_encoder``.
     blocks, sample_rate, options : iterable, int, SeparationOptions
         See ``streams.separate_blocks``, which this yields from.
     progress, seconds : callable, float
@@ -109,13 +111,26 @@ def separate_mono(
         )
     else:
         found = separate_blocks(
-            separate, blocks, sample_rate, model_rate, options
+            separate,
+            blocks,
+            sample_rate,
+            model_rate,
+            options,
+            _voices(model, options),
         )
     for block in found:
         done += len(block)
         if progress is not None:
             progress(done / output_rate, seconds)
         yield block
+
+
+def _voices(model, options):
+    """What tells the voices of one recording apart."""
+    if options.embedding is None:
+        return profiles
+    encoder = model.speaker_encoder(options.embedding)
+    return VoiceEmbedding(encoder).voices
 
 
 def separate_in_memory(model, blocks, sample_rate, options, progress, seconds):

@@ -24,7 +24,7 @@ which someone speaks.
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from speechbrain_spmamba.recordings.profiles import Profile, profiles
+from speechbrain_spmamba.recordings.profiles import profiles
 
 WEIGHT = 0.3
 FULL = 30.0  # dB of SI-SNR that need not be told apart from more
@@ -44,6 +44,9 @@ class Stitcher:
         Of the windows in Hz.
     align : bool
         False where the windows are known to be in one order.
+    voices : callable
+        From outputs ``[W, S]`` and their rate to how each of them sounds:
+        ``profiles.profiles``, or ``voice_embedding.VoiceEmbedding.voices``.
 
     Example
     -------
@@ -56,14 +59,14 @@ class Stitcher:
     True
     """
 
-    def __init__(self, overlap, sample_rate, align=True):
+    def __init__(self, overlap, sample_rate, align=True, voices=profiles):
         self.overlap, self.align = overlap, align
-        self.sample_rate = sample_rate
+        self.sample_rate, self.voices = sample_rate, voices
         ramp = (np.arange(overlap) + 0.5) / overlap
         self.rise = np.sin(ramp * np.pi / 2)[:, None].astype("float32") ** 2
         self.tail = None  # end of the streams, which the next window changes
         self.end = 0  # sample behind the tail
-        self.streams = []  # a Profile each
+        self.streams = []  # how each of them sounds
         self.loudest = 0.0  # energy of a sample, of the loudest stream
         self.order = []  # output of the last window that each stream took
 
@@ -82,11 +85,11 @@ class Stitcher:
         numpy.ndarray
             Samples of the streams that are final, shape ``[n, S]``.
         """
-        found, loudest = profiles(est, self.sample_rate), _loudest(est)
+        found, loudest = self.voices(est, self.sample_rate), _loudest(est)
         begin = 0
         order = np.arange(est.shape[1])
         if self.tail is None:
-            self.streams = [Profile() for _ in found]
+            self.streams = found
         else:
             # The last window begins before the tail does.
             begin = self.end - len(self.tail)
@@ -97,8 +100,8 @@ class Stitcher:
             est = est[:, order]
             fade = self.rise * (est[: len(self.tail)] - self.tail)
             est = np.concatenate([self.tail + fade, est[len(self.tail) :]])
-        for stream, index in zip(self.streams, order, strict=True):
-            stream.merge(found[index])
+            for stream, index in zip(self.streams, order, strict=True):
+                stream.merge(found[index])
         self.order = order.tolist()
         # A talker may pause for many windows: forget the level slowly.
         self.loudest = max(loudest, 0.9 * self.loudest)

@@ -13,10 +13,13 @@ from itertools import islice
 import numpy as np
 
 from speechbrain_spmamba.audio import resample_blocks
+from speechbrain_spmamba.recordings.profiles import profiles
 from speechbrain_spmamba.recordings.stitch import Stitcher, stitch
 
 
-def separate_blocks(separate, blocks, sample_rate, model_rate, options):
+def separate_blocks(
+    separate, blocks, sample_rate, model_rate, options, voices=profiles
+):
     """Separates a stream.
 
     Arguments
@@ -31,6 +34,8 @@ def separate_blocks(separate, blocks, sample_rate, model_rate, options):
         Rate of the model in Hz.
     options : speechbrain_spmamba.recordings.options.SeparationOptions
         Windows, rate of the output, and whether it sums to the mixture.
+    voices : callable
+        What tells voices apart, see ``Stitcher``.
 
     Yields
     ------
@@ -58,7 +63,7 @@ def separate_blocks(separate, blocks, sample_rate, model_rate, options):
     def estimate(mixture):
         pieces = windows(mixture, size, size - shared)
         estimates = separate_windows(pieces, separate, options)
-        return stitch(estimates, Stitcher(shared, model_rate))
+        return stitch(estimates, Stitcher(shared, model_rate, voices=voices))
 
     yield from at_rates(estimate, blocks, sample_rate, model_rate, options)
 

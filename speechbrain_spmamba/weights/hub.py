@@ -50,7 +50,7 @@ def fetch_files(source, needed, optional, config, **options):
             with suppress(LocalEntryNotFoundError):  # older ones have none
                 fetch(optional, source, **options_offline)
             return paths
-    there = _files_on_hub(source, config)
+    there = files_on_hub(source, config)
     wanted = []
     for names in needed:
         found = [name for name in names if name in there]
@@ -82,7 +82,7 @@ def _first(names, source, options):
     return fetch(names[-1], source, **options)
 
 
-def _files_on_hub(source, config):
+def files_on_hub(source, config):
     """Names of the files of a repository."""
     missing = f"there is no folder {source}, and "
     if not config.allow_network:

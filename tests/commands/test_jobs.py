@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from speechbrain_spmamba.commands import jobs
-from tests.separating import noise, parts_model
+from tests.separating import noise, parts_model, talk
 
 
 def _write(
@@ -20,7 +20,7 @@ def _write(
 ):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, noise(frames, channels, seed=seed), rate, subtype)
+    soundfile.write(path, talk(frames, channels, seed=seed), rate, subtype)
     return path
 
 

@@ -174,6 +174,7 @@ def test_every_option_but_the_batch_makes_other_outputs(tmp_path):
         "subtype": "PCM_16",
         "speakers": 1,
         "all_outputs": True,
+        "embedding": "user/encoder",
     }
     assert set(others) == {field.name for field in fields(SeparationOptions)}
     default = _made(tmp_path)

@@ -2,17 +2,18 @@
 
 import ast
 import contextlib
+import shutil
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
-import soundfile
 
 from speechbrain_spmamba import cli, commands
 from speechbrain_spmamba.builtin.models import DEFAULT, builtin_models
 from speechbrain_spmamba.recordings.options import SeparationOptions
+from speechbrain_spmamba.weights.speaker_encoder import load_encoder
 from tests import ROOT
-from tests.separating import noise
+from tests.separating import write_encoder
 
 FOLDER = Path(commands.__file__).parent
 
@@ -45,7 +46,7 @@ def test_what_the_command_prints_stands_in_one_place(name):
 def separate(tmp_path, monkeypatch, capsys):
     """The command in a folder with talk.wav: status, output, lines of error."""
     monkeypatch.chdir(tmp_path)
-    soundfile.write("talk.wav", noise(4000), 8000)
+    shutil.copyfile(ROOT / "docs" / "example" / "talk.wav", "talk.wav")
 
     def run(*words):
         with pytest.raises(SystemExit) as stop:
@@ -94,3 +95,19 @@ def test_a_model_that_does_not_exist_is_answered_with_those_that_do(separate):
 def test_a_mistake_is_one_line_without_a_model_too(separate):
     status, _, (line,) = separate("tolk.wav")
     assert status == 2 and "tolk.wav does not exist" in line
+
+
+def test_a_speaker_encoder_is_trusted_by_name(separate):
+    encoder = write_encoder(Path("encoder"))
+    words = ("talk.wav", "--embedding", "encoder")
+    status, _, (line,) = separate(*words)
+    assert status == 2 and "may run any code; add --trust" in line
+    status, paths, _ = separate(*words, "--trust")
+    assert (status, len(paths)) == (0, 2)
+    # Another encoder is another separation.
+    status, _, errors = separate("talk.wav")
+    assert status == 0 and "done before" not in errors[-1]
+    (encoder / "hyperparams.yaml").unlink()
+    load_encoder.cache_clear()
+    status, _, (line,) = separate(*words, "--trust")
+    assert status == 2 and "encoder is no speaker encoder" in line
