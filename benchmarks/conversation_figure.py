@@ -89,7 +89,7 @@ def main():
     pairwise = partial(pairwise_neg_si_snr_or_level, mix=mix.unsqueeze(0))
     est, src = est.unsqueeze(0), src.unsqueeze(0)
     est = reorder(est, pit(pairwise, est, src)[1])[0]
-    speech = who_speaks(est, src[0], rate)
+    speech = who_speaks(est, src[0], rate, mix)
     draw(asked.out, mix.numpy(), est.numpy(), speech, rate)
     print(f"{speech.talkers} talk, {100 * speech.wrong:.1f} % of frames wrong")
 

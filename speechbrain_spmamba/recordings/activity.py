@@ -14,12 +14,14 @@ speaks in a frame of 32 ms if it is
 Somebody speaks in it if it does so for a quarter of a second and for 1/500 of
 the recording, and if its level moves as speech does: it changes as syllables do
 (`syllables.py`), and the loud and the soft tenth of speech are 6 dB apart, as
-those of no hum and no steady noise are. `thresholds.py` has all figures.
+those of no hum and no steady noise are. Where all outputs are far below the
+recording itself, nobody speaks: they hold what is left of its noise.
+`thresholds.py` has all figures.
 
 Levels are counted, so that memory does not grow.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,6 +37,7 @@ from speechbrain_spmamba.recordings.frame_levels import (
 from speechbrain_spmamba.recordings.speech_runs import RunCounter, find_runs
 from speechbrain_spmamba.recordings.syllables import ChangeCounter
 from speechbrain_spmamba.recordings.thresholds import (
+    FAINT,
     FLOOR,
     MOVES,
     SHORTEST,
@@ -107,6 +110,15 @@ class ActivityMeter:
         self.counts = None  # own frames of each level, [S, len(LEVELS)]
         self.runs = self.changes = None  # their counters
         self.kept = [] if keep else None  # levels, int16, [F, S] each
+        self.heard, self.energy = 0, 0.0  # of the recording, if it is given
+
+    def hear(self, block):
+        """Takes samples of the recording that is separated, ``[n]``.
+
+        At any rate and at any time: what counts is how loud it is.
+        """
+        self.heard += len(block)
+        self.energy += float(np.square(block, dtype=np.float64).sum())
 
     def push(self, block):
         """Takes the next samples, shape ``[n, S]``."""
@@ -153,7 +165,14 @@ class ActivityMeter:
             power = counts[index] @ 10.0 ** (LEVELS / 10) / counts[index].sum()
             level = float(10 * np.log10(power))
             found.append(Activity(speaks, seconds, seconds / length, level))
+        loudest = max(one.level for one in found)
+        if self.heard and loudest < self._recording() - FAINT:
+            found = [replace(one, speaks=False) for one in found]
         return found
+
+    def _recording(self):
+        """Mean level in dB of what ``hear`` took."""
+        return 10 * np.log10(self.energy / self.heard + 1e-30)
 
     def speaking(self):
         """When somebody speaks; needs ``keep``.
@@ -194,7 +213,7 @@ class ActivityMeter:
             self.kept.append(levels)
 
 
-def activity(est, sample_rate):
+def activity(est, sample_rate, mix=None):
     """Whether someone speaks, for each output of a separated recording.
 
     Arguments
@@ -203,6 +222,9 @@ def activity(est, sample_rate):
         The whole of it, shape ``[T, S]``.
     sample_rate : int
         See ``ActivityMeter``.
+    mix : numpy.ndarray or torch.Tensor, optional
+        The recording, shape ``[T]``, with which nobody is told from a soft
+        talker.
 
     Returns
     -------
@@ -215,6 +237,8 @@ def activity(est, sample_rate):
     [False, False]
     """
     meter = ActivityMeter(sample_rate)
+    if mix is not None:
+        meter.hear(np.asarray(mix))
     meter.push(np.asarray(est))
     return meter.result()
 

@@ -183,8 +183,9 @@ def separate_recording(
         subtype = options.subtype_like(reader.subtype)
         options.check_file(output_rate, count // len(paths))
         writer = stack.enter_context(SourceWriter(output_rate, paths[0].parent))
+        mono = _heard(reader.blocks(), writer.meter)
         for block in separate_mono(
-            model, reader.blocks(), own_rate, options, progress, reader.seconds
+            model, mono, own_rate, options, progress, reader.seconds
         ):
             writer.push(block)
         activities = writer.meter.result()
@@ -206,6 +207,13 @@ def separate_recording(
             warn_if_scaled(reader.name, found.gain, subtype)
         reader.downmix.warn(reader.name)
         return found
+
+
+def _heard(blocks, meter):
+    """The blocks of a recording, as the meter has heard them, too."""
+    for block in blocks:
+        meter.hear(block)
+        yield block
 
 
 def choose_outputs(activities, options):

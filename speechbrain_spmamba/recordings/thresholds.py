@@ -8,6 +8,7 @@ called speech at all, and no validation data has cases on both sides of it.
 
 from dataclasses import dataclass
 
+FAINT = 15  # dB below a recording; where all outputs are, nobody speaks
 FLOOR = -75  # dB to full scale; below there is no speech
 MOVES = 6  # dB between the loud and the soft tenth of speech
 STEADY = 1.0  # seconds of it from which on that is asked for

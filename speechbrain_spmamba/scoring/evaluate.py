@@ -116,12 +116,12 @@ class Evaluation:
         """
         rate = self.sample_rate
         for item, *signals in each_item(ids, mix, est, src, order, lengths):
-            _, est_item, src_item = signals
+            mix_item, est_item, src_item = signals
             row = {"ID": item, "duration": len(src_item) / rate}
             row.update(score(*signals))
             row[SILENCE] = below_mixture(*signals)
             talk = int((~silent_sources(src_item.unsqueeze(0))).sum())
-            speech = who_speaks(est_item, src_item, rate)
+            speech = who_speaks(est_item, src_item, rate, mix_item)
             row["num_talkers"], row["found_talkers"] = talk, speech.talkers
             row["frames_wrong"] = speech.wrong
             names = find_talkers(item, talk)

@@ -49,7 +49,7 @@ class Speech:
         return np.repeat(frames, self.size)
 
 
-def who_speaks(est, src, sample_rate):
+def who_speaks(est, src, sample_rate, mix=None):
     """Compares the activity of outputs with that of their references.
 
     Arguments
@@ -60,6 +60,8 @@ def who_speaks(est, src, sample_rate):
         Sources, shape ``[T, S]``.
     sample_rate : int
         Their rate in Hz.
+    mix : torch.Tensor, optional
+        The mixture, shape ``[T]``, which a user's recording is as well.
 
     Returns
     -------
@@ -75,6 +77,8 @@ def who_speaks(est, src, sample_rate):
     (0, (31, 2), 0.52)
     """
     meter = ActivityMeter(sample_rate, keep=True)
+    if mix is not None:
+        meter.hear(mix.numpy())
     meter.push(est.numpy())
     talkers = sum(activity.speaks for activity in meter.result())
     found, true = meter.speaking(), reference_activity(src, sample_rate)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from speechbrain_spmamba.recordings.activity import (
@@ -14,7 +15,7 @@ from speechbrain_spmamba.recordings.activity import (
 )
 from speechbrain_spmamba.recordings.thresholds import FLOOR, Thresholds
 from speechbrain_spmamba.speech_frames import reference_activity
-from tests.separating import noise, talker
+from tests.separating import noise, parts_model, talker
 
 RATE = 8000
 
@@ -199,6 +200,28 @@ def test_one_talker_among_three_outputs(voice):
     true = reference_activity(voice[:, None], RATE)[:, 0]
     assert not found[:, [0, 2]].any()
     assert (found[:, 1] != true).mean() < 0.01
+
+
+@pytest.mark.parametrize("soft, talks", [(0.5, True), (0.1, False)])
+def test_far_below_the_recording_nobody_speaks(voice, soft, talks):
+    """What is left of noise may move as speech does."""
+    level = np.sqrt(np.mean(voice**2))
+    recording = level * noise(len(voice), level=1.0) + soft * voice
+    est = np.stack([soft * voice, 0 * voice], 1)
+    assert [a.speaks for a in activity(est, 8000)] == [True, False]
+    found = activity(est, 8000, recording)
+    assert [a.speaks for a in found] == [talks, False]
+
+
+def test_the_recording_counts_in_blocks_of_any_size_and_rate(voice):
+    whole, parts = ActivityMeter(8000), ActivityMeter(8000)
+    recording = 9 * voice
+    whole.hear(recording)
+    for block in np.array_split(np.repeat(recording, 2), 7):
+        parts.hear(block)
+    for meter in (whole, parts):
+        meter.push(np.stack([voice, 0 * voice], 1))
+    assert str(whole.result()[0]) == str(parts.result()[0]) == "no one speaks"
 
 
 def test_memory_does_not_grow():
@@ -411,3 +434,13 @@ def test_absurdly_loud_outputs_are_judged():
     with np.errstate(all="raise"):
         (found,) = _found(wave)
     assert found.level == 60 and found.share == 1
+
+
+@pytest.mark.parametrize("share, talkers", [(0.75, 1), (0.05, 0)])
+def test_files_are_judged_beside_their_recording(
+    voice, share, talkers, tmp_path
+):
+    soundfile.write(tmp_path / "talk.wav", voice, RATE, "FLOAT")
+    model = parts_model(shares=(share, 0.0))
+    found = model.separate_to_files(tmp_path / "talk.wav", tmp_path / "out")
+    assert (found.talkers, len(found.paths)) == (talkers, talkers)
