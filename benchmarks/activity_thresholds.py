@@ -29,11 +29,8 @@ from speechbrain_spmamba.loading.loader import read_example
 from speechbrain_spmamba.manifest import read_manifest, source_keys
 from speechbrain_spmamba.recordings.activity import ActivityMeter
 from speechbrain_spmamba.recordings.thresholds import Thresholds
-from speechbrain_spmamba.scoring.loss import (
-    pairwise_neg_si_snr_or_level,
-    pit,
-    reorder,
-)
+from speechbrain_spmamba.scoring.loss import pit, reorder
+from speechbrain_spmamba.scoring.silence import pairwise_neg_si_snr_or_level
 from speechbrain_spmamba.speech_frames import reference_activity
 
 VALUES = {
