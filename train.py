@@ -72,8 +72,8 @@ def main(argv):
             strict_load(
                 separator,
                 find_weights(hparams["start_from"]),
-                # Of fewer talkers, if it is a network that can grow.
-                adapt=getattr(separator, "with_silent_outputs", None),
+                # Of a smaller network, if it is one that can grow.
+                adapt=getattr(separator, "grown", None),
             )
         brain = SeparationBrain(
             modules=hparams["modules"],

@@ -4,10 +4,11 @@
 
 FOLDER is what `recipes/Voices/hparams/voices-8k-3.yaml` prepared, with
 `train.csv` and `valid.csv`. A model of three outputs begins with the weights
-of voices-8k-2, the third silent, and is trained on the same batches with each
-of the published forms that `scoring/silence.py` tells of. `silent_losses.csv`
-gets, for items of 0 to 3 talkers, SI-SNR and its improvement, the level of
-empty outputs, and what share of the weights' gradient comes from these.
+of voices-8k-2, the third output as the mean of the two, and is trained on the
+same batches with each of the published forms that `scoring/silence.py` tells
+of. `silent_losses.csv` gets, for items of 0 to 3 talkers, SI-SNR and its
+improvement, the level of empty outputs, and what share of the weights'
+gradient comes from these.
 """
 
 import argparse
@@ -100,7 +101,7 @@ def train(loss, dataset, epoch, steps):
         **SIZES,
     )
     weights = find_weights(find_model(DEFAULT))
-    strict_load(model, weights, adapt=model.with_silent_outputs)
+    strict_load(model, weights, adapt=model.grown)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
     order, shares = np.random.default_rng(0).permutation(len(dataset)), []
     model.train()

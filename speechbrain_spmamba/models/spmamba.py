@@ -37,9 +37,12 @@ from functools import partial
 import torch
 
 from speechbrain_spmamba.nnet.causal_grid import causal_or_none
-from speechbrain_spmamba.nnet.folding import Folding
 from speechbrain_spmamba.nnet.mamba import MambaBranch
-from speechbrain_spmamba.nnet.mamba_path import MambaPath, folded_together
+from speechbrain_spmamba.nnet.mamba_path import (
+    FoldedPaths,
+    MambaPath,
+    folded_together,
+)
 from speechbrain_spmamba.nnet.tf_grid import TFGrid
 
 
@@ -176,14 +179,10 @@ class SPMamba(TFGrid):
                 attn_context,
             ),
         )
-        self._folding = Folding()
 
     def forward(self, mix, lengths=None):
         """Separates a batch of mixtures, see ``models``."""
         if torch.compiler.is_compiling():
             return super().forward(mix, lengths)
-        paths = [block.intra for block in self.blocks]
-        if not self.causal:
-            paths += [block.inter for block in self.blocks]
-        with folded_together(paths, self._folding):
+        with folded_together(FoldedPaths.of(self.blocks)):
             return super().forward(mix, lengths)

@@ -28,8 +28,6 @@ from typing import NamedTuple
 
 import torch
 
-from speechbrain_spmamba.upstream.private import version
-
 
 class Direction(NamedTuple):
     """What is left of a Mamba between its projections.
@@ -198,63 +196,36 @@ def ready(weights, dtype):
     ]
 
 
-class Folding:
-    """The folded weights of paths, made anew when a parameter has changed.
+def fold(paths, dtype):
+    """Folds paths for a pass of a model.
 
-    Every write to a parameter (an optimiser's step, loaded weights) raises its
-    version, and a move to another device or dtype gives it other memory. With
-    gradients they are made for each use.
+    None is kept for the next: what a weight was at the time nothing tells for
+    certain. An optimizer's fused step writes to it unseen by its version, as
+    do all of torch's foreach functions on a GPU.
+
+    Arguments
+    ---------
+    paths : list of MambaPath
+        Of one shape.
+    dtype : torch.dtype
+        That of the products.
+
+    Returns
+    -------
+    list
+        For each path its ``FoldedWeights``, to which gradients flow, and the
+        ``ready`` ones; without gradients, the latter twice.
 
     Example
     -------
     >>> from speechbrain_spmamba.nnet.mamba_path import MambaPath
-    >>> path = MambaPath(emb_dim=2, emb_ks=4, emb_hs=1).eval()
-    >>> folding = Folding()
-    >>> with torch.no_grad():
-    ...     first = folding.fold([path], torch.float32)
-    ...     folding.fold([path], torch.float32) is first
-    True
+    >>> path = MambaPath(emb_dim=2, emb_ks=4, emb_hs=1)
+    >>> ((weights, as_taken),) = fold([path], torch.bfloat16)
+    >>> weights.in_proj.dtype, as_taken.in_proj.dtype
+    (torch.float32, torch.bfloat16)
     """
-
-    def __init__(self):
-        self._key = self._found = None
-
-    def __getstate__(self):
-        return {"_key": None, "_found": None}  # a copy folds for itself
-
-    def fold(self, paths, dtype):
-        """Folds all paths.
-
-        Arguments
-        ---------
-        paths : list of MambaPath
-            Of one shape.
-        dtype : torch.dtype
-            That of the products.
-
-        Returns
-        -------
-        list
-            For each path its ``FoldedWeights``, and the ``ready`` ones.
-        """
-        parameters = [p for path in paths for p in path.parameters()]
-        if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
-            self._key = self._found = None
-            return _fold(paths, dtype)
-        if any(p.is_inference() for p in parameters):
-            return _fold(paths, dtype)  # these have no versions
-        key = [(p.data_ptr(), version(p), p.dtype) for p in parameters]
-        key.append(dtype)
-        if key != self._key:
-            with torch.inference_mode(False), torch.no_grad():
-                found = _fold(paths, dtype)
-            # Without gradients none is kept but as kernels take it.
-            self._found = [(as_taken, as_taken) for _, as_taken in found]
-            self._key = key
-        return self._found
-
-
-def _fold(paths, dtype):
-    """What ``Folding.fold`` returns."""
     weights = fold_weights(paths)
-    return list(zip(weights, ready(weights, dtype), strict=True))
+    as_taken = ready(weights, dtype)
+    # The other ones would fill memory that a pass may need.
+    first = weights if torch.is_grad_enabled() else as_taken
+    return list(zip(first, as_taken, strict=True))

@@ -16,7 +16,7 @@ import torch
 
 from speechbrain_spmamba.nnet.folded_forward import PathConfig
 from speechbrain_spmamba.nnet.folded_path import MEMORY, run_folded
-from speechbrain_spmamba.nnet.folding import Folding
+from speechbrain_spmamba.nnet.folding import fold
 from speechbrain_spmamba.nnet.grid_block import GridPath
 from speechbrain_spmamba.nnet.mamba import BiMamba
 from speechbrain_spmamba.ops import choose_backend
@@ -46,44 +46,56 @@ def plain_paths():
 
 
 @contextmanager
-def folded_together(paths, folding):
+def folded_together(folded):
     """Within it, the first of some paths folds the weights of all of them.
 
     Arguments
     ---------
-    paths : list of MambaPath
-        Those of a model.
-    folding : Folding
-        Keeps them between calls.
+    folded : FoldedPaths
+        What they find there, or put there.
 
     Example
     -------
     >>> paths = [MambaPath(2, 4, 1), MambaPath(2, 4, 1)]
     >>> x = torch.randn(1, 3, 9, 2)
-    >>> with folded_together(paths, Folding()):
+    >>> with folded_together(FoldedPaths(paths)):
     ...     out = paths[1](paths[0](x))
     >>> torch.allclose(out, paths[1](paths[0](x)))
     True
     """
-    token = _together.set(_Together(paths, folding))
+    token = _together.set(folded)
     try:
         yield
     finally:
         _together.reset(token)
 
 
-class _Together:
-    """The weights of paths for one pass of a model, from the first use on."""
+class FoldedPaths:
+    """Weights of paths, folded when they are first asked for and then kept.
 
-    def __init__(self, paths, folding):
-        self.paths, self.folding, self.found = paths, folding, None
+    Arguments
+    ---------
+    paths : list of MambaPath
+        Of one shape. While it is in use, their weights must not change.
+    """
 
-    def fold(self, path, dtype):
+    def __init__(self, paths):
+        self.paths, self.found = paths, {}
+
+    @classmethod
+    def of(cls, blocks):
+        """Those of the paths of blocks that have any."""
+        paths = [
+            path for block in blocks for path in (block.intra, block.inter)
+        ]
+        return cls([path for path in paths if isinstance(path, MambaPath)])
+
+    def of_path(self, path, dtype):
         """``FoldedWeights`` of one of them and ``ready`` ones; else None."""
-        if self.found is None:
-            folded = self.folding.fold(self.paths, dtype)
-            self.found = dict(zip(self.paths, folded, strict=True))
-        return self.found.get(path)
+        if dtype not in self.found:
+            folded = fold(self.paths, dtype)
+            self.found[dtype] = dict(zip(self.paths, folded, strict=True))
+        return self.found[dtype].get(path)
 
 
 def not_compiled(method):
@@ -135,7 +147,6 @@ class MambaPath(GridPath):
         make_mixer = functools.partial(BiMamba, eps=eps, **mamba)
         super().__init__(make_mixer, emb_dim, emb_ks, emb_hs, eps)
         self.memory = memory
-        self._folding = Folding()
 
     def forward_rows(self, x, count=None, valid=None):
         """Chooses the form; see ``GridPath``."""
@@ -143,8 +154,8 @@ class MambaPath(GridPath):
             return self._run_folded(x, valid)
         return super().forward_rows(x, count, valid)
 
-    # Both look at what torch cannot trace: which backend runs, whether weights
-    # have changed. A compiled model calls them as they are.
+    # Both look at what torch cannot trace: which backend runs, what is folded
+    # already. A compiled model calls them as they are.
 
     @not_compiled
     def _can_fold(self, x):
@@ -170,8 +181,8 @@ class MambaPath(GridPath):
     def _fold(self, dtype):
         """Folded weights, with those of all paths of the model if it asks."""
         together = _together.get()
-        found = together and together.fold(self, dtype)
-        return found or self._folding.fold([self], dtype)[0]
+        found = together and together.of_path(self, dtype)
+        return found or fold([self], dtype)[0]
 
     def _backend(self, x):
         mamba = self.mixer.forward_branch.mamba

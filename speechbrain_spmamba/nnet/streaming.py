@@ -12,13 +12,15 @@ From `nnet.tf_grid` (`stream`) and from whatever reads sound as it comes; to
 import torch
 
 from speechbrain_spmamba.nnet.causal_grid import BLOCK, advance, lag
+from speechbrain_spmamba.nnet.mamba_path import FoldedPaths, folded_together
 
 
 class Stream:
     """Separates a signal as it comes.
 
     In all, it gives the samples that the model gives of the whole signal,
-    whatever the sizes of the blocks. Its memory does not grow with time.
+    whatever the sizes of the blocks. Its memory does not grow with time. The
+    model's weights must not change before it is flushed or reset.
 
     Arguments
     ---------
@@ -50,6 +52,7 @@ class Stream:
     def reset(self):
         """Forgets all; the next block is the first."""
         self.past, self.waiting = {}, None
+        self.folded = FoldedPaths.of(self.model.blocks)
         self.fed = self.done = self.axes = 0
 
     @property
@@ -173,11 +176,12 @@ class Stream:
         hop = self.model.stft.hop_length
         whole = mix.shape[1] // hop * hop
         self.waiting = mix[:, whole:].clone()
-        parts = [
-            advance(self.model, part, self.past)
-            for part in mix[:, :whole].split(BLOCK * hop, 1)
-            if part.shape[1]
-        ]
+        with folded_together(self.folded):
+            parts = [
+                advance(self.model, part, self.past)
+                for part in mix[:, :whole].split(BLOCK * hop, 1)
+                if part.shape[1]
+            ]
         none = mix.new_empty(len(mix), 0, self.model.num_spks)
         before = max(0, lag(self.model) - self.done)
         self.done += whole

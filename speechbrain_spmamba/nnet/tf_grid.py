@@ -25,6 +25,7 @@ Departures from the published code, none of which changes a result it gives:
   as if it were alone.
 """
 
+import re
 from functools import partial
 
 import torch
@@ -41,7 +42,6 @@ from speechbrain_spmamba.nnet.causal_stft import CausalSTFT
 from speechbrain_spmamba.nnet.grid_block import GridBlock
 from speechbrain_spmamba.nnet.norms import FrameLayerNorm, GlobalLayerNorm
 from speechbrain_spmamba.nnet.spectral_masks import (
-    REST,
     begin_equal,
     log_magnitude,
     shares,
@@ -49,6 +49,9 @@ from speechbrain_spmamba.nnet.spectral_masks import (
 from speechbrain_spmamba.nnet.stft import STFT
 from speechbrain_spmamba.nnet.streaming import Stream
 from speechbrain_spmamba.nnet.waveform import level, take_mixture, valid_mask
+
+# Of a block, what its last layers add to the map.
+ENDS = ("deconv.weight", "deconv.bias", "proj_norm.weight", "proj_norm.bias")
 
 
 class TFGrid(nn.Module):
@@ -243,16 +246,18 @@ class TFGrid(nn.Module):
         est = waves.unflatten(0, (batch, -1)).transpose(1, 2) * scale
         return est if valid is None else est * valid
 
-    def with_silent_outputs(self, state):
-        """Weights of this network for fewer talkers as weights of this one.
+    def grown(self, state):
+        """Weights of a smaller network as weights of this one.
 
-        What it knows of voices is kept; the further outputs begin silent, or
-        nearly so if they are masks.
+        What it knows of voices is kept. Further outputs begin as the mean of
+        its own: masks then give them what it is not sure of. Further blocks
+        begin as its last one, but change nothing.
 
         Arguments
         ---------
         state : dict
-            State dict of such a network; any other is given back.
+            State dict of such a network of fewer talkers or blocks; any other
+            is given back.
 
         Returns
         -------
@@ -262,28 +267,36 @@ class TFGrid(nn.Module):
         Example
         -------
         >>> from speechbrain_spmamba.models import build_model
-        >>> sizes = {"n_fft": 32, "hop_length": 16, "num_blocks": 1}
-        >>> two, three = (
-        ...     build_model("spmamba", num_spks=n, **sizes) for n in (2, 3)
+        >>> sizes = {"n_fft": 32, "hop_length": 16}
+        >>> shallow, deep = (
+        ...     build_model("spmamba", num_blocks=n, **sizes) for n in (1, 2)
         ... )
-        >>> state = three.with_silent_outputs(two.state_dict())
-        >>> _ = three.load_state_dict(state)
-        >>> three(torch.randn(1, 100))[..., 2].abs().max().item()
-        0.0
+        >>> _ = deep.load_state_dict(deep.grown(shallow.state_dict()))
+        >>> mix = torch.randn(1, 100)
+        >>> torch.allclose(deep(mix), shallow(mix), atol=1e-5)
+        True
         """
         state = dict(state)
-        for name, value in (("weight", 0.0), ("bias", REST * self.masks)):
-            name = f"output_conv.{name}"
+        parts = 1 if self.masks else 2  # of an output: mask, or complex
+        for name in ("output_conv.weight", "output_conv.bias"):
             found, wanted = state.get(name), self.get_parameter(name)
             axis = min(1, wanted.dim() - 1)  # the outputs, in both
             if found is None or found.dim() != wanted.dim():
                 continue
-            missing = wanted.shape[axis] - found.shape[axis]
+            missing = (wanted.shape[axis] - found.shape[axis]) // parts
             if missing > 0:
-                shape = list(found.shape)
-                shape[axis] = missing
-                further = found.new_full(shape, value)
-                state[name] = torch.cat([found, further], dim=axis)
+                mean = found.unflatten(axis, (-1, parts)).mean(axis)
+                state[name] = torch.cat([found, *[mean] * missing], dim=axis)
+        pattern = re.compile(r"blocks\.(\d+)\.(.+)")
+        known = [found for found in map(pattern.fullmatch, state) if found]
+        last = max((int(found[1]) for found in known), default=len(self.blocks))
+        for index in range(last + 1, len(self.blocks)):
+            for found in known:
+                if int(found[1]) == last:
+                    begins = state[found[0]].clone()
+                    if found[2].endswith(ENDS):
+                        begins.zero_()
+                    state[f"blocks.{index}.{found[2]}"] = begins
         return state
 
     def stream(self):

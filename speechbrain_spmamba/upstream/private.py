@@ -11,22 +11,6 @@ from speechbrain.utils.run_opts import RunOptions
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
-def version(tensor):
-    """How often a tensor has been written to.
-
-    Folded weights are made anew when it changes: an optimizer and
-    ``load_state_dict`` write in place, of which nothing else tells.
-
-    Example
-    -------
-    >>> import torch
-    >>> weight = torch.zeros(1)
-    >>> version(weight), version(weight.add_(1))
-    (0, 1)
-    """
-    return tensor._version
-
-
 def without_values():
     """A mode in which tensors are made that have shapes and no values.
 

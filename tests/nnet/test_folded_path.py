@@ -1,14 +1,16 @@
 """A folded path computes what the plain one computes, in any kept amount."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from speechbrain_spmamba.nnet import folded_forward, folding, mamba_path
 from speechbrain_spmamba.nnet.folded_path import MEMORY
-from speechbrain_spmamba.nnet.folding import Folding
 from speechbrain_spmamba.nnet.mamba_path import (
+    FoldedPaths,
     MambaPath,
     folded_together,
     plain_paths,
@@ -152,23 +154,65 @@ def test_paths_are_plain_where_that_is_asked_for(monkeypatch):
     assert torch.equal(path(x), folded) and called
 
 
-@torch.no_grad()
-def test_inference_folds_once_and_again_when_a_parameter_changes(monkeypatch):
-    path, x = make_path().eval(), make_map()
-    first = path(x)
+def load(path):
+    path.load_state_dict(make_path().state_dict())
+    return path
 
-    def fold(dtype=torch.float64):
-        return path._folding.fold([path], dtype)
 
-    weights = fold()
-    assert fold() is weights
-    assert fold(torch.float32) is not weights
-    weights = fold()
-    path.deconv.weight.mul_(0.5)
-    assert fold() is not weights
-    expected = set_backend(copy.deepcopy(path), "reference")(x)
-    torch.testing.assert_close(path(x), expected)
-    assert not torch.allclose(first, expected)
+def step(path, **kind):
+    for parameter in path.parameters():
+        parameter.grad = torch.randn_like(parameter)
+    torch.optim.Adam(path.parameters(), lr=0.1, **kind).step()
+
+
+def write_data(path):
+    for parameter in path.parameters():
+        parameter.data.mul_(1.5)
+
+
+def average(path):
+    averaged = AveragedModel(path, multi_avg_fn=get_ema_multi_avg_fn(0.5))
+    averaged.module = path
+    for _ in range(2):
+        averaged.update_parameters(load(copy.deepcopy(path)))
+
+
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda",
+        marks=[
+            pytest.mark.gpu,
+            pytest.mark.skipif(
+                not torch.cuda.is_available(), reason="needs CUDA"
+            ),
+        ],
+    ),
+]
+WRITERS = {
+    "loaded": load,
+    "a step": partial(step, foreach=False),
+    "a step, foreach": partial(step, foreach=True),
+    "a step, fused": partial(step, fused=True),
+    "data": write_data,
+    "average": average,
+}
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("how", WRITERS)
+def test_inference_follows_weights_however_they_are_written(how, device):
+    path = make_path().to(device, torch.float32).eval()
+    x = make_map().to(device, torch.float32)
+    with torch.no_grad():
+        before = path(x)
+    WRITERS[how](path)
+    with torch.no_grad():
+        found = path(x)
+        expected = set_backend(copy.deepcopy(path), "reference")(x)
+    changed = (before - expected).abs().max()
+    # A GPU may multiply with 10 bits of mantissa.
+    assert (found - expected).abs().max() < 0.01 * changed
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
@@ -184,7 +228,7 @@ def test_paths_that_are_folded_together_are_those_folded_alone(dtype):
         return out, *torch.autograd.grad(loss, [x, *both.parameters()])
 
     alone = gradients()
-    with folded_together(paths, Folding()):
+    with folded_together(FoldedPaths(paths)):
         together = gradients()
     tolerance = 1e-10 if dtype == torch.float64 else 0.02
     for found, expected in zip(together, alone, strict=True):
@@ -192,23 +236,28 @@ def test_paths_that_are_folded_together_are_those_folded_alone(dtype):
         assert error <= tolerance * expected.abs().max()
 
 
-def test_a_model_folds_its_paths_once_a_step_and_once_in_inference(
+def test_a_model_folds_its_paths_once_a_pass_and_a_stream_once(
     small_model, monkeypatch
 ):
-    model, mix, folded = small_model(num_blocks=2), torch.randn(1, 500), []
-    fold = folding.fold_weights
+    folded, plain = [], folding.fold_weights
     monkeypatch.setattr(
         folding,
         "fold_weights",
-        lambda paths: folded.append(len(paths)) or fold(paths),
+        lambda paths: folded.append(len(paths)) or plain(paths),
     )
+    model, mix = small_model(num_blocks=2), torch.randn(1, 500)
     for _ in range(2):
         model(mix).sum().backward()
-    assert folded == [4, 4]
     with torch.no_grad():
         model(mix)
-        model(mix)
     assert folded == [4, 4, 4]
+    stream = small_model(num_blocks=2, causal=True).stream()
+    for _ in range(3):
+        stream.feed(mix[0])
+    assert folded[3:] == [2]
+    stream.flush()
+    stream.feed(mix[0])
+    assert folded[3:] == [2, 2]
 
 
 @torch.no_grad()

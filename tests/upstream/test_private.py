@@ -18,7 +18,6 @@ HOME = "upstream/private.py"
 
 # The reasons stand in that file.
 NEEDED = [
-    (torch.Tensor, "_version"),
     (_MultiProcessingDataLoaderIter, "_shutdown_workers"),
     (SaveableDataLoader([1]), "_speechbrain_iterator"),
     (sb.Brain, "_optimizer_step_limit_exceeded"),
