@@ -29,7 +29,11 @@ from speechbrain_spmamba.cost.time_and_memory import (
 )
 from speechbrain_spmamba.models import build_model
 from speechbrain_spmamba.models.systems import SYSTEMS
-from speechbrain_spmamba.nnet.mamba_path import MambaPath, plain_paths
+from speechbrain_spmamba.nnet.mamba_path import (
+    FoldedPaths,
+    folded_together,
+    plain_paths,
+)
 from speechbrain_spmamba.upstream.private import without_values
 from speechbrain_spmamba.weights.build import (
     build_trusted,
@@ -72,8 +76,7 @@ def count(model, seconds=1.0, computed=True):
     """
     with plain_paths():
         published = executed = _trace(model, seconds)
-    folded = any(isinstance(module, MambaPath) for module in model.modules())
-    if folded and computed:
+    if FoldedPaths.of(model).paths and computed:
         executed = _trace(model, seconds, warm_up=True)
     parts, scan = Counter(), 0
     for (module, kind), macs in published.items():
@@ -96,10 +99,9 @@ def count(model, seconds=1.0, computed=True):
 def _trace(model, seconds, warm_up=False):
     """Counts one pass of a copy over a recording without values."""
     model = copy.deepcopy(model).to("cpu").eval()
-    with without_values():
+    with without_values(), folded_together(FoldedPaths.of(model)):
         if warm_up:
-            # Makes what is made once for given weights (folded matrices):
-            # no second of audio costs that.
+            # Weights are folded once for all seconds.
             count_operators(model, silence(model, 0.1))
         return count_operators(model, silence(model, seconds))
 

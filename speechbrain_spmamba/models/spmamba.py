@@ -184,5 +184,5 @@ class SPMamba(TFGrid):
         """Separates a batch of mixtures, see ``models``."""
         if torch.compiler.is_compiling():
             return super().forward(mix, lengths)
-        with folded_together(FoldedPaths.of(self.blocks)):
+        with folded_together(FoldedPaths.of(self)):
             return super().forward(mix, lengths)

@@ -52,7 +52,8 @@ def folded_together(folded):
     Arguments
     ---------
     folded : FoldedPaths
-        What they find there, or put there.
+        What they find there, or put there. One that is around it and has the
+        same paths goes on.
 
     Example
     -------
@@ -63,6 +64,10 @@ def folded_together(folded):
     >>> torch.allclose(out, paths[1](paths[0](x)))
     True
     """
+    outer = _together.get()
+    if outer is not None and outer.paths == folded.paths:
+        yield
+        return
     token = _together.set(folded)
     try:
         yield
@@ -83,12 +88,9 @@ class FoldedPaths:
         self.paths, self.found = paths, {}
 
     @classmethod
-    def of(cls, blocks):
-        """Those of the paths of blocks that have any."""
-        paths = [
-            path for block in blocks for path in (block.intra, block.inter)
-        ]
-        return cls([path for path in paths if isinstance(path, MambaPath)])
+    def of(cls, model):
+        """Those of all paths of a model, which may have none."""
+        return cls([m for m in model.modules() if isinstance(m, MambaPath)])
 
     def of_path(self, path, dtype):
         """``FoldedWeights`` of one of them and ``ready`` ones; else None."""

@@ -52,7 +52,7 @@ class Stream:
     def reset(self):
         """Forgets all; the next block is the first."""
         self.past, self.waiting = {}, None
-        self.folded = FoldedPaths.of(self.model.blocks)
+        self.folded = FoldedPaths.of(self.model)
         self.fed = self.done = self.axes = 0
 
     @property

@@ -250,14 +250,18 @@ def test_a_model_folds_its_paths_once_a_pass_and_a_stream_once(
         model(mix).sum().backward()
     with torch.no_grad():
         model(mix)
-    assert folded == [4, 4, 4]
+        assert folded == [4, 4, 4]
+        with folded_together(FoldedPaths.of(model)):  # as long as one asks
+            first, second = model(mix), model(mix)
+    assert folded == [4, 4, 4, 4]
+    assert torch.equal(first, second)
     stream = small_model(num_blocks=2, causal=True).stream()
     for _ in range(3):
         stream.feed(mix[0])
-    assert folded[3:] == [2]
+    assert folded[4:] == [2]
     stream.flush()
     stream.feed(mix[0])
-    assert folded[3:] == [2, 2]
+    assert folded[4:] == [2, 2]
 
 
 @torch.no_grad()
