@@ -43,6 +43,7 @@ PRETRAINERS = (
 )
 FIXED = {"modules": (SEPARATOR,), "pretrainer": PRETRAINERS}
 HEADER = ("sample_rate", "num_spks")
+WINDOWS = ("window", "overlap")  # whole seconds, if a model asks for some
 NEEDED = (*HEADER, "separator", *FIXED)
 
 
@@ -108,7 +109,7 @@ def check_values(text):
     ValueError: 'hidden' is -4, expected a whole number from 1 to 100000
     """
     tree = read(text)
-    for key in HEADER:
+    for key in (*HEADER, *WINDOWS):
         if key in tree:
             check_argument(key, _value(tree[key]), 1)
     for key, known in (
@@ -136,7 +137,8 @@ def model_part(text):
     -------
     str
         YAML text with the keys ``separator``, ``sample_rate``, ``num_spks``,
-        as far as they are there, and those that ``separator`` refers to.
+        ``window`` and ``overlap``, as far as they are there, and those that
+        ``separator`` refers to.
 
     Raises
     ------
@@ -155,7 +157,7 @@ def model_part(text):
     _check_call("separator", tree, _classes(), "a model of this package")
     tag, arguments = tree["separator"]
     arguments = arguments or {}
-    kept = {key: tree[key] for key in HEADER if key in tree}
+    kept = {key: tree[key] for key in (*HEADER, *WINDOWS) if key in tree}
     for node in arguments.values():
         if node[0] == "!ref":
             name = REFERENCE.fullmatch(node[1]).group(1)

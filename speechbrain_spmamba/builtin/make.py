@@ -25,7 +25,7 @@ from speechbrain_spmamba.files.checksums import SUMS_FILE, check_sums, sums_text
 from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.files.writing import replacing_all
 
-MAX_BYTES = 4_000_000  # of weights: all who install the package download them
+MAX_BYTES = 5_000_000  # of weights: all who install the package download them
 
 
 def make_builtin(model, figures_file, folder):

@@ -95,7 +95,8 @@ def _separate(separator, mix, whole):
     from speechbrain_spmamba.recordings.options import SeparationOptions
 
     rate = separator.hparams.sample_rate
-    window, _ = SeparationOptions().window_samples(rate)
+    options = SeparationOptions().for_model(separator.hparams)
+    window, _ = options.window_samples(rate)
     # Recordings are mixed down to one channel; all of several are asked for.
     if whole or mix.dim() > 2 or mix.shape[1] <= window:
         return separator.separate_batch(mix).cpu()

@@ -4,7 +4,7 @@
 The methods of `inference.WaveformSeparation` take each by its name.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # Formats of files, and what they can hold.
 SUBTYPES = {
@@ -12,6 +12,7 @@ SUBTYPES = {
     "flac": ("PCM_16", "PCM_24"),
 }
 FLAC_FASTEST, FLAC_CHANNELS = 655_350, 8  # Hz; channels
+WINDOW, OVERLAP = 10.0, 2.0  # seconds, of a model that says nothing of them
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,13 @@ class SeparationOptions:
 
     Arguments
     ---------
-    window : float
+    window : float, optional
         Seconds that the model hears at once; a shorter recording is
-        separated as a whole. A causal model has no windows.
-    overlap : float
-        Seconds that neighbouring windows share, up to half a window.
+        separated as a whole. By default those of the model's folder, or 10.
+        A causal model has no windows.
+    overlap : float, optional
+        Seconds that neighbouring windows share, up to half a window. By
+        default those of the model's folder, or 2.
     batch : int, optional
         Windows separated together; by default 1, on a GPU 4.
     mixture_consistent : bool
@@ -65,8 +68,8 @@ class SeparationOptions:
     'PCM_24'
     """
 
-    window: float = 10.0
-    overlap: float = 2.0
+    window: float | None = None
+    overlap: float | None = None
     batch: int | None = None
     mixture_consistent: bool = False
     channel: int | None = None
@@ -78,15 +81,16 @@ class SeparationOptions:
     embedding: str | None = None
 
     def __post_init__(self):
-        if not 0.1 <= self.window <= 3600:
+        if self.window is not None and not 0.1 <= self.window <= 3600:
             raise ValueError(
                 f"window is {self.window} s; give 0.1 to 3600 seconds, a few "
                 "times as long as what the model was trained on"
             )
-        if not 0 < self.overlap <= self.window / 2:
+        window = WINDOW if self.window is None else self.window
+        if self.overlap is not None and not 0 < self.overlap <= window / 2:
             raise ValueError(
                 f"overlap is {self.overlap} s; give more than 0 and at most "
-                f"half of the window of {self.window} s"
+                f"half of the window of {window} s"
             )
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"--batch is {self.batch}; give 1 or more")
@@ -127,6 +131,28 @@ class SeparationOptions:
                 f"flac holds up to {FLAC_CHANNELS} channels at {FLAC_FASTEST} "
                 f"Hz, not {channels} at {sample_rate}; choose --format wav"
             )
+
+    def for_model(self, hparams):
+        """With windows, where none are chosen: the model's, or the usual.
+
+        Arguments
+        ---------
+        hparams : object
+            Of a model folder; ``window`` and ``overlap``, if it has them.
+
+        Example
+        -------
+        >>> from types import SimpleNamespace
+        >>> options = SeparationOptions().for_model(SimpleNamespace(window=60))
+        >>> options.window, options.overlap
+        (60, 2.0)
+        """
+        window, overlap = self.window, self.overlap
+        if window is None:
+            window = getattr(hparams, "window", WINDOW)
+        if overlap is None:
+            overlap = min(getattr(hparams, "overlap", OVERLAP), window / 2)
+        return replace(self, window=window, overlap=overlap)
 
     def window_samples(self, sample_rate):
         """Samples of a window and of the overlap, at a rate in Hz."""

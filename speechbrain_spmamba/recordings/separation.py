@@ -97,6 +97,7 @@ def separate_mono(
     progress, seconds : callable, float
         See ``WaveformSeparation.separate_stream``.
     """
+    options = options.for_model(model.hparams)
     if options.batch is None and torch.device(model.device).type != "cpu":
         options = replace(options, batch=4)
 

@@ -58,7 +58,11 @@ REQUIRED = {
     "results_folder": FOLDER,
     "num_examples": WHOLE,
 }
-KEYS_READ = {*REQUIRED, "__set_seed", "start_from", "tf32", "cuda_graph"}
+KEYS_READ = {
+    *REQUIRED,
+    *("__set_seed", "start_from", "tf32", "cuda_graph"),
+    *("window", "overlap"),  # of recordings, for the model folder
+}
 
 
 def referred_keys(text):

@@ -238,7 +238,7 @@ def inference_yaml(hparams_file, trust=False):
     -------
     str
         YAML text with ``sample_rate``, ``num_spks``, ``separator``,
-        ``modules`` and ``pretrainer``.
+        ``modules`` and ``pretrainer``; ``window`` and ``overlap`` if there.
 
     Raises
     ------
@@ -247,7 +247,7 @@ def inference_yaml(hparams_file, trust=False):
     """
     needed = ("sample_rate", "num_spks", "separator")
     if trust:
-        part = read_trusted_part(hparams_file, needed)
+        part = read_trusted_part(hparams_file, (*needed, "window", "overlap"))
     else:
         part = read_model_part(hparams_file)
     for key in needed:

@@ -1,5 +1,7 @@
 """Options are checked in one place, whoever gives them."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from speechbrain_spmamba.recordings.options import SeparationOptions
@@ -42,3 +44,25 @@ def test_what_a_format_cannot_hold_is_said_first():
 def test_values_that_make_no_sense_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         SeparationOptions(**options)
+
+
+@pytest.mark.parametrize(
+    "chosen, of_model, expected",
+    [
+        ({}, {}, (10.0, 2.0)),
+        ({}, {"window": 60, "overlap": 5}, (60, 5)),
+        ({"window": 3.0}, {"window": 60, "overlap": 5}, (3.0, 1.5)),
+        ({"window": 20.0, "overlap": 1.0}, {"window": 60}, (20.0, 1.0)),
+        ({"overlap": 4.0}, {}, (10.0, 4.0)),
+    ],
+)
+def test_windows_are_those_chosen_or_the_models_or_the_usual(
+    chosen, of_model, expected
+):
+    found = SeparationOptions(**chosen).for_model(SimpleNamespace(**of_model))
+    assert (found.window, found.overlap) == expected
+
+
+def test_a_window_of_a_model_that_makes_no_sense_is_refused():
+    with pytest.raises(ValueError, match="window is 0.0 s; give 0.1 to 3600"):
+        SeparationOptions().for_model(SimpleNamespace(window=0.0))

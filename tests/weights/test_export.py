@@ -137,6 +137,22 @@ def test_a_run_without_a_key_of_its_model_is_named(run, tmp_path, key):
         export(run, tmp_path / "model", trust=True)
 
 
+@pytest.mark.parametrize("trust", [False, True])
+def test_windows_that_the_experiment_asks_for_are_those_of_its_model(
+    run, tmp_path, trust
+):
+    path = run / "hyperparams.yaml"
+    path.write_text(path.read_text() + "\nwindow: 3\noverlap: 1\n")
+    folder = export(run, tmp_path / "model", trust=trust)
+    model = WaveformSeparation.from_hparams(folder)
+    given = []
+    model.separate_batch = lambda mix: (
+        given.append(mix.shape[1]) or torch.stack([mix, mix], -1)
+    )
+    model.separate_array(torch.randn(5 * 8000), 8000)
+    assert given == [3 * 8000, 3 * 8000]
+
+
 def test_a_model_is_described_by_its_own_arguments(tmp_path, small_model):
     model = small_model()
     text = model_yaml(model, {**SMALL["spmamba"], "optimizer": "Adam"})
