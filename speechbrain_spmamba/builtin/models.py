@@ -12,7 +12,7 @@ from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.files.yaml_text import load, plain
 
 FOLDER = Path(__file__).parent
-DEFAULT = "voices-8k-2"
+DEFAULT = "voices-8k-3"
 LIVE = "voices-8k-2-live"  # for sound as it comes
 HPARAMS_FILE = "hyperparams.yaml"  # these three of any model folder
 SAFETENSORS_FILE = "separator.safetensors"
@@ -36,7 +36,7 @@ class BuiltinModel:
     -------
     >>> model = builtin_models()[DEFAULT]
     >>> model.system, model.sample_rate, model.num_spks
-    ('spmamba', 8000, 2)
+    ('spmamba', 8000, 3)
     """
 
     folder: Path
@@ -163,7 +163,7 @@ def find_model(source):
     Example
     -------
     >>> find_model(DEFAULT).name, find_model(f"./{DEFAULT}")
-    ('voices-8k-2', './voices-8k-2')
+    ('voices-8k-3', './voices-8k-3')
     """
     named = builtin_models().get(source) if isinstance(source, str) else None
     return named.folder if named else source

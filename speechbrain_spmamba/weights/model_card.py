@@ -247,7 +247,8 @@ def _limits(settings, train):
     least = _least_sources(settings, train)
     seen = f"more or fewer than {most}"
     if least < most:
-        seen = f"fewer than {least} or more than {most}"
+        fewer = f"fewer than {least} or " if least else ""
+        seen = f"{fewer}more than {most}"
     lines = [
         f"Never saw {seen} sources a mixture, nor "
         f"frequencies above {sample_rate / 2:g} Hz.",
