@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from measure import keep_counted
 
-from speechbrain_spmamba.builtin.models import DEFAULT, find_model
+from speechbrain_spmamba.builtin.models import find_model
 from speechbrain_spmamba.inference import strict_load
 from speechbrain_spmamba.loading.loader import make_dataset
 from speechbrain_spmamba.models import build_model
@@ -100,7 +100,7 @@ def train(loss, dataset, epoch, steps):
         memory="speed",
         **SIZES,
     )
-    weights = find_weights(find_model(DEFAULT))
+    weights = find_weights(find_model("voices-8k-2"))
     strict_load(model, weights, adapt=model.grown)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
     order, shares = np.random.default_rng(0).permutation(len(dataset)), []
