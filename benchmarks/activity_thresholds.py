@@ -35,7 +35,7 @@ from speechbrain_spmamba.scoring.silence import pairwise_neg_si_snr_or_level
 from speechbrain_spmamba.speech_frames import reference_activity
 
 VALUES = {  # from the strictest on
-    "leak": (12, 14, 16, 18, 20, 22, 24),
+    "leak": (12, 14, 16, 18, 20),  # beyond, peaks of leakage would talk
     "copy": (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95),
     "below": (12, 13, 14, 15, 16, 17, 18),
     "rise": (12, 10, 8, 6, 4, 2, 0),

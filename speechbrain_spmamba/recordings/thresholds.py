@@ -46,11 +46,11 @@ class Thresholds:
     """
 
     leak: float = 20.0
-    copy: float = 0.85
+    copy: float = 0.95
     below: float = 15.0
     range: float = 20.0
     rise: float = 10.0
     pause: float = 0.25
-    changes: float = 6.0
+    changes: float = 6.5
     shortest: float = 0.4
-    faint: float = 12.0
+    faint: float = 10.0

@@ -126,7 +126,7 @@ def _masked(wave, level, seed=0):
     gains = np.repeat(
         np.repeat(rng.random((len(found) // 4 + 1, 13)), 4, 0), 5, 1
     )
-    found = np.fft.irfft(found * gains[: len(found)] ** 2, axis=1).ravel()
+    found = np.fft.irfft(found * gains[: len(found)], axis=1).ravel()
     power = np.mean(found**2) / np.mean(wave**2)
     return (found * 10 ** (level / 20) / np.sqrt(power)).astype("float32")
 
