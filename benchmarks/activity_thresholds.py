@@ -35,10 +35,11 @@ from speechbrain_spmamba.scoring.silence import pairwise_neg_si_snr_or_level
 from speechbrain_spmamba.speech_frames import reference_activity
 
 VALUES = {  # from the strictest on
-    "leak": (12, 14, 16, 18, 20),  # beyond, peaks of leakage would talk
+    # leak - rise is 10 dB at most: peaks of leakage 15 dB below are no runs
+    "leak": (12, 14, 16, 18, 20),
     "copy": (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95),
     "below": (12, 13, 14, 15, 16, 17, 18),
-    "rise": (12, 10, 8, 6, 4, 2, 0),
+    "rise": (14, 12, 10),
     "pause": (0.15, 0.2, 0.25, 0.3, 0.35),
     "changes": (8, 7.5, 7, 6.5, 6, 5.5, 5, 4.5, 4),
     "shortest": (0.4, 0.3, 0.2, 0.1),
