@@ -4,6 +4,7 @@ import csv
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -153,18 +154,17 @@ def test_what_was_measured_stands_beside_what_was_counted(
     assert low.endswith("| 200 ms, 1.0 GB |")
 
 
-def test_a_threshold_is_set_to_the_middle_of_what_is_as_good(monkeypatch):
-    values = {"leak": (10, 20, 30, 40), "below": (12, 14, 16)}
+def test_a_threshold_is_set_to_the_first_value_that_is_as_good(monkeypatch):
+    values = {"leak": (10, 20, 30, 40), "below": (16, 14, 12)}
     monkeypatch.setattr(activity_thresholds, "VALUES", values)
     asked = []
 
     def cost(sets, thresholds):
         asked.append(thresholds)
-        leak = {10: 0.3, 20: 0.1, 30: 0.1004, 40: 0.1008}[thresholds.leak]
+        leak = {10: 0.3, 20: 0.1006, 30: 0.1003, 40: 0.1}[thresholds.leak]
         # what is best for one depends on the other
-        return leak + abs(
-            thresholds.below - (14 if thresholds.leak == 30 else 12)
-        )
+        below = 14 if thresholds.leak == 30 else 12
+        return leak + abs(thresholds.below - below)
 
     monkeypatch.setattr(activity_thresholds, "cost", cost)
     chosen = activity_thresholds.search([])
@@ -175,7 +175,11 @@ def test_a_threshold_is_set_to_the_middle_of_what_is_as_good(monkeypatch):
 def test_found_activity_is_compared_with_that_of_the_references():
     voice, other = talker(0, 4), talker(1, 4)
     src = np.stack([voice, other * 0], 1)
-    item = activity_thresholds.Item(src, reference_activity(src, 8000), 1)
-    swapped = activity_thresholds.Item(src[:, ::-1], item.speaks, 1)
-    wrong, said = activity_thresholds.judge(8000, [item, swapped], None)
-    assert wrong[0] < 0.01 and wrong[1] > 0.5 and said.tolist() == [1, 1]
+    item = activity_thresholds.Item(
+        src.sum(1), src, reference_activity(src, 8000), 1
+    )
+    swapped = replace(item, est=src[:, ::-1])
+    faint = replace(item, est=0.1 * src)  # beside its mixture
+    wrong, said = activity_thresholds.judge(8000, [item, swapped, faint], None)
+    assert wrong[0] < 0.01 and wrong[1] > 0.5
+    assert said.tolist() == [1, 1, 0]

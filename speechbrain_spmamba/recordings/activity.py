@@ -11,11 +11,11 @@ speaks in a frame of 32 ms if it is
 * in a run of such frames that once rises well above both of these limits;
   short pauses do not end a run (`speech_runs.py`).
 
-Somebody speaks in it if it does so for a quarter of a second and for 1/500 of
-the recording, and if its level moves as speech does: it changes as syllables do
+Somebody speaks in it if it does so for long enough, also as a share of the
+recording, and if its level moves as speech does: it changes as syllables do
 (`syllables.py`), and the loud and the soft tenth of speech are 6 dB apart, as
-those of no hum and no steady noise are. Where all outputs are far below the
-recording itself, nobody speaks: they hold what is left of its noise.
+those of no hum and no steady noise are. Where all outputs together are far
+below the recording itself, nobody speaks: they hold what is left of its noise.
 `thresholds.py` has all figures.
 
 Levels are counted, so that memory does not grow.
@@ -37,10 +37,8 @@ from speechbrain_spmamba.recordings.frame_levels import (
 from speechbrain_spmamba.recordings.speech_runs import RunCounter, find_runs
 from speechbrain_spmamba.recordings.syllables import ChangeCounter
 from speechbrain_spmamba.recordings.thresholds import (
-    FAINT,
     FLOOR,
     MOVES,
-    SHORTEST,
     SMALLEST,
     STEADY,
     Thresholds,
@@ -110,15 +108,17 @@ class ActivityMeter:
         self.counts = None  # own frames of each level, [S, len(LEVELS)]
         self.runs = self.changes = None  # their counters
         self.kept = [] if keep else None  # levels, int16, [F, S] each
-        self.heard, self.energy = 0, 0.0  # of the recording, if it is given
+        self.energy = 0.0  # of all outputs together
+        self.heard, self.heard_energy = 0, 0.0  # of the recording, if given
 
     def hear(self, block):
         """Takes samples of the recording that is separated, ``[n]``.
 
-        At any rate and at any time: what counts is how loud it is.
+        At any rate and at any time: what counts is how loud it is as a whole,
+        beside all outputs as a whole.
         """
         self.heard += len(block)
-        self.energy += float(np.square(block, dtype=np.float64).sum())
+        self.heard_energy += _energy(block)
 
     def push(self, block):
         """Takes the next samples, shape ``[n, S]``."""
@@ -129,6 +129,7 @@ class ActivityMeter:
             self.changes = ChangeCounter(outputs)
             self.rest = block[:0]
         self.samples += len(block)
+        self.energy += _energy(block)
         block = np.concatenate([self.rest, block])
         whole = len(block) // self.size * self.size
         for start in range(0, whole, AT_ONCE * self.size):
@@ -152,7 +153,8 @@ class ActivityMeter:
         changes = self.changes.change(limits) >= self.thresholds.changes
         moves = spread(counts) >= MOVES
         length = self.samples / self.sample_rate
-        least = max(min(SHORTEST, length / 2), SMALLEST * length)
+        shortest = min(self.thresholds.shortest, length / 2)
+        least = max(shortest, SMALLEST * length)
         found = []
         for index in range(len(limits)):
             if not runs[index]:
@@ -165,14 +167,15 @@ class ActivityMeter:
             power = counts[index] @ 10.0 ** (LEVELS / 10) / counts[index].sum()
             level = float(10 * np.log10(power))
             found.append(Activity(speaks, seconds, seconds / length, level))
-        loudest = max(one.level for one in found)
-        if self.heard and loudest < self._recording() - FAINT:
+        if self._faint():
             found = [replace(one, speaks=False) for one in found]
         return found
 
-    def _recording(self):
-        """Mean level in dB of what ``hear`` took."""
-        return 10 * np.log10(self.energy / self.heard + 1e-30)
+    def _faint(self):
+        """Whether all outputs are far below what ``hear`` took."""
+        share = 10 ** (-self.thresholds.faint / 10)
+        least = share * self.heard_energy * self.samples
+        return self.energy * self.heard < least  # their means; 0 of nothing
 
     def speaking(self):
         """When somebody speaks; needs ``keep``.
@@ -211,6 +214,11 @@ class ActivityMeter:
         self.runs.push(levels)
         if self.kept is not None:
             self.kept.append(levels)
+
+
+def _energy(block):
+    """Sum of squares."""
+    return float(np.square(block, dtype=np.float64).sum())
 
 
 def activity(est, sample_rate, mix=None):

@@ -1,18 +1,16 @@
 """The thresholds by which activity is judged, and where they come from.
 
 They are those with the fewest wrong frames, and the fewest wrong numbers of
-talkers, on validation data, which `benchmarks/activity_thresholds.py` searches
-again for any model. What follows below them is not searched: it says what is
-called speech at all, and no validation data has cases on both sides of it.
+talkers, on validation data; `benchmarks/activity_thresholds.py` searches them
+again for any model. Not searched are `range` and the constants: they say what
+is called a talker at all, and no validation data has cases on both sides.
 """
 
 from dataclasses import dataclass
 
-FAINT = 15  # dB below a recording; where all outputs are, nobody speaks
 FLOOR = -75  # dB to full scale; below there is no speech
 MOVES = 6  # dB between the loud and the soft tenth of speech
 STEADY = 1.0  # seconds of it from which on that is asked for
-SHORTEST = 0.25  # seconds that a talker speaks at least
 SMALLEST = 0.002  # share of the recording that a talker speaks at least
 
 
@@ -36,6 +34,10 @@ class Thresholds:
         Seconds; shorter pauses belong to the run.
     changes : float
         So much the level of speech changes, see ``syllables``.
+    shortest : float
+        Seconds that a talker speaks at least.
+    faint : float
+        All outputs together so far below the recording: nobody speaks.
 
     Example
     -------
@@ -43,10 +45,12 @@ class Thresholds:
     15.0
     """
 
-    leak: float = 16.0
+    leak: float = 20.0
     copy: float = 0.95
-    below: float = 16.0
-    range: float = 26.0
+    below: float = 15.0
+    range: float = 20.0
     rise: float = 10.0
     pause: float = 0.25
-    changes: float = 5.0
+    changes: float = 6.5
+    shortest: float = 0.4
+    faint: float = 10.0

@@ -11,7 +11,9 @@ from speechbrain_spmamba.recordings.thresholds import FLOOR, Thresholds
 # What follows is exact: noise of a given level in each frame of 32 samples.
 SLOW = 1000  # Hz
 SPEECH = ([-20] * 3 + [-30] * 3 + [-60]) * 15  # active level: -22.6 dB
-PLAIN = Thresholds(leak=20, below=16, range=24, rise=8, pause=0.25, changes=6)
+PLAIN = Thresholds(
+    leak=20, below=16, range=24, rise=8, pause=0.25, changes=6, shortest=0.25
+)
 
 
 def _frames(levels, seed=0):
@@ -95,6 +97,23 @@ def test_what_is_far_below_the_loudest_talker_does_not_count():
     for below, speaks in ((13, True), (40, False)):
         soft = _frames([-120] * 105 + [level - below for level in SPEECH], 1)
         assert [a.speaks for a in _found(loud, soft)] == [True, speaks]
+
+
+@pytest.mark.parametrize("faint, speaks", [(9, False), (11, True)])
+@pytest.mark.parametrize("pause", [0, 900])
+def test_all_outputs_together_are_judged_beside_the_recording(
+    faint, speaks, pause
+):
+    levels = SPEECH + [-np.inf] * pause
+    one, other = _frames(levels), _frames(levels, seed=1)
+    recording = np.sqrt(10 * 2) * np.repeat(one.ravel(), 2)  # at twice the rate
+    meter = _meter(one, other, thresholds=replace(PLAIN, faint=faint))
+    assert [a.speaks for a in meter.result()] == [True, True]
+    for block in np.array_split(recording, 7):
+        meter.hear(block)
+    meter.push(np.stack([one.ravel(), other.ravel()], 1))  # the same again
+    assert [a.speaks for a in meter.result()] == [speaks, speaks]
+    assert meter.speaking().any() == speaks
 
 
 def test_speech_is_measured():
