@@ -1,6 +1,6 @@
 """Whether voices stay on their outputs, and come back to them after a silence.
 
-    python benchmarks/reentry.py MANIFEST ... [--model voices-8k-2 ...]
+    python benchmarks/reentry.py MANIFEST ... [--model voices-8k-3 ...]
         [--embedding ENCODER] [--limit 12]
 
 A manifest is one of conversations, long items with a reference a talker, its
@@ -167,7 +167,8 @@ def joined(pieces, src, rate, options, encoder):
 
 def measure(model, manifest, embedding=None, limit=None):
     """Counts a set: a row for each way of joining."""
-    rate, options = model.hparams.sample_rate, SeparationOptions()
+    rate = model.hparams.sample_rate
+    options = SeparationOptions().for_model(model.hparams)
     encoder = None if embedding is None else model.speaker_encoder(embedding)
     size, shared = options.window_samples(rate)
 
@@ -222,7 +223,7 @@ def main():
     """Measures all models on all sets and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("manifests", type=Path, nargs="+")
-    parser.add_argument("--model", nargs="+", default=["voices-8k-2"])
+    parser.add_argument("--model", nargs="+", default=["voices-8k-3"])
     parser.add_argument("--embedding", help="runs what its YAML file says")
     parser.add_argument("--limit", type=int)
     asked = parser.parse_args()

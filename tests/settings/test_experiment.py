@@ -31,6 +31,8 @@ EXPERIMENTS = sorted(
 )
 # What may differ between two experiments; a model has its own keys.
 MAY_DIFFER = {
+    "window",
+    "overlap",
     "name",
     "data_folder",
     "speech_folder",
