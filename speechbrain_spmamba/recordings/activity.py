@@ -109,7 +109,7 @@ class ActivityMeter:
         self.runs = self.changes = None  # their counters
         self.kept = [] if keep else None  # levels, int16, [F, S] each
         self.energy = 0.0  # of all outputs together
-        self.heard, self.heard_energy = 0, 0.0  # of the recording, if given
+        self.heard = np.zeros(3)  # of a recording: samples, sum, sum of squares
 
     def hear(self, block):
         """Takes samples of the recording that is separated, ``[n]``.
@@ -117,8 +117,8 @@ class ActivityMeter:
         At any rate and at any time: what counts is how loud it is as a whole,
         beside all outputs as a whole.
         """
-        self.heard += len(block)
-        self.heard_energy += _energy(block)
+        block = np.asarray(block, np.float64)
+        self.heard += len(block), block.sum(), np.square(block).sum()
 
     def push(self, block):
         """Takes the next samples, shape ``[n, S]``."""
@@ -129,7 +129,6 @@ class ActivityMeter:
             self.changes = ChangeCounter(outputs)
             self.rest = block[:0]
         self.samples += len(block)
-        self.energy += _energy(block)
         block = np.concatenate([self.rest, block])
         whole = len(block) // self.size * self.size
         for start in range(0, whole, AT_ONCE * self.size):
@@ -174,8 +173,11 @@ class ActivityMeter:
     def _faint(self):
         """Whether all outputs are far below what ``hear`` took."""
         share = 10 ** (-self.thresholds.faint / 10)
-        least = share * self.heard_energy * self.samples
-        return self.energy * self.heard < least  # their means; 0 of nothing
+        count, total, squares = self.heard
+        # Of means, by products: nothing is heard before anything is. What is
+        # constant is no sound.
+        least = share * self.samples * (squares - total**2 / max(count, 1))
+        return self.energy * count < least
 
     def speaking(self):
         """When somebody speaks; needs ``keep``.
@@ -207,6 +209,9 @@ class ActivityMeter:
 
     def _count(self, frames):
         """Counts frames, ``[F, size, S]``, by their levels."""
+        # What is constant is no sound, and hides what is: a cheap microphone.
+        frames = frames - frames.mean(1, keepdims=True)
+        self.energy += float(np.square(frames, dtype=np.float64).sum())
         levels = frame_levels(frames, self.thresholds.copy)
         own = ~leaks(levels, self.thresholds.leak)
         self.counts += count_levels(levels, own)
@@ -214,11 +219,6 @@ class ActivityMeter:
         self.runs.push(levels)
         if self.kept is not None:
             self.kept.append(levels)
-
-
-def _energy(block):
-    """Sum of squares."""
-    return float(np.square(block, dtype=np.float64).sum())
 
 
 def activity(est, sample_rate, mix=None):

@@ -18,6 +18,7 @@ PLAIN = Thresholds(
 
 def _frames(levels, seed=0):
     noise = np.random.default_rng(seed).standard_normal((len(levels), 32))
+    noise -= noise.mean(1, keepdims=True)
     noise /= np.sqrt(np.mean(noise**2, 1, keepdims=True))
     return noise * 10 ** (np.array(levels)[:, None] / 20)
 
@@ -210,12 +211,29 @@ def test_no_frame_speaks_where_there_are_none():
 
 def test_a_recording_shorter_than_a_frame_is_one():
     meter = ActivityMeter(SLOW)
-    meter.push(np.array([[0.1]] * 5 + [[0.2]] * 5))
+    meter.push(np.array([[-0.1], [0.2], [-0.1]] * 3 + [[0.0]]))
     for _ in range(2):  # asking changes nothing
         (found,) = meter.result()
         assert found.speaks
         assert (found.seconds, found.share) == (0.01, 1.0)
-        assert found.level == pytest.approx(-16)  # of a frame: whole dB
+        assert found.level == pytest.approx(-17)  # of a frame: whole dB
+
+
+@pytest.mark.parametrize("constant", [0.05, 0.3])
+def test_a_constant_in_recording_and_outputs_is_no_sound(constant):
+    one, other = _frames(SPEECH), _frames(SPEECH, seed=1)
+    outputs = np.stack([one.ravel(), other.ravel()], 1)
+
+    def found(constant):
+        meter = ActivityMeter(SLOW, thresholds=PLAIN)
+        # in pieces, whose means are not that of all
+        for piece in np.array_split(outputs.sum(1) + constant, 400):
+            meter.hear(piece)
+        meter.push(outputs + [constant, 0])
+        return meter.result()
+
+    assert found(constant) == found(0)
+    assert [one.speaks for one in found(0)] == [True, True]
 
 
 def test_absurdly_loud_outputs_are_judged():
