@@ -347,7 +347,7 @@ class WaveformSeparation(Pretrained):
 
     def _checked(self, options):
         """Options by their names as one value that suits this model."""
-        options = SeparationOptions(**options)
+        options = SeparationOptions(**options).for_model(self.hparams)
         options.check_speakers(self.hparams.num_spks)
         return options
 

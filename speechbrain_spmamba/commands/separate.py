@@ -151,7 +151,9 @@ def separate(
     # Once here, so that a wrong model or setting is an error of the command.
     loaded.cache_clear()
     separator, _ = loaded(job.model, job.device, job.trust)
-    job.options.check_speakers(separator.hparams.num_spks)
+    job.options.for_model(separator.hparams).check_speakers(
+        separator.hparams.num_spks
+    )
     if options.embedding is not None:
         separator.speaker_encoder(options.embedding)
     names = [recording.source for recording in inputs]

@@ -86,11 +86,12 @@ class SeparationOptions:
                 f"window is {self.window} s; give 0.1 to 3600 seconds, a few "
                 "times as long as what the model was trained on"
             )
-        window = WINDOW if self.window is None else self.window
-        if self.overlap is not None and not 0 < self.overlap <= window / 2:
+        # Without a window the model tells which: see ``for_model``.
+        most = 3600 if self.window is None else self.window
+        if self.overlap is not None and not 0 < self.overlap <= most / 2:
             raise ValueError(
                 f"overlap is {self.overlap} s; give more than 0 and at most "
-                f"half of the window of {window} s"
+                f"half of the window of {most} s"
             )
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"--batch is {self.batch}; give 1 or more")
@@ -139,6 +140,11 @@ class SeparationOptions:
         ---------
         hparams : object
             Of a model folder; ``window`` and ``overlap``, if it has them.
+
+        Raises
+        ------
+        ValueError
+            The overlap is more than half of the model's window.
 
         Example
         -------

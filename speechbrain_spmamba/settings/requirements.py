@@ -13,6 +13,7 @@ from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_spmamba.errors import did_you_mean
 from speechbrain_spmamba.models.contract import check_network
+from speechbrain_spmamba.safe_yaml import WINDOWS
 from speechbrain_spmamba.settings.reading import FOLDERS, read_keys
 from speechbrain_spmamba.settings.value_types import check_values
 from speechbrain_spmamba.weights.build import check_header
@@ -61,7 +62,7 @@ REQUIRED = {
 KEYS_READ = {
     *REQUIRED,
     *("__set_seed", "start_from", "tf32", "cuda_graph"),
-    *("window", "overlap"),  # of recordings, for the model folder
+    *WINDOWS,  # of recordings, for the model folder
 }
 
 

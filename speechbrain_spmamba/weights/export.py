@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from speechbrain_spmamba import safe_yaml
 from speechbrain_spmamba.builtin.models import CARD_FILE
 from speechbrain_spmamba.files.checksums import SUMS_FILE, sums_text
 from speechbrain_spmamba.files.lock import locked
@@ -247,7 +248,7 @@ def inference_yaml(hparams_file, trust=False):
     """
     needed = ("sample_rate", "num_spks", "separator")
     if trust:
-        part = read_trusted_part(hparams_file, (*needed, "window", "overlap"))
+        part = read_trusted_part(hparams_file, (*needed, *safe_yaml.WINDOWS))
     else:
         part = read_model_part(hparams_file)
     for key in needed:

@@ -97,6 +97,13 @@ def test_a_mistake_is_one_line_without_a_model_too(separate):
     assert status == 2 and "tolk.wav does not exist" in line
 
 
+def test_an_overlap_is_held_against_the_window_of_the_model(separate):
+    status, _, (line,) = separate("talk.wav", "--overlap", "31")
+    assert status == 2 and "at most half of the window of 60" in line
+    status, paths, _ = separate("talk.wav", "--overlap", "29")
+    assert status == 0 and paths
+
+
 def test_a_speaker_encoder_is_trusted_by_name(separate):
     encoder = write_encoder(Path("encoder"))
     words = ("talk.wav", "--embedding", "encoder")

@@ -43,7 +43,7 @@ def test_what_a_format_cannot_hold_is_said_first():
 )
 def test_values_that_make_no_sense_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        SeparationOptions(**options)
+        SeparationOptions(**options).for_model(SimpleNamespace())
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,7 @@ def test_values_that_make_no_sense_are_refused(options, message):
         ({"window": 3.0}, {"window": 60, "overlap": 5}, (3.0, 1.5)),
         ({"window": 20.0, "overlap": 1.0}, {"window": 60}, (20.0, 1.0)),
         ({"overlap": 4.0}, {}, (10.0, 4.0)),
+        ({"overlap": 8.0}, {"window": 60, "overlap": 5}, (60, 8.0)),
     ],
 )
 def test_windows_are_those_chosen_or_the_models_or_the_usual(
