@@ -6,7 +6,7 @@ need is in `upstream.private`; a model is written so that it compares none:
 ``narrow`` in place of a slice up to a symbol, the number of chunks before the
 length that they fill, no look at the values of its input.
 
-Around every `forward` in `models`, with all that it calls.
+From a mixture, around every `forward` in `models`, and back to it.
 """
 
 import functools

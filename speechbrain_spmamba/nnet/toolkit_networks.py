@@ -7,7 +7,8 @@ one length. Here the number of chunks comes first. What is computed is the
 same; but the summaries of a batch's items (RE-SepFormer) stay apart, which
 the toolkit puts into one sequence.
 
-From `models.sepformer`, `models.resepformer` and `models.skim`.
+From and to `nnet.toolkit_masks`, for `models.sepformer`, `models.resepformer`
+and `models.skim`.
 """
 
 import torch.nn.functional as F
