@@ -3,7 +3,7 @@
 ``torch.export`` runs a model once, on sizes that are symbols, and refuses a
 program if sizes were compared to go on. What torch itself compares without
 need is in `upstream.private`; a model is written so that it compares none:
-``narrow`` in place of a slice up to a symbol, the number of chunks before the
+``cut`` in place of a slice up to a symbol, the number of chunks before the
 length that they fill, no look at the values of its input.
 
 From a mixture, around every `forward` in `models`, and back to it.
