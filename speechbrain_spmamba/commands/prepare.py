@@ -32,13 +32,29 @@ def prepare(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]):
     from speechbrain_spmamba.prepare.sets import SETS
 
     argv = arguments or ["--help"]
+    return run(prepare_app(argv[:1] if argv[0] in SETS else SETS), argv)
+
+
+def prepare_app(sets):
+    """The program ``spmamba prepare``.
+
+    Arguments
+    ---------
+    sets : list of str
+        The data sets that it knows.
+
+    Returns
+    -------
+    cyclopts.App
+        A command for each of them, inspect, and for an experiment none.
+    """
     # Sets may have an option --version.
     app = new_app("spmamba prepare", version_flags=())
-    for name in argv[:1] if argv[0] in SETS else SETS:
+    for name in sets:
         app.command(_set_command(name), name=name)
     app.command(look, name="inspect")
     app.default(experiment)
-    return run(app, argv)
+    return app
 
 
 def experiment(what: str, /, *, further: Further = ()):
