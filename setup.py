@@ -41,8 +41,7 @@ if sysconfig.get_platform().endswith(("x86_64", "amd64")):
     BUILDS["avx2"] = AVX2
     BUILDS["avx512"] = [*AVX2, *AVX512, "-mprefer-vector-width=512"]
 
-# MSVC has no vector types, and gcc puts those of AVX on a stack that Windows
-# does not align (gcc's bug 54412). Zig's C compiler is clang, from PyPI.
+# MSVC has no vector types; Zig's C compiler, which PyPI has, is clang.
 ZIG = {"win-amd64": "x86_64-windows-gnu", "win-arm64": "aarch64-windows-gnu"}
 
 # Outside of the package in a checkout, inside of it once installed.
@@ -60,8 +59,8 @@ class BuildKernels(build_ext):
         made = os.path.join(self.build_temp, ext.name)
         self.mkpath(self.build_temp)
         command += [*ext.sources, "-o", made]
-        # With a runtime that torch has loaded, where it is the system's own:
-        # a second one beside torch's would take its cores.
+        # On Linux the runtime is the one that torch has loaded. Elsewhere it
+        # would be a second one, whose threads take the cores from torch's.
         if self.plat_name.startswith("linux"):
             try:
                 self.spawn([*command, "-fPIC", "-fopenmp"])
