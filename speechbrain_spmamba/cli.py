@@ -13,6 +13,8 @@ from speechbrain_spmamba.errors import one_line_errors
 # In the order of the work; each is a function of a module of its name.
 COMMANDS = (
     "prepare",
+    "new",
+    "train",
     "evaluate",
     "export",
     "convert",

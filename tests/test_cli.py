@@ -36,9 +36,9 @@ def test_what_was_imported_is_not_searched_for_garbage(capsys, monkeypatch):
 @pytest.mark.parametrize(
     "words, message",
     [
-        ([], "a command is missing; give one of prepare, evaluate"),
+        ([], "a command is missing; give one of prepare, new, train"),
         (["sepratte", "a.wav"], '"sepratte". Did you mean "separate"?'),
-        (["xyz"], '"xyz". Available commands: prepare, evaluate'),
+        (["xyz"], '"xyz". Available commands: prepare, new, train'),
         (["separate"], "FILES requires an argument"),
         (["separate", "a.wav", "--output"], "--output requires an argument"),
         (["demo", "m", "--port", "8.5"], "--port: 8.5 is no whole number"),

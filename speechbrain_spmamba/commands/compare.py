@@ -34,8 +34,8 @@ def compare(
     Arguments
     ---------
     experiment : str
-        YAML file of an experiment; may be left out with --smoke and
-        --report_only.
+        YAML file of an experiment, or its name in the package; may be left
+        out with --smoke and --report_only.
     output : str
         Folder; made if needed.
     systems : str, optional
@@ -55,7 +55,7 @@ def compare(
     no_measure : bool
         Leave memory and speed out.
     train_program : str, optional
-        train.py, if it is not beside the package.
+        A train.py of your own in place of the package's.
     report_only : bool
         Write the report of what is in the folder, run nothing.
     further : list of str
@@ -82,6 +82,7 @@ def compare(
         from speechbrain_spmamba.comparison.chosen_systems import read_systems
         from speechbrain_spmamba.comparison.compare import compare
         from speechbrain_spmamba.settings.device import check_device
+        from speechbrain_spmamba.settings.experiments import find_experiment
 
         check_device(device)
         if systems and systems.endswith((".yaml", ".yml")):
@@ -89,7 +90,7 @@ def compare(
         else:
             chosen = systems and systems.split(",")
         failures = compare(
-            experiment,
+            experiment and find_experiment(experiment),
             output,
             systems=chosen,
             epochs=epochs,

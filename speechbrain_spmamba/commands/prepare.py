@@ -63,13 +63,14 @@ def experiment(what: str, /, *, further: Further = ()):
     Arguments
     ---------
     what : str
-        A data set, inspect, or the YAML file of an experiment; its keys are
-        further options.
+        A data set, inspect, or an experiment: its YAML file, or its name in
+        the package. Its keys are further options.
     further : list of str
         Keys of the experiment, and run options of the toolkit.
     """
     from speechbrain_spmamba.prepare.sets import SETS
     from speechbrain_spmamba.settings.experiment import load_settings
+    from speechbrain_spmamba.settings.experiments import find_experiment
 
     if not what.lower().endswith((".yaml", ".yml")):
         hint = did_you_mean(what, [*SETS, "inspect"]) or "."
@@ -77,7 +78,7 @@ def experiment(what: str, /, *, further: Further = ()):
             f"there is no data set {what}{hint} Expected a YAML file, inspect, "
             f"or one of {', '.join(SETS)}"
         )
-    _, hparams, _, _ = load_settings([what, *further])
+    _, hparams, _, _ = load_settings([find_experiment(what), *further])
     _print_manifests(hparams["prepare"]())
 
 

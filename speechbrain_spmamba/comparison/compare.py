@@ -17,7 +17,6 @@ import shlex
 import traceback
 from pathlib import Path
 
-import speechbrain_spmamba
 from speechbrain_spmamba.comparison.chosen_systems import (
     choose_systems,
 )
@@ -39,6 +38,7 @@ from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.files.writing import write_json
 from speechbrain_spmamba.files.yaml_text import load, plain
 from speechbrain_spmamba.settings.changes import differences
+from speechbrain_spmamba.settings.experiments import experiments_folder
 from speechbrain_spmamba.settings.reading import read_experiment
 from speechbrain_spmamba.weights.training_run import check_no_run
 
@@ -83,7 +83,7 @@ def compare(
     further : list of str
         ``--key value`` for the experiment, and run options of the toolkit.
     train_program : str or Path, optional
-        The ``train.py`` of this project, if it is not beside the package.
+        A ``train.py`` in place of the package's.
     device : str, optional
         Where all runs.
     measure : bool
@@ -289,12 +289,12 @@ def check_unchanged(entries, output_folder, options=()):
 
 
 def find_train_program(path=None):
-    """The ``train.py`` of this project.
+    """The ``train.py`` that trains each system.
 
     Arguments
     ---------
     path : str or Path, optional
-        Where it is, if not beside the package.
+        Where it is, if not that of the package.
 
     Returns
     -------
@@ -307,7 +307,7 @@ def find_train_program(path=None):
         It is not there.
     """
     if path is None:
-        path = Path(speechbrain_spmamba.__file__).parent.parent / "train.py"
+        path = experiments_folder() / "train.py"
     if not Path(path).is_file():
         raise ValueError(
             f"{path} does not exist; give the train.py of a checkout of this "
