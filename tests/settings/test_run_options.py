@@ -4,6 +4,7 @@ import logging
 import os
 
 import pytest
+import torch
 from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_spmamba.settings.command_line import read_command_line
@@ -221,9 +222,15 @@ def test_debugging_that_is_kept_stops_where_it_stopped(folder, train):
         assert len(path.read_text().splitlines()) == 1 + 2
 
 
-def test_vectors_without_decay_do_not_leave_the_rest_unclipped(small_model):
-    import torch
+@pytest.mark.slow
+def test_a_run_goes_on_with_the_compiler_and_without(folder, train):
+    for epochs, words in ((1, ["--compile"]), (2, []), (3, ["--compile"])):
+        train([*SETTINGS, f"--max_epochs={epochs}", *words])
+        path = folder / "results/tiny/1234/history.csv"
+        assert len(path.read_text().splitlines()) == 1 + epochs
 
+
+def test_vectors_without_decay_do_not_leave_the_rest_unclipped(small_model):
     brain = SeparationBrain(
         modules={"separator": small_model()},
         opt_class=lambda p: torch.optim.SGD(p, lr=1.0),

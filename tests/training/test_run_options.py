@@ -65,8 +65,8 @@ def test_a_value_that_is_none_is_named(option, value, words):
             "minutes is 2 and ckpt_interval_steps is 3; give one of them",
         ),
         (
-            {"compile": True, "compile_module_keys": ["separato"]},
-            "keys names separato; .* separator, other; did you mean 'separa",
+            {"compile": True, "compile_module_keys": ["separators"]},
+            "keys names separators; .* separator, other; did you mean 'separa",
         ),
         (
             {"jit": True, "jit_module_keys": ["masker"]},
