@@ -66,6 +66,16 @@ LIMITS = (
         "lower the number of jobs",
     ),
     (
+        r"InvalidCxxCompiler|failed to find C compiler",
+        "--compile needs a C++ compiler and found none; install g++ or clang, "
+        "or leave --compile out",
+    ),
+    (
+        r"^Unsupported: ",
+        "the model is more than one graph to --compile; leave out "
+        "--compile_using_fullgraph",
+    ),
+    (
         r"</torch_|shared memory object|received 0 items of ancdata",
         "the shared memory of the loader's workers is full; lower num_workers "
         "or batch_size, or enlarge /dev/shm",
@@ -197,6 +207,8 @@ def last_line(error):
     'x.wav is empty'
     """
     lines = [line for line in str(error).splitlines() if line.strip()]
+    # How to trace the compiler, below what it has to say.
+    lines = [line for line in lines if "TORCHDYNAMO_VERBOSE" not in line]
     message = lines[-1].strip() if lines else type(error).__name__
     return re.sub(r"^(\w+\.)*\w*Error: ", "", message)
 

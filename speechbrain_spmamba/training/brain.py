@@ -32,6 +32,7 @@ from speechbrain_spmamba.training.cuda_graph import (
     check_cuda_graph,
 )
 from speechbrain_spmamba.training.finite_steps import FiniteBrain
+from speechbrain_spmamba.training.run_options import check_run_options
 from speechbrain_spmamba.training.schedule import check_accumulation
 
 logger = logging.getLogger(__name__)
@@ -78,12 +79,7 @@ class SeparationBrain(FiniteBrain):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        # The toolkit would climb with a negative norm, and stay with none.
-        if not self.max_grad_norm > 0:
-            raise ValueError(
-                f"max_grad_norm is {self.max_grad_norm}; give a number above "
-                "0 (1e9 is no limit)"
-            )
+        check_run_options(vars(self), self.modules)
         # A log in a file is read, not watched.
         self.noprogressbar |= not sys.stderr.isatty()
         # Asked before it is wrapped for several GPUs.
@@ -107,6 +103,7 @@ class SeparationBrain(FiniteBrain):
                 self.device_type,
                 self.distributed_launch,
                 self.grad_accumulation_factor,
+                self.compile or self.jit,
             )
             self.graphed = GraphedForward(self.modules.separator)
         if self.hparams.ema_decay:
@@ -270,12 +267,41 @@ class SeparationBrain(FiniteBrain):
             check_accumulation(self.grad_accumulation_factor, len(loader))
         return loader
 
+    def on_fit_start(self):
+        """Loads the last checkpoint; what has been trained to its end stays.
+
+        The toolkit would add an epoch without steps each time, and in
+        debugging miss the epoch at which it stops.
+        """
+        super().on_fit_start()
+        counter = getattr(self.hparams, "epoch_counter", None)
+        if counter is None:
+            return
+        if self.is_out_of_steps:
+            counter.limit = counter.current
+        elif self.debug and self.debug_epochs > 0:
+            counter.limit = min(counter.limit, self.debug_epochs)
+
     def on_fit_batch_start(self, batch, should_step):
         """Notes which items come, and which were left out for them."""
         super().on_fit_batch_start(batch, should_step)
         for text in getattr(batch, "left_out", []):
             for line in text.splitlines():
                 self.left_out.add(*line.split("\t", 1))
+
+    def optimizers_step(self):
+        """The toolkit's step, which clips the first group of weights alone.
+
+        There are two with ``remove_vector_weight_decay``. Gradients that are
+        scaled, those of float16, are not clipped before the toolkit does.
+        """
+        groups = self.optimizer.param_groups
+        if len(groups) > 1 and not self.scaler.is_enabled():
+            torch.nn.utils.clip_grad_norm_(
+                [p for group in groups for p in group["params"]],
+                self.max_grad_norm,
+            )
+        super().optimizers_step()
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Lets the average of the weights follow a step, and counts time."""

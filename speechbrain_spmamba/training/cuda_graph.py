@@ -100,7 +100,7 @@ class GraphedForward:
         return list(found), list(found.values())
 
 
-def check_cuda_graph(device, distributed, accumulation):
+def check_cuda_graph(device, distributed, accumulation, compiled=False):
     """Says no to a CUDA graph that could not be, or would add up wrongly.
 
     Arguments
@@ -111,11 +111,14 @@ def check_cuda_graph(device, distributed, accumulation):
         Whether several processes train together.
     accumulation : int
         Batches whose gradients are added up for one step.
+    compiled : bool
+        Whether the separator is compiled: what is recorded is not.
 
     Raises
     ------
     ValueError
-        No GPU, several processes, or gradients that are added up.
+        No GPU, several processes, gradients that are added up, or a compiled
+        separator.
 
     Example
     -------
@@ -140,4 +143,9 @@ def check_cuda_graph(device, distributed, accumulation):
             f"cuda_graph is True, but grad_accumulation_factor is "
             f"{accumulation}; give --cuda_graph False, or a larger batch_size "
             "in the place of the factor"
+        )
+    if compiled:
+        raise ValueError(
+            "cuda_graph is True, but --compile or --jit is given; give one of "
+            "them"
         )

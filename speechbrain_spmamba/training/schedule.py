@@ -230,7 +230,7 @@ def check_accumulation(factor, batches):
     Raises
     ------
     ValueError
-        The factor is no number of batches, or more than there are.
+        The factor is more than there are.
 
     Example
     -------
@@ -240,10 +240,6 @@ def check_accumulation(factor, batches):
         ...
     ValueError: grad_accumulation_factor is 4, but an epoch has 3 batches: ...
     """
-    if not isinstance(factor, int) or factor < 1:
-        raise ValueError(
-            f"grad_accumulation_factor is {factor}; give a whole number from 1"
-        )
     if factor > batches:
         raise ValueError(
             f"grad_accumulation_factor is {factor}, but an epoch has {batches} "

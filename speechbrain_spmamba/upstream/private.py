@@ -147,6 +147,10 @@ class StrictRunOptions(RunOptions):
         for action in parser._actions:
             if action.dest == "optimizer_step_limit":
                 action.type = int  # its default, None, does not tell
+            if action.dest == "max_grad_norm":
+                action.type = _number
+                action.help = "Gradients are clipped to this norm; .inf: never"
+        parser.epilog = "docs/run_options.md says what each does here."
         return parser
 
     @classmethod
@@ -158,3 +162,8 @@ class StrictRunOptions(RunOptions):
         """Names of the options without a value."""
         actions = cls._create_parser()._actions
         return {action.dest for action in actions if action.nargs == 0}
+
+
+def _number(text):
+    """A number, the infinite one also as YAML writes it."""
+    return float({".inf": "inf"}.get(text, text))

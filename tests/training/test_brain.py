@@ -207,8 +207,8 @@ def test_on_a_gpu_a_step_is_left_out_there_and_named_with_its_loss(
 
 @pytest.mark.parametrize("factor", [11, 0, -1, 1.5])
 def test_an_accumulation_that_never_steps_is_refused(make_brain, factor):
-    brain = make_brain(grad_accumulation_factor=factor)
     with pytest.raises(ValueError, match="grad_accumulation_factor is"):
+        brain = make_brain(grad_accumulation_factor=factor)
         brain.make_dataloader(list(range(10)), sb.Stage.TRAIN)
 
 
