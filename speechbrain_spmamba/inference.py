@@ -1,7 +1,5 @@
 """Separation with a trained model: batches in memory, files on disk."""
 
-from pathlib import Path
-
 import torch
 from speechbrain.inference.interfaces import Pretrained
 
@@ -12,6 +10,7 @@ from speechbrain_spmamba.recordings.block_reader import (
     open_recording,
 )
 from speechbrain_spmamba.recordings.channels import Downmix, as_mono
+from speechbrain_spmamba.recordings.fetched import fetched
 from speechbrain_spmamba.recordings.options import SeparationOptions
 from speechbrain_spmamba.recordings.separation import (
     output_stem,
@@ -30,11 +29,13 @@ from speechbrain_spmamba.weights.build import (
 from speechbrain_spmamba.weights.model_folder import (
     HPARAMS_FILE,
     SAFETENSORS_FILE,
-    check_file,
     collect,
 )
+
+# Model folders of earlier versions look for strict_load here.
+from speechbrain_spmamba.weights.pretrainer import strict_load as strict_load
+from speechbrain_spmamba.weights.pretrainer import wanted_path
 from speechbrain_spmamba.weights.speaker_encoder import load_encoder
-from speechbrain_spmamba.weights.state_dict import load_weights, read_weights
 
 
 class WaveformSeparation(Pretrained):
@@ -92,7 +93,9 @@ class WaveformSeparation(Pretrained):
             models of one's own making. The same as ``--trust`` of the
             commands.
         **kwargs : dict
-            Passed on to ``Pretrained.from_hparams``.
+            Passed on to ``Pretrained.from_hparams``. With
+            ``overrides={"pretrained_path": other}`` the weights are those of
+            another folder.
 
         Returns
         -------
@@ -111,6 +114,11 @@ class WaveformSeparation(Pretrained):
             if name in kwargs
         }
         paths = collect(source, hparams_file, **options)
+        weights_from = wanted_path(kwargs.get("overrides"))
+        if weights_from is not None:
+            # Not beside what savedir has of the model's own folder.
+            options_there = {k: v for k, v in options.items() if k != "savedir"}
+            paths[1] = collect(weights_from, **options_there)[1]
         # The toolkit looks for separator.ckpt alone.
         if safe or paths[1].name == SAFETENSORS_FILE:
             kwargs = {k: v for k, v in kwargs.items() if k not in options}
@@ -178,23 +186,44 @@ class WaveformSeparation(Pretrained):
         """The same as ``separate_batch``."""
         return self.separate_batch(mix, lengths)
 
-    def separate_file(self, path, output_folder=None, progress=None, **options):
-        """Separates a recording of any rate and number of channels.
+    def separate_file(
+        self, path, output_folder=None, progress=None, savedir=None, **options
+    ):
+        r"""Separates a recording of any rate and number of channels.
 
         Other rates are resampled there and back, and long recordings are
         separated in windows. The result is held in memory;
         ``separate_to_files`` does without.
 
+        It takes the toolkit's ``separate_file(path, savedir=...)`` and gives
+        something else on purpose, which can be written as it is:
+
+        ==================  ==========================  ====================
+        \                   the toolkit                 here
+        ==================  ==========================  ====================
+        shape               [channels, T, num_spks]     [T, num_spks]
+        rate and length     the model's                 the recording's
+        levels              each source to a peak of 1  as in the mixture
+        stereo              each channel by itself, or  mean of the channels,
+                            their mean if resampled     or ``channel``
+        a file that is      gets a link in savedir      is read where it is
+        on this machine
+        second argument     savedir                     output_folder
+        ==================  ==========================  ====================
+
         Arguments
         ---------
         path : str, Path or binary file object
-            The mixture.
+            The mixture; with ``savedir`` also a web address, or
+            ``user/model/name.wav`` of the Hugging Face Hub.
         output_folder : str or Path, optional
             Gets ``<name>_s1.wav``, ``<name>_s2.wav``, ..., the voices in which
             someone speaks; all with ``all_outputs=True``.
         progress : callable, optional
             ``progress(seconds_done, seconds_in_all)``, called with each
             block; the second is None where the length is not known.
+        savedir : str or Path, optional
+            Keeps what is fetched from elsewhere; nothing else is put there.
         **options : dict
             Any of ``recordings.options.SeparationOptions``.
 
@@ -207,9 +236,11 @@ class WaveformSeparation(Pretrained):
         Raises
         ------
         ValueError
-            No audio, a damaged file, or samples that are not finite.
+            No audio, a damaged file, samples that are not finite, or a file
+            elsewhere that cannot be fetched.
         """
         options = self._checked(options)
+        path = fetched(path, savedir)
         with open_recording(path, options.channel) as reader:
             est, sample_rate = separate_in_memory(
                 self,
@@ -350,32 +381,3 @@ class WaveformSeparation(Pretrained):
         options = SeparationOptions(**options).for_model(self.hparams)
         options.check_speakers(self.hparams.num_spks)
         return options
-
-
-def strict_load(module, path, adapt=None):
-    """Loads weights and accepts no key too many or too few.
-
-    Arguments
-    ---------
-    module : torch.nn.Module
-        Gets the weights.
-    path : str or Path
-        A state dict that ``torch.save`` wrote; where its folder has sums, it
-        has to be what they say.
-    adapt : callable, optional
-        ``adapt(state) -> state``, before they have to fit.
-
-    Raises
-    ------
-    ValueError
-        The file is damaged, no state dict, or does not fit the module.
-    """
-    check_file(Path(path))
-    state = read_weights(path)
-    try:
-        load_weights(module, adapt(state) if adapt else state)
-    except ValueError as error:
-        raise ValueError(
-            f"weights in {path} do not fit the model of its "
-            f"{HPARAMS_FILE}: {error}"
-        ) from None

@@ -38,13 +38,37 @@ LOADER = "!name:speechbrain_spmamba.inference.strict_load"
 SEPARATOR = (None, {"separator": ("!ref", "<separator>")})
 HOOK = (None, {"separator": (LOADER, "")})
 PRETRAINERS = (
+    # Two of earlier versions, and that of today.
     (PRETRAINER, {"loadables": SEPARATOR, "custom_hooks": HOOK}),
     (PRETRAINER, {"loadables": SEPARATOR}),  # gets the hook all the same
+    (
+        "!new:speechbrain_spmamba.weights.pretrainer.SeparatorPretrainer",
+        {
+            "separator": ("!ref", "<separator>"),
+            "pretrained_path": ("!ref", "<pretrained_path>"),
+        },
+    ),
 )
-FIXED = {"modules": (SEPARATOR,), "pretrainer": PRETRAINERS}
+# The model as the parts of the toolkit's classes, of ``--layout toolkit``.
+TOOLKIT = "!new:speechbrain_spmamba.models.toolkit"
+PARTS = {
+    "encoder": (f"{TOOLKIT}.SpectrumEncoder", ""),
+    "masknet": (f"{TOOLKIT}.RatioMasks", {"model": ("!ref", "<separator>")}),
+    "decoder": (f"{TOOLKIT}.SpectrumDecoder", ""),
+}
+ALL_PARTS = (
+    None,
+    {key: ("!ref", f"<{key}>") for key in ("separator", *PARTS)},
+)
+FIXED = {
+    "modules": (SEPARATOR, ALL_PARTS),
+    "pretrainer": PRETRAINERS,
+    "pretrained_path": ((None, "null"),),
+    **{key: (part,) for key, part in PARTS.items()},
+}
 HEADER = ("sample_rate", "num_spks")
 WINDOWS = ("window", "overlap")  # whole seconds, if a model asks for some
-NEEDED = (*HEADER, "separator", *FIXED)
+NEEDED = (*HEADER, "separator", "modules", "pretrainer")
 
 
 def check(text):

@@ -11,7 +11,8 @@ import pytest
 from speechbrain_spmamba import cli
 from speechbrain_spmamba.audio import write_audio
 from speechbrain_spmamba.models import build_model
-from speechbrain_spmamba.weights.export import model_yaml, write_model
+from speechbrain_spmamba.weights.export import write_model
+from speechbrain_spmamba.weights.folder_yaml import model_yaml
 from tests import ROOT
 from tests.small_models import SMALL
 

@@ -15,11 +15,8 @@ from pathlib import Path
 from speechbrain_spmamba.files.names import shown
 from speechbrain_spmamba.models.arguments import check_argument
 from speechbrain_spmamba.models.systems import SYSTEMS
-from speechbrain_spmamba.weights.export import (
-    check_output,
-    model_yaml,
-    write_model,
-)
+from speechbrain_spmamba.weights.export import check_output, write_model
+from speechbrain_spmamba.weights.folder_yaml import model_yaml
 from speechbrain_spmamba.weights.published.checkpoint import (
     find_weights,
     own_settings,

@@ -51,13 +51,15 @@ def read_model_yaml(path):
     return text
 
 
-def read_model_part(path):
+def read_model_part(path, text=None):
     """What builds the model in the YAML file of an experiment or a run.
 
     Arguments
     ---------
     path : str or Path
         The file.
+    text : str, optional
+        What is read in place of what stands there.
 
     Returns
     -------
@@ -69,7 +71,7 @@ def read_model_part(path):
     ValueError
         Its separator is more than a model of this package, or none.
     """
-    text = read_text(path)
+    text = read_text(path) if text is None else text
     try:
         text = safe_yaml.model_part(text)
     except ValueError as error:
@@ -78,7 +80,7 @@ def read_model_part(path):
     return text
 
 
-def read_trusted_part(path, keys):
+def read_trusted_part(path, keys, text=None):
     """What keys of a YAML file build, whatever that is.
 
     Arguments
@@ -87,13 +89,15 @@ def read_trusted_part(path, keys):
         The file of an experiment or a run.
     keys : list of str
         Those that are wanted, as far as they are there.
+    text : str, optional
+        What is read in place of what stands there.
 
     Returns
     -------
     str
         YAML text of them and of all that they refer to, without comments.
     """
-    text = read_text(path)
+    text = read_text(path) if text is None else text
     try:
         settings = load(text)
     except ValueError:

@@ -1,10 +1,73 @@
 """What a finished training run tells of itself, for its model card."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from speechbrain_spmamba.files.text import read_csv, read_json, read_text
 from speechbrain_spmamba.files.yaml_text import load, plain
 from speechbrain_spmamba.manifest import source_keys
+from speechbrain_spmamba.training.checkpoint import identity
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run tells; None for what it does not.
+
+    Arguments
+    ---------
+    settings : dict
+        By the keys of ``hparams/``, see ``read_settings``.
+    data_set : str or None
+        Its name.
+    sets : dict
+        Split -> see ``read_set``.
+    scores : dict or None
+        See ``read_scores``.
+    epochs : int or None
+        Trained until the checkpoint that is exported.
+    minutes : float or None
+        The same.
+    further : dict
+        More of the training, name -> value.
+    """
+
+    settings: dict
+    data_set: str | None
+    sets: dict
+    scores: dict | None
+    epochs: int | None
+    minutes: float | None = None
+    further: dict = field(default_factory=dict)
+
+
+def read_facts(folder, checkpoint):
+    """What a run of this package tells.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Output folder of ``train.py``.
+    checkpoint : speechbrain.utils.checkpoints.Checkpoint
+        That which is exported.
+
+    Returns
+    -------
+    RunFacts
+        See there.
+    """
+    folder = Path(folder)
+    settings = read_settings(folder / "hyperparams.yaml")
+    scores = folder / "test" / "summary.json"
+    # The data set is named after the module that prepares it.
+    parts = (settings.get("prepare") or {}).get("!", "").split(".")
+    return RunFacts(
+        settings=settings,
+        data_set=parts[-2] if len(parts) > 1 else None,
+        sets={split: read_set(settings, split) for split in ("train", "test")},
+        scores=read_scores(scores, identity(checkpoint)),
+        epochs=checkpoint.meta.get("epoch"),
+        minutes=checkpoint.meta.get("minutes"),
+    )
 
 
 def read_settings(path):

@@ -265,7 +265,7 @@ def test_an_output_folder_that_is_a_file_is_reported(call):
 def test_processes_share_the_work(tmp_path, small_model, launch):
     import torch
 
-    from speechbrain_spmamba.weights.export import TAIL
+    from speechbrain_spmamba.weights.folder_yaml import TAIL
     from tests.small_models import SMALL
 
     (tmp_path / "model").mkdir()

@@ -19,7 +19,8 @@ from speechbrain_spmamba.scoring.evaluate import (
     summary_lines,
 )
 from speechbrain_spmamba.scoring.metrics import score
-from speechbrain_spmamba.weights.export import model_yaml, write_model
+from speechbrain_spmamba.weights.export import write_model
+from speechbrain_spmamba.weights.folder_yaml import model_yaml
 from tests.small_models import SMALL
 
 RATE = 8000
