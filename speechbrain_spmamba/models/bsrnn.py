@@ -26,6 +26,7 @@ From a mixture, by `nnet.stft`, to the LSTMs of `nnet.recurrent`, and back.
 import torch
 import torch.nn as nn
 
+from speechbrain_spmamba.nnet.exporting import for_any_length
 from speechbrain_spmamba.nnet.norms import GlobalLayerNorm
 from speechbrain_spmamba.nnet.recurrent import ResidualRNN
 from speechbrain_spmamba.nnet.stft import STFT
@@ -125,6 +126,7 @@ class BSRNN(nn.Module):
             BandMask(width, feature_dim, num_spks) for width in self.widths
         )
 
+    @for_any_length
     def forward(self, mix, lengths=None):
         """Separates a batch of mixtures, see ``models``."""
         dtype = self.splits[0].linear.weight.dtype

@@ -37,6 +37,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from speechbrain_spmamba.nnet.exporting import for_any_length
 from speechbrain_spmamba.nnet.global_attention import (
     FeedForward,
     GlobalAttention,
@@ -154,6 +155,7 @@ class TDANet(nn.Module):
         nn.init.xavier_uniform_(self.encoder.weight)
         nn.init.xavier_uniform_(self.decoder.weight)
 
+    @for_any_length
     def forward(self, mix, lengths=None):
         """Separates a batch of mixtures, see ``models``."""
         if self.normalize:
@@ -190,9 +192,7 @@ class TDANet(nn.Module):
         """Frames of a wave, which is padded by 1 to ``window`` zeros to a
         multiple of the window less a hop, and by as much again at both ends.
         """
-        edge = self.window - self.hop
-        rest = self.window - (self.hop + samples) % self.window
-        return (samples + rest + 2 * edge) // self.hop + 1
+        return 10 + 4 * ((self.hop + samples) // self.window)
 
 
 class TopDownBlock(nn.Module):

@@ -86,8 +86,10 @@ class PairedChunks:
         torch.Tensor
             Shape ``[B, L, N]``.
         """
-        first = chunks[:, 0::2].flatten(1, 2)
-        second = chunks[:, 1::2].flatten(1, 2)
+        pairs = chunks.unflatten(1, (-1, 2)).movedim(2, 0)
+        first, second = torch.clone(
+            pairs, memory_format=torch.contiguous_format
+        ).flatten(2, 3)
         return first[:, self.hop : self.hop + frames] + second[:, :frames]
 
 

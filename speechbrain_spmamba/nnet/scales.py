@@ -103,7 +103,8 @@ def average_pool(x, size, halvings, count=None, new_count=None):
     tensor([[[1.5000, 3.0000]]])
     """
     if count is None:
-        return F.adaptive_avg_pool1d(x, size)
+        # In two dimensions, as torch does it, but the size may be a symbol.
+        return F.adaptive_avg_pool2d(x.unsqueeze(2), (1, size)).squeeze(2)
     count, new_count = count.unsqueeze(1), new_count.unsqueeze(1)
     place = torch.arange(size, device=x.device)
     start = place * count // new_count  # [B, size]

@@ -17,6 +17,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from speechbrain_spmamba.nnet.exporting import for_any_length
 from speechbrain_spmamba.nnet.waveform import take_mixture, valid_mask
 from speechbrain_spmamba.ops.windows import fitted_length
 
@@ -177,6 +178,7 @@ class FilterbankSeparator(nn.Module):
         """
         return self.encoder(mix)
 
+    @for_any_length
     def forward(self, mix, lengths=None):
         """Separates a batch of mixtures, see ``models``."""
         dtype = self.encoder.weight.dtype

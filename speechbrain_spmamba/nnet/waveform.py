@@ -108,7 +108,9 @@ def may_read_values(module, tensor):
     """Whether a check may read values, which waits for an accelerator.
 
     In training there the host has to stay ahead of the device, and what is
-    read has been checked by the loader. Everywhere else checks are free.
+    read has been checked by the loader. Everywhere else checks are free. A
+    program made by ``torch.export`` or ``torch.compile`` has none: it would
+    have to branch on what its input holds.
 
     Arguments
     ---------
@@ -120,13 +122,15 @@ def may_read_values(module, tensor):
     Returns
     -------
     bool
-        False only in training on an accelerator.
+        False in training on an accelerator, and while torch compiles.
 
     Example
     -------
     >>> may_read_values(torch.nn.Identity(), torch.ones(1))
     True
     """
+    if torch.compiler.is_compiling():  # also while it exports
+        return False
     return tensor.device.type == "cpu" or not module.training
 
 

@@ -7,6 +7,7 @@ from speechbrain_spmamba.nnet.waveform import (
     check_mixture,
     count_samples,
     level,
+    take_mixture,
 )
 
 
@@ -67,3 +68,29 @@ def test_a_very_quiet_signal_keeps_its_level():
 
 def test_only_silence_has_no_level():
     assert level(torch.zeros(1, 10, 1)).item() == 0
+
+
+class Levelled(torch.nn.Module):
+    """Checks, masks and levels: all that a model does first."""
+
+    def forward(self, mix, lengths=None):
+        mix, count, _ = take_mixture(self, mix, lengths, torch.float32)
+        return mix / level(mix, count)
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+def test_an_exported_program_takes_any_batch_and_checks_no_values(ragged):
+    mix, lengths = torch.randn(2, 50), torch.tensor([1.0, 0.5])
+    batch, samples = torch.export.Dim("batch"), torch.export.Dim("samples")
+    shapes = {"mix": {0: batch, 1: samples}}
+    if ragged:
+        shapes["lengths"] = {0: batch}
+    program = torch.export.export(
+        Levelled().eval(),
+        (mix, lengths) if ragged else (mix,),
+        dynamic_shapes=shapes,
+    ).module()
+    mix = torch.randn(3, 1)
+    inputs = (mix, torch.ones(3)) if ragged else (mix,)
+    torch.testing.assert_close(program(*inputs), Levelled()(*inputs))
+    assert program(mix * torch.nan, *inputs[1:]).isnan().all()
