@@ -14,6 +14,7 @@ from speechbrain_spmamba.errors import one_line_errors
 COMMANDS = (
     "prepare",
     "evaluate",
+    "score",
     "export",
     "convert",
     "models",

@@ -15,6 +15,7 @@ to improve. For silent sources ``below_mixture`` says what can be said.
 
 import torch
 
+from speechbrain_spmamba.scoring.choice import DEFAULT
 from speechbrain_spmamba.scoring.distortion import explained_share
 from speechbrain_spmamba.scoring.loss import pairwise_neg_si_snr
 from speechbrain_spmamba.scoring.silence import silent_sources
@@ -114,7 +115,7 @@ def below_mixture(mix, est, src):
 
     Arguments
     ---------
-    mix : torch.Tensor
+    mix : torch.Tensor or None
         Mixture, shape ``[T]``.
     est, src
         As for ``si_snr``.
@@ -122,7 +123,7 @@ def below_mixture(mix, est, src):
     Returns
     -------
     float
-        dB, the mean over the silent sources; NaN where there is none. An
+        dB, the mean over the silent sources; NaN without any, or a mixture. An
         output of nothing counts 100 dB, as does what is softer than that.
 
     Example
@@ -132,13 +133,15 @@ def below_mixture(mix, est, src):
     >>> round(below_mixture(mix, est, est * torch.tensor([1.0, 0.0])), 4)
     20.0
     """
+    if mix is None:
+        return float("nan")
     energy = est.double().square().sum(0)
     below = 10 * torch.log10(mix.double().square().sum() / energy)
     below = torch.where(energy == 0, CEILING, below.clamp(FLOOR, CEILING))
     return below[silent_sources(src.unsqueeze(0))[0]].mean().item()
 
 
-def score(mix, est, src, metrics=("si_snr", "sdr")):
+def score(mix, est, src, metrics=DEFAULT):
     """All scores of one mixture, means over its sources.
 
     Arguments
@@ -146,14 +149,14 @@ def score(mix, est, src, metrics=("si_snr", "sdr")):
     mix, est, src
         As for ``below_mixture``.
     metrics : list of str
-        ``si_snr``, ``sdr`` or both.
+        Keys of ``choice.METRICS``.
 
     Returns
     -------
     dict
-        ``si_snr``, ``si_snri``, ``sdr``, ``sdri`` in dB. Sources for which
-        one of them is undefined are left out of the means of both; NaN where
-        none is left.
+        Column of ``choice.METRICS`` -> figure; improvements are there with a
+        mixture alone. Sources for which one of them is undefined are left out
+        of the means of all; NaN where none is left.
 
     Example
     -------
@@ -161,17 +164,23 @@ def score(mix, est, src, metrics=("si_snr", "sdr")):
     >>> scores = score(src.sum(1), src, src)
     >>> list(scores), scores["si_snri"] > 50
     (['si_snr', 'si_snri', 'sdr', 'sdri'], True)
+    >>> list(score(None, src, src, ["sdr"]))
+    ['sdr']
     """
-    mixes = mix.unsqueeze(-1).expand_as(src)
     known = {"si_snr": _si_snr_of_all, "sdr": _sdr_of_all}
-    values = [known[name]([mixes, est], src) for name in metrics]
-    of_mix, of_est = torch.stack(values, dim=1)
-    gain = of_est - of_mix
-    gain[:, (of_mix >= ALONE).any(0)] = float("nan")
+    metrics = [name for name in metrics if name in known]
+    both = [est]
+    if mix is not None:
+        both.insert(0, mix.unsqueeze(-1).expand_as(src))
+    # [metrics, mixture and estimates, S]
+    values = torch.stack([known[name](both, src) for name in metrics])
+    of_est, gains = values[:, -1], values[:, -1] - values[:, 0]
+    gains[:, (values[:, 0] >= ALONE).any(0)] = float("nan")
     scores = {}
-    for name, value, improvement in zip(metrics, of_est, gain, strict=True):
+    for name, value, gain in zip(metrics, of_est, gains, strict=True):
         scores[name] = value.nanmean().item()
-        scores[f"{name}i"] = improvement.nanmean().item()
+        if mix is not None:
+            scores[f"{name}i"] = gain.nanmean().item()
     return scores
 
 
