@@ -11,7 +11,7 @@ def score(
     output: Output,
     mixtures: str | None = None,
     against: str | None = None,
-    metrics: str = "[si_snr, sdr]",
+    metrics: str = "[si_snr, sdr, sir, sar]",
     jobs: Whole = 1,
     partial: bool = False,
     reference_pattern: str | None = None,
@@ -35,7 +35,7 @@ def score(
     against : str, optional
         Estimates of another tool: differences item by item.
     metrics : str
-        [si_snr, sdr] or some of them.
+        [si_snr, sdr, sir, sar] or some of them.
     jobs : int
         Processes; -1 is one a core.
     partial : bool

@@ -7,8 +7,10 @@ from speechbrain_spmamba.errors import did_you_mean
 METRICS = {
     "si_snr": {"si_snr": "SI-SNR", "si_snri": "SI-SNRi"},
     "sdr": {"sdr": "SDR", "sdri": "SDRi"},
+    "sir": {"sir": "SIR"},
+    "sar": {"sar": "SAR"},
 }
-DEFAULT = ("si_snr", "sdr")
+DEFAULT = ("si_snr", "sdr", "sir", "sar")
 TITLES = {k: v for columns in METRICS.values() for k, v in columns.items()}
 
 

@@ -1,7 +1,8 @@
 """Test results: a row a mixture, a summary with an interval, examples.
 
-results.csv    ID, duration, si_snr, si_snri, sdr, sdri, silence (dB), how many
-               talk and were found, frames with wrong activity, talkers
+results.csv    ID, duration, si_snr, si_snri, sdr, sdri, sir, sar, silence
+               (dB), or what else is chosen (``choice.py``), how many talk
+               and were found, frames with wrong activity, talkers
 summary.json   mean, median and 95 % interval of each figure, of all and by the
                number of talkers, and over time; whose they are
 talkers.csv    mixtures and mean si_snri of each talker, if IDs tell them
@@ -287,6 +288,8 @@ def summary_lines(summary):
     Tested on 1 mixtures:
       mean SI-SNRi ... dB (95 % interval over mixtures ...)
       mean SDRi ... dB (95 % interval over mixtures ...)
+      mean SIR ... dB (95 % interval over mixtures ...)
+      mean SAR ... dB (95 % interval over mixtures ...)
       0.0 % of them are worse than before
     """
     lines = [f"Tested on {summary['mixtures']} mixtures:"]
