@@ -16,6 +16,7 @@ COMMANDS = (
     "new",
     "train",
     "evaluate",
+    "score",
     "export",
     "convert",
     "models",

@@ -27,9 +27,10 @@ from speechbrain_spmamba.files.writing import (
     write_json,
     write_text,
 )
-from speechbrain_spmamba.scoring.evaluate import FIGURES
 from speechbrain_spmamba.scoring.intervals import describe
+from speechbrain_spmamba.scoring.paired import paired_difference
 
+FIGURES = ("si_snr", "si_snri", "sdr", "sdri")
 REFERENCE = "spmamba"
 TEXTS = ("ID", "talkers")  # columns of results.csv; all others are numbers
 COSTS = (
@@ -214,34 +215,6 @@ def judge_training(history, si_snri):
         "train_snr": ends,
         "learned": (len(history) == 1 or ends[1] > ends[0]) and sure,
     }
-
-
-def paired_difference(scores, reference, figure):
-    """The mean difference of two systems on the mixtures that both scored.
-
-    Arguments
-    ---------
-    scores, reference : dict
-        Of the two systems, see ``read_scores``.
-    figure : str
-        The score.
-
-    Returns
-    -------
-    dict
-        What ``scoring.intervals.describe`` says of system minus reference,
-        of the mixtures that both scored.
-
-    Example
-    -------
-    >>> one, other = {"a": {"sdr": 3.0}}, {"a": {"sdr": 1.0}}
-    >>> found = paired_difference(one, other, "sdr")
-    >>> found["mean"], found["interval"]
-    (2.0, [2.0, 2.0])
-    """
-    both = [item for item in scores if item in reference]
-    gains = [scores[item][figure] - reference[item][figure] for item in both]
-    return describe(gains, [scores[item].get("talkers", []) for item in both])
 
 
 def scores_side_by_side(scores):

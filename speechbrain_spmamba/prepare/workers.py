@@ -17,7 +17,7 @@ SHARE = 2  # scenes a task: a second of work, so that all end together
 SPARE = 64 * 2**20  # bytes that are left free for everything else
 
 
-def run(work, items, jobs=1, scheduler=None, label="", share=None):
+def run(work, items, jobs=1, scheduler=None, label="", share=None, each=None):
     """Does the same to every item, and shows how far it is.
 
     Arguments
@@ -34,6 +34,8 @@ def run(work, items, jobs=1, scheduler=None, label="", share=None):
         Shown at the progress bar.
     share : int, optional
         Items a task; more where ``work`` holds much, which is sent with each.
+    each : callable, optional
+        Gets each result as soon as it is there, in their order.
 
     Returns
     -------
@@ -62,6 +64,8 @@ def run(work, items, jobs=1, scheduler=None, label="", share=None):
     ):
         for made in Parallel(return_as="generator", **arguments)(tasks):
             results.extend(made)
+            for result in made if each else ():
+                each(result)
             bar.update(len(made))
     return results
 

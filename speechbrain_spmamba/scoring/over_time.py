@@ -30,8 +30,8 @@ def score_over_time(mix, est, src, speech, sample_rate):
 
     Arguments
     ---------
-    mix : torch.Tensor
-        Mixture, shape ``[T]``.
+    mix : torch.Tensor or None
+        Mixture, shape ``[T]``; without it, figures over it are NaN.
     est, src : torch.Tensor
         Estimates in the order of the sources, and these, shape ``[T, S]``.
     speech : scoring.who_speaks.Speech
@@ -56,14 +56,15 @@ def score_over_time(mix, est, src, speech, sample_rate):
             return None
         pick = slice(source, source + 1)
         n = len(mask)
-        return mix[:n][mask], est[:n, pick][mask], src[:n, pick][mask]
+        of_mix = None if mix is None else mix[:n][mask]
+        return of_mix, est[:n, pick][mask], src[:n, pick][mask]
 
     scores = {"si_snr": [], "si_snri": []}
     for count in range(1, len(sources) + 1):
         parts = [part(true[:, s] & (at_once == count), s) for s in sources]
         found = [score(*x, metrics=["si_snr"]) for x in parts if x]
         for name, values in scores.items():
-            values.append(_mean([one[name] for one in found]))
+            values.append(_mean([one.get(name, np.nan) for one in found]))
     parts = [
         part(~true[:, s] & (at_once > 0), s)
         for s in sources
@@ -92,7 +93,7 @@ def describe_over_time(items, talkers):
         ``si_snr`` and ``si_snri`` (``intervals.describe``); ``frames``, the
         matrix of all; ``number_right`` of all; ``pauses``.
     """
-    frames = sum(item["frames"] for item in items)
+    frames = sum(np.asarray(item["frames"]) for item in items)
     found = {}
     for count, row in enumerate(frames):
         if not row.any():

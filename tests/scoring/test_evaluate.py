@@ -62,7 +62,7 @@ def test_every_mixture_has_its_row(tmp_path):
     assert json.loads((tmp_path / "summary.json").read_text()) == summary
     assert summary["hours"] == pytest.approx(0.75 / 3600)
     table = (tmp_path / "results.csv").read_bytes()
-    header = b"ID,duration,si_snr,si_snri,sdr,sdri,silence,num_talkers,"
+    header = b"ID,duration,si_snr,si_snri,sdr,sdri,sir,sar,silence,num_talkers,"
     header += b"found_talkers,frames_wrong,talkers\n"
     assert table.startswith(header + b"a,0.25,")
     assert not (tmp_path / "examples").exists()

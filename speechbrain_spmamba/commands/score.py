@@ -1,0 +1,133 @@
+"""``spmamba score``: scores of estimates that any tool has written."""
+
+from speechbrain_spmamba.commands.options import Output, Whole
+
+
+def score(
+    references: str,
+    estimates: str,
+    /,
+    *,
+    output: Output,
+    mixtures: str | None = None,
+    against: str | None = None,
+    metrics: str = "[si_snr, sdr, sir, sar]",
+    jobs: Whole = 1,
+    partial: bool = False,
+    reference_pattern: str | None = None,
+    estimate_pattern: str | None = None,
+    mixture_pattern: str | None = None,
+    data_root: str | None = None,
+):
+    """Score the estimates of any tool, see docs/scores.md.
+
+    Arguments
+    ---------
+    references : str
+        Folder of the true sources, a CSV file that lists them (a manifest,
+        metadata of Asteroid), or a folder of look2hear's lists.
+    estimates : str
+        Folder of what the tool has written, or a CSV file.
+    output : str
+        Results folder. A run that was interrupted goes on.
+    mixtures : str, optional
+        Folder of the mixtures, for improvements.
+    against : str, optional
+        Estimates of another tool: differences item by item.
+    metrics : str
+        [si_snr, sdr, sir, sar] or some of them.
+    jobs : int
+        Processes; -1 is one a core.
+    partial : bool
+        Leave out references without estimates.
+    reference_pattern, estimate_pattern, mixture_pattern : str, optional
+        How files are named, where that is not found, such as
+        "{id}_s{n}.wav": {id} is the item, {n} the source, * anything.
+    data_root : str, optional
+        What $data_root means in CSV files, and their paths are relative to;
+        by default their own folder.
+    """
+    from pathlib import Path
+
+    from speechbrain_spmamba.estimates.items import (
+        Patterns,
+        find_estimates,
+        find_references,
+        pair,
+    )
+    from speechbrain_spmamba.estimates.score_set import score_set
+    from speechbrain_spmamba.files.lock import locked
+    from speechbrain_spmamba.files.names import shown
+    from speechbrain_spmamba.files.writing import write_csv, write_json
+    from speechbrain_spmamba.scoring.choice import read_metrics
+    from speechbrain_spmamba.scoring.evaluate import summary_lines
+    from speechbrain_spmamba.scoring.paired import (
+        all_differences,
+        difference_lines,
+    )
+
+    metrics, folder = read_metrics(metrics), Path(output)
+    patterns = Patterns(reference_pattern, estimate_pattern, mixture_pattern)
+    true, mixed = find_references(references, mixtures, patterns, data_root)
+    print(*filter(None, (true, mixed)), sep="\n", flush=True)
+    places = {estimates: folder}
+    if against in places:
+        raise ValueError(
+            f"--against is {shown(against)} as well; give estimates of another "
+            "tool"
+        )
+    if against is not None:
+        places[against] = folder / "against"
+    sets = {}
+    for place in places:
+        found = find_estimates(place, true, patterns, data_root)
+        print(found, flush=True)
+        sets[place] = pair(true, found, mixed, partial)
+        print(*notes(true, found, sets[place]), sep="", end="", flush=True)
+    rows = {}
+    with locked(folder):
+        for place, items in sets.items():
+            tested = {"name": place}
+            label = f"scoring {shown(place)}"
+            summary, rows[place] = score_set(
+                items, places[place], metrics, tested, jobs, label
+            )
+            print(f"{shown(place)}:")
+            if summary["cut"]:
+                print(f"  {summary['cut']} items cut to their shortest file")
+            print(*summary_lines(summary), sep="\n", flush=True)
+        if against is not None:
+            found, table = all_differences(rows[estimates], rows[against])
+            write_csv(folder / "differences.csv", table, undefined="")
+            write_json(folder / "differences.json", found)
+            print(f"{shown(estimates)} minus {shown(against)}:")
+            print(*difference_lines(found), sep="\n")
+    print(f"  scores: {folder}")
+
+
+def notes(references, estimates, items):
+    """What is not as one expects it, in lines.
+
+    Arguments
+    ---------
+    references, estimates : estimates.layouts.Files
+        What was found.
+    items : list of estimates.items.Item
+        What was made of it.
+
+    Returns
+    -------
+    list of str
+        Lines with their ends.
+    """
+    left_out = len(references.items) - len(items)
+    fewer = sum(len(x.estimates) < len(x.references) for x in items)
+    more = sum(len(x.estimates) > len(x.references) for x in items)
+    said = {
+        "references have no estimate and are left out": left_out,
+        "items have fewer estimates than references: those missing count as "
+        "silence": fewer,
+        "items have more estimates than references: the further ones should "
+        "be silent": more,
+    }
+    return [f"  {count} {text}\n" for text, count in said.items() if count]
