@@ -83,7 +83,7 @@ def checkout(tmp_path_factory):
 
 
 def _names(sdist):
-    """Files of an sdist without its folder, and without what setuptools adds."""
+    """Files of an sdist, without its folder and what setuptools adds."""
     with tarfile.open(sdist) as archive:
         files = [x.name for x in archive.getmembers() if x.isfile()]
     names = {name.partition("/")[2] for name in files}
