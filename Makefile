@@ -37,6 +37,11 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 	$(BIN)/lint-imports
+	$(BIN)/patchnotes --strict CHANGELOG.md validate
+	$(BIN)/check-jsonschema --builtin-schema \
+	    vendor.citation-file-format CITATION.cff
+	$(BIN)/check-jsonschema --builtin-schema \
+	    vendor.github-workflows .github/workflows/*.yml
 
 # One thread a process: the tests are many and small. What the first process
 # has compiled the others need not, wherever Python is told not to keep it.
