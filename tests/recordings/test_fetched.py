@@ -13,8 +13,9 @@ from tests.separating import parts_model
 
 
 @pytest.fixture
-def web(tmp_path):
+def web(tmp_path, monkeypatch):
     """Address of a server that hands out the files of a folder."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     (tmp_path / "web").mkdir()
     soundfile.write(tmp_path / "web/a.wav", [0.25, 0.5] * 400, 8000)
 
@@ -24,7 +25,9 @@ def web(tmp_path):
 
     handler = functools.partial(Quiet, directory=tmp_path / "web")
     with http.server.HTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(
+            target=server.serve_forever, args=[0.01], daemon=True
+        ).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 
