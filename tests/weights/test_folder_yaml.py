@@ -1,5 +1,6 @@
 """What is exported works with nothing but the toolkit and this package."""
 
+import re
 import sys
 
 import numpy as np
@@ -18,6 +19,7 @@ from speechbrain_spmamba.weights.export import (
     write_model,
 )
 from speechbrain_spmamba.weights.folder_yaml import model_yaml
+from tests import ROOT
 from tests.small_models import SMALL, SYSTEMS, build_small
 
 CPU = {"run_opts": {"device": "cpu"}}
@@ -69,6 +71,21 @@ def test_the_toolkit_finds_the_weights_in_either_file(folder):
     (folder / "separator.ckpt").unlink()
     found = _foreign(folder).state_dict()
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_the_toolkit_finds_the_same_on_the_hub(folder, tmp_path, monkeypatch):
+    asked = []
+
+    def download(repo_id, filename, **options):
+        asked.append((repo_id, filename))
+        return str(folder / filename)
+
+    wanted = _foreign(folder).state_dict()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    found = _foreign("someone/model").state_dict()
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+    assert ("someone/model", INTERFACE_FILE) in asked
 
 
 def test_the_toolkit_does_not_load_damaged_weights(folder):
@@ -158,6 +175,21 @@ def test_a_model_of_the_package_is_exported_too(tmp_path):
     wanted, found = ours.separate_batch(mix), stock.separate_batch(mix)
     assert (found - wanted).abs().max() < 2e-5
     assert DEFAULT in (folder / CARD_FILE).read_text(encoding="utf-8")
+
+
+def test_the_python_of_the_page_runs(folder, tmp_path, monkeypatch):
+    page = (ROOT / "docs/toolkit.md").read_text(encoding="utf-8")
+    blocks = re.findall("```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 3
+    monkeypatch.chdir(tmp_path)
+    export(folder, tmp_path / "other_model")
+    export(folder, folder, layout="toolkit", overwrite=True)
+    soundfile.write("mixture.wav", 0.1 * np.ones(900), 8000)
+    found = [{}, {}, {}]
+    for block, names in zip(blocks, found, strict=True):
+        exec(block, names)
+    assert found[0]["est"].shape == (900, 3)
+    assert found[1]["est"].shape == (1, 900, 3)
 
 
 def test_what_cannot_be_is_said(folder, tmp_path):
