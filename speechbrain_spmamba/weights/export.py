@@ -59,13 +59,7 @@ from speechbrain_spmamba.weights.training_run import (
 )
 
 INTERFACE_FILE = "custom_interface.py"
-INTERFACE = '''\
-"""For foreign_class of SpeechBrain; spmamba itself runs no file of a folder."""
-
-from speechbrain_spmamba.inference import WaveformSeparation
-
-__all__ = ["WaveformSeparation"]
-'''
+INTERFACE = Path(__file__).parents[1] / INTERFACE_FILE  # read, not imported
 # What a checkpoint's description has beside figures.
 NO_FIGURES = {"unixtime", "end-of-epoch", "epoch", "minutes"}
 
@@ -254,7 +248,7 @@ def write_model(folder, separator, text, card=None, code=None):
             save(state, metadata={"format": "pt"})
         )
         if INTERFACE_FILE in summed:
-            there[INTERFACE_FILE].write_text(INTERFACE, encoding="ascii")
+            there[INTERFACE_FILE].write_bytes(INTERFACE.read_bytes())
         sums = sums_text({name: there[name] for name in summed})
         there[SUMS_FILE].write_text(sums, encoding="ascii")
         if card:

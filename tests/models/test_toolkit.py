@@ -1,5 +1,7 @@
 """Unmodified parts of SpeechBrain get what the model itself computes."""
 
+import re
+
 import pytest
 import torch
 from speechbrain.inference.separation import SepformerSeparation
@@ -11,6 +13,7 @@ from speechbrain_spmamba.models.toolkit import (
     SpectrumEncoder,
     as_encoder_masknet_decoder,
 )
+from tests import ROOT
 from tests.small_models import SMALL
 from tests.toolkit_runs import (
     RECIPES,
@@ -188,3 +191,33 @@ def test_tables_and_model_follow_the_number_of_talkers(recipe, tmp_path):
 def test_the_tables_of_whamr_follow_its_name(tmp_path):
     _, hparams = read_recipe("WHAMandWHAMR", tmp_path, corpus="whamr")
     assert hparams["test_data"].endswith("/whamr_tt.csv")
+
+
+def _page():
+    return (ROOT / "docs/toolkit.md").read_text(encoding="utf-8")
+
+
+def test_the_page_names_every_experiment_and_keys_that_exist(tmp_path):
+    text = _page().partition("What to know")[0]
+    for path, data in RECIPES.values():
+        assert f"PATH/{path.relative_to(ROOT)}` | `DIR/{data}`" in text
+    keys = set(re.findall(r"--(\w+)", text))
+    assert {"pretrained_path", "corpus", "num_spks"} <= keys
+    known = set()
+    for recipe in RECIPES:
+        known |= set(read_recipe(recipe, tmp_path)[1])
+    assert keys <= known
+
+
+def test_another_model_takes_the_place_as_the_page_says(tmp_path):
+    (block,) = re.findall(r"```yaml\n(.*?)```", _page(), re.DOTALL)
+    text = RECIPES["LibriMix"][0].read_text(encoding="utf-8")
+    start, end = text.index("separator: !new"), text.index("modules:")
+    text = text[:start] + block + text[end:]
+    kept, hparams = read_recipe(
+        "LibriMix", tmp_path, text=text, separator=SMALL["tdanet"]
+    )
+    assert "models.tdanet.TDANet" in kept
+    mix = torch.randn(1, 900)
+    parts = (hparams[key] for key in ("Encoder", "MaskNet", "Decoder"))
+    assert recipe_forward(mix, *parts).shape == (1, 900, 2)
