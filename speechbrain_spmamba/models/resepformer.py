@@ -17,10 +17,10 @@ the toolkit's network, and back.
 """
 
 from speechbrain.lobes.models.resepformer import (
-    ResourceEfficientSeparator,
     SBTransformerBlock_wnormandskip,
 )
 
+from speechbrain_spmamba.nnet.toolkit_cuts import segmented_masks
 from speechbrain_spmamba.nnet.toolkit_masks import (
     MAX_POSITIONS,
     ToolkitSeparator,
@@ -86,7 +86,7 @@ class RESepFormer(ToolkitSeparator):
             use_norm=True,
             use_skip=True,
         )
-        masknet = ResourceEfficientSeparator(
+        masknet = segmented_masks(
             input_dim=n_filters,
             causal=False,
             num_spk=num_spks,

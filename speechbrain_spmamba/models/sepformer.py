@@ -16,12 +16,10 @@ From a mixture, by `nnet.time_domain` (filters) and `nnet.toolkit_masks`, to
 the toolkit's network, and back.
 """
 
-from speechbrain.lobes.models.dual_path import (
-    Dual_Path_Model,
-    SBTransformerBlock,
-)
+from speechbrain.lobes.models.dual_path import SBTransformerBlock
 
 from speechbrain_spmamba.nnet.chunks import PairedChunks
+from speechbrain_spmamba.nnet.toolkit_cuts import ChunkedMasks
 from speechbrain_spmamba.nnet.toolkit_masks import (
     MAX_POSITIONS,
     ToolkitSeparator,
@@ -101,7 +99,7 @@ class SepFormer(ToolkitSeparator):
             )
             for _ in range(2)
         )
-        masknet = Dual_Path_Model(
+        masknet = ChunkedMasks(
             in_channels=n_filters,
             out_channels=n_filters,
             intra_model=intra,

@@ -13,13 +13,10 @@ From a mixture, by `nnet.time_domain` (filters) and `nnet.toolkit_masks`, to
 the toolkit's network, and back.
 """
 
-from speechbrain.lobes.models.resepformer import (
-    MemLSTM,
-    ResourceEfficientSeparator,
-    SegLSTM,
-)
+from speechbrain.lobes.models.resepformer import MemLSTM, SegLSTM
 
 from speechbrain_spmamba.nnet.recurrent import full_precision_if_needed
+from speechbrain_spmamba.nnet.toolkit_cuts import segmented_masks
 from speechbrain_spmamba.nnet.toolkit_masks import ToolkitSeparator
 
 
@@ -72,7 +69,7 @@ class SkiM(ToolkitSeparator):
             "bidirectional": not causal,
             "norm_type": "cln" if causal else "gln",
         }
-        masknet = ResourceEfficientSeparator(
+        masknet = segmented_masks(
             input_dim=n_filters,
             causal=causal,
             num_spk=num_spks,

@@ -15,6 +15,8 @@ import functools
 
 import torch
 from torch.fx.experimental import _config
+from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
+from torch.overrides import TorchFunctionMode
 
 
 def for_any_length(forward):
@@ -52,10 +54,29 @@ def for_any_length(forward):
             or torch.compiler.is_dynamo_compiling()
         ):
             return forward(*args, **kwargs)
-        with _config.patch(backed_size_oblivious=True), _lstm_without_steps():
+        with (
+            _config.patch(backed_size_oblivious=True),
+            _lstm_without_steps(),
+            _SlicesHoldSomething(),
+        ):
             return forward(*args, **kwargs)
 
     return exportable
+
+
+class _SlicesHoldSomething(TorchFunctionMode):
+    """A slice with an end that is a symbol has a size that may be anything.
+
+    A convolution asks whether it is 0: it is not.
+    """
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if func is torch.Tensor.__getitem__:
+            for size in out.shape:
+                if free_unbacked_symbols(size):
+                    torch._check(size > 0)
+        return out
 
 
 @contextlib.contextmanager
@@ -76,5 +97,7 @@ def _lstm_shapes(x, states, weights, *options):
     """Output and last states of ``aten.lstm``, with no values in them."""
     hidden, cell = states
     directions = 2 if options[4] else 1
+    time_first = (0, 1, 2) if not options[5] else (1, 0, 2)
+    x = x.permute(time_first)
     y = x.new_empty(*x.shape[:2], directions * hidden.shape[2])
-    return y, torch.empty_like(hidden), torch.empty_like(cell)
+    return y.permute(time_first), torch.empty_like(hidden), torch.empty_like(cell)

@@ -91,7 +91,7 @@ class GridBlock(nn.Module):
         x = F.pad(x, (0, 0, edge, after_bins, edge, after_frames))
         x = self.intra(x)
         x = self.inter(x.transpose(1, 2), count).transpose(1, 2)
-        x = x[:, edge : edge + frames, edge : edge + bins]
+        x = x.narrow(1, edge, frames).narrow(2, edge, bins)
         if self.memory == "low" and torch.is_grad_enabled():
             return checkpoint(
                 self.attention,

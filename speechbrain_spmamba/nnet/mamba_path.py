@@ -152,7 +152,8 @@ class MambaPath(GridPath):
 
     def forward_rows(self, x, count=None, valid=None):
         """Chooses the form; see ``GridPath``."""
-        if self._can_fold(x):
+        # An exported program keeps the scan as its one operator of ours.
+        if not torch.compiler.is_exporting() and self._can_fold(x):
             return self._run_folded(x, valid)
         return super().forward_rows(x, count, valid)
 

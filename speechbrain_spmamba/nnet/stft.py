@@ -122,8 +122,9 @@ class STFT(nn.Module):
         wave = overlap_add(frames.unsqueeze(-1), self.hop_length)
         envelope = overlap_add(envelope.unsqueeze(-1), self.hop_length)
         edge = self.n_fft // 2
-        wave = wave[:, edge : edge + length, 0]
-        envelope = envelope[:, edge : edge + length, 0]
+        # narrow, of which an exported program knows the length
+        wave = wave.narrow(1, edge, length).squeeze(-1)
+        envelope = envelope.narrow(1, edge, length).squeeze(-1)
         # Inside an item the envelope is well above zero; the bound only
         # keeps 0 / 0 out of the meaningless rest.
         return wave / envelope.clamp_min(1e-11)

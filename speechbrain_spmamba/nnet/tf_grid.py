@@ -39,6 +39,7 @@ from speechbrain_spmamba.nnet.causal_grid import (
     state_bytes,
 )
 from speechbrain_spmamba.nnet.causal_stft import CausalSTFT
+from speechbrain_spmamba.nnet.exporting import for_any_length
 from speechbrain_spmamba.nnet.grid_block import GridBlock
 from speechbrain_spmamba.nnet.norms import FrameLayerNorm, GlobalLayerNorm
 from speechbrain_spmamba.nnet.spectral_masks import (
@@ -204,6 +205,7 @@ class TFGrid(nn.Module):
         # channel = source * 2 + (0 real, 1 imaginary)
         return torch.complex(*x.unflatten(1, (-1, 2)).unbind(2))
 
+    @for_any_length
     def forward(self, mix, lengths=None):
         """Separates a batch of mixtures, see ``models``."""
         if self.causal:

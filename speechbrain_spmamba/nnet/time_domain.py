@@ -226,7 +226,7 @@ class FilterbankSeparator(nn.Module):
             waves = self.decoder(masked.flatten(0, 1))
         else:
             waves = self.decoder(masked.flatten(1, 2))
-        return waves.view(-1, self.num_spks, waves.shape[-1])
+        return waves.view(masked.shape[0], self.num_spks, waves.shape[-1])
 
 
 def mask_activation(name):

@@ -79,10 +79,10 @@ class _OverlapAdd(torch.autograd.Function):
         out = windows.new_zeros(*batch, count + blocks - 1, hop, channels)
         for block in range(blocks):
             # not +=, which copies the sum to where it already is
-            out[..., block : block + count, :, :].add_(
-                windows[..., block * hop : (block + 1) * hop, :]
+            out.narrow(-3, block, count).add_(
+                windows.narrow(-2, block * hop, hop)
             )
-        return out.flatten(-3, -2)[..., : (count - 1) * hop + size, :]
+        return out.flatten(-3, -2).narrow(-2, 0, (count - 1) * hop + size)
 
     @staticmethod
     def backward(ctx, grad):

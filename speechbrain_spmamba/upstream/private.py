@@ -46,6 +46,31 @@ def has_values(tensor):
     return not isinstance(tensor, FakeTensor)
 
 
+def scan_steps(advance, state, sequences, reverse=False):
+    """``torch``'s operator of a loop over time, a prototype so far.
+
+    Arguments
+    ---------
+    advance : callable
+        ``advance(state, values of a step) -> state, y of the step``.
+    state : torch.Tensor
+        The first one.
+    sequences : list of torch.Tensor
+        Time on axis 0.
+    reverse : bool
+        From the last step to the first.
+
+    Returns
+    -------
+    tuple
+        The last state, and y of all steps.
+    """
+    # with the compiler, which takes a second to import
+    from torch._higher_order_ops.scan import scan
+
+    return scan(advance, state, sequences, dim=0, reverse=reverse)
+
+
 class OperatorMode(TorchDispatchMode):
     """Sees each operator as torch runs it, see "Extending PyTorch".
 
