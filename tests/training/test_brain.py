@@ -293,7 +293,7 @@ def _validate(brain, batch, est):
 
 def test_a_test_has_the_scores_that_are_asked_for(make_brain, tmp_path):
     known = {"results_folder": tmp_path, "sample_rate": 8000, "num_examples": 0}
-    batch = _batch(800, id=["a"])
+    batch = _batch(800, id="a")
     for asked, columns in (
         ({}, ["si_snr", "si_snri", "sdr", "sdri", "sir", "sar"]),
         ({"metrics": ["sar", "si_snr"]}, ["si_snr", "si_snri", "sar"]),
