@@ -35,7 +35,7 @@ def score(
     against : str, optional
         Estimates of another tool: differences item by item.
     metrics : str
-        [si_snr, sdr, sir, sar] or some of them.
+        Of si_snr, sdr, sir, sar, pesq, stoi, estoi and dnsmos.
     jobs : int
         Processes; -1 is one a core.
     partial : bool
@@ -55,11 +55,14 @@ def score(
         find_references,
         pair,
     )
-    from speechbrain_spmamba.estimates.score_set import score_set
+    from speechbrain_spmamba.estimates.score_set import rate_of, score_set
     from speechbrain_spmamba.files.lock import locked
     from speechbrain_spmamba.files.names import shown
     from speechbrain_spmamba.files.writing import write_csv, write_json
-    from speechbrain_spmamba.scoring.choice import read_metrics
+    from speechbrain_spmamba.scoring.choice import (
+        check_metrics,
+        read_metrics,
+    )
     from speechbrain_spmamba.scoring.evaluate import summary_lines
     from speechbrain_spmamba.scoring.paired import (
         all_differences,
@@ -84,6 +87,7 @@ def score(
         print(found, flush=True)
         sets[place] = pair(true, found, mixed, partial)
         print(*notes(true, found, sets[place]), sep="", end="", flush=True)
+        check_metrics(metrics, rate_of(sets[place]))
     rows = {}
     with locked(folder):
         for place, items in sets.items():

@@ -26,7 +26,7 @@ from speechbrain_spmamba.scoring.by_talkers import (
     describe_rows,
     talker_lines,
 )
-from speechbrain_spmamba.scoring.choice import DEFAULT, TITLES, unit
+from speechbrain_spmamba.scoring.choice import DEFAULT, TITLES, form, unit
 from speechbrain_spmamba.scoring.diarization import (
     DiarizationErrors,
     diarization_lines,
@@ -294,7 +294,7 @@ def summary_lines(summary):
     """
     lines = [f"Tested on {summary['mixtures']} mixtures:"]
     texts = {
-        name: f"mean {title} {{mean:.2f}}{unit(name)}"
+        name: f"mean {title} {{mean:{form(name)}}}{unit(name)}"
         for name, title in TITLES.items()
         # Where there are improvements, they tell more.
         if f"{name}i" not in summary
@@ -306,7 +306,8 @@ def summary_lines(summary):
     for name, text in texts.items():
         figure = summary.get(name)
         if figure and figure["mean"] is not None:
-            lines.append(f"  {text.format(**figure)} {interval_text(figure)}")
+            interval = interval_text(figure, form=form(name))
+            lines.append(f"  {text.format(**figure)} {interval}")
     if summary["worse"] is not None:
         lines.append(
             f"  {100 * summary['worse']:.1f} % of them are worse than before"

@@ -46,7 +46,7 @@ def score_item(item, mix, est, src, sample_rate, metrics=DEFAULT):
     ('a', 2, 100.0)
     """
     row = {"ID": item, "duration": len(src) / sample_rate}
-    row.update(score(mix, est, src, metrics))
+    row.update(score(mix, est, src, metrics, sample_rate))
     row[SILENCE] = below_mixture(mix, est, src)
     talk = int((~silent_sources(src.unsqueeze(0))).sum())
     speech = who_speaks(est, src, sample_rate, mix)

@@ -21,6 +21,7 @@ import torch
 from speechbrain_spmamba.scoring.choice import DEFAULT
 from speechbrain_spmamba.scoring.distortion import explained_shares
 from speechbrain_spmamba.scoring.loss import pairwise_neg_si_snr
+from speechbrain_spmamba.scoring.perceptual import perceptual_scores
 from speechbrain_spmamba.scoring.silence import silent_sources
 
 BSS_TAPS = 512
@@ -182,7 +183,7 @@ def below_mixture(mix, est, src):
     return below[silent_sources(src.unsqueeze(0))[0]].mean().item()
 
 
-def score(mix, est, src, metrics=DEFAULT):
+def score(mix, est, src, metrics=DEFAULT, sample_rate=None):
     """All scores of one mixture, means over its sources.
 
     Arguments
@@ -191,6 +192,8 @@ def score(mix, est, src, metrics=DEFAULT):
         As for ``below_mixture``.
     metrics : list of str
         Keys of ``choice.METRICS``.
+    sample_rate : int, optional
+        In Hz; those of ``perceptual.py`` need it.
 
     Returns
     -------
@@ -222,7 +225,12 @@ def score(mix, est, src, metrics=DEFAULT):
     for value in of_mix.values():
         alone |= value >= ALONE
     scores = {}
+    talk = ~silent_sources(src.unsqueeze(0))[0]
     for name in metrics:
+        if name not in values:
+            found = (name, est[:, talk], src[:, talk], sample_rate)
+            scores.update(perceptual_scores(*found))
+            continue
         scores[name] = values[name].nanmean().item()
         if name in of_mix:
             gain = (values[name] - of_mix[name]).masked_fill(alone, math.nan)

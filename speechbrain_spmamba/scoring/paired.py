@@ -7,7 +7,7 @@ two means.
 
 import math
 
-from speechbrain_spmamba.scoring.choice import TITLES, unit
+from speechbrain_spmamba.scoring.choice import TITLES, form, unit
 from speechbrain_spmamba.scoring.intervals import describe
 from speechbrain_spmamba.scoring.text_table import text_table
 
@@ -114,8 +114,8 @@ def difference_lines(differences):
         low, high = found["interval"]
         rows.append([
             TITLES[name] + (f",{unit(name)}" if unit(name) else ""),
-            f"{found['mean']:+.2f}",
-            f"{low:+.2f} to {high:+.2f}",
+            f"{found['mean']:+{form(name)}}",
+            f"{low:+{form(name)}} to {high:+{form(name)}}",
             f"{100 * found['better']:.1f}",
             str(found["items"]),
         ])  # fmt: skip

@@ -14,6 +14,7 @@ from speechbrain.utils.run_opts import RunOptions
 from speechbrain_spmamba.errors import did_you_mean
 from speechbrain_spmamba.models.contract import check_network
 from speechbrain_spmamba.safe_yaml import WINDOWS
+from speechbrain_spmamba.scoring.choice import check_metrics, read_metrics
 from speechbrain_spmamba.settings.reading import FOLDERS, read_keys
 from speechbrain_spmamba.settings.value_types import check_values
 from speechbrain_spmamba.weights.build import check_header
@@ -61,7 +62,7 @@ REQUIRED = {
 }
 KEYS_READ = {
     *REQUIRED,
-    *("__set_seed", "start_from", "tf32", "cuda_graph"),
+    *("__set_seed", "start_from", "tf32", "cuda_graph", "metrics"),
     *WINDOWS,  # of recordings, for the model folder
 }
 
@@ -192,6 +193,8 @@ def check_objects(path, hparams):
         check_header(hparams, hparams["modules"]["separator"])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    if "metrics" in hparams:
+        check_metrics(read_metrics(hparams["metrics"]), hparams["sample_rate"])
     saved = hparams["checkpointer"].recoverables
     for key in ("separator", "lr_annealing", "epoch_counter", "history"):
         # A run that went on without it would begin anew in part.

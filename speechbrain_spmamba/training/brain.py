@@ -18,6 +18,7 @@ from speechbrain.nnet.schedulers import update_learning_rate
 from speechbrain.utils.distributed import ddp_broadcast, if_main_process
 
 from speechbrain_spmamba.loading.bad_audio import LeftOut
+from speechbrain_spmamba.scoring.choice import DEFAULT, read_metrics
 from speechbrain_spmamba.scoring.evaluate import Evaluation, each_item
 from speechbrain_spmamba.scoring.loss import pit
 from speechbrain_spmamba.scoring.metrics import score
@@ -204,6 +205,7 @@ class SeparationBrain(FiniteBrain):
                 self.hparams.results_folder,
                 self.hparams.sample_rate,
                 self.hparams.num_examples,
+                metrics=read_metrics(getattr(self.hparams, "metrics", DEFAULT)),
             )
 
     def on_stage_end(self, stage, stage_loss, epoch=None):

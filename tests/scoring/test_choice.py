@@ -2,7 +2,12 @@
 
 import pytest
 
-from speechbrain_spmamba.scoring.choice import METRICS, read_metrics
+from speechbrain_spmamba.scoring import choice
+from speechbrain_spmamba.scoring.choice import (
+    METRICS,
+    check_metrics,
+    read_metrics,
+)
 
 
 def test_metrics_are_read_as_text_and_as_a_list():
@@ -27,3 +32,24 @@ def test_metrics_are_read_as_text_and_as_a_list():
 def test_what_there_is_not_is_an_error(given, words):
     with pytest.raises(ValueError, match=words):
         read_metrics(given)
+
+
+def test_what_a_score_needs_is_told_before_the_work(monkeypatch):
+    check_metrics(["si_snr", "sdr", "sir", "sar"], 11025)
+    monkeypatch.setitem(choice.MODULES, "stoi", ("no_such_module",))
+    with pytest.raises(ValueError, match="stoi needs no_such_module, which"):
+        check_metrics(["sdr", "stoi"], 8000)
+    monkeypatch.setattr(choice, "MODULES", {})
+    for name, rate, fits in (
+        ("pesq", 8000, True),
+        ("pesq", 16000, True),
+        ("pesq", 44100, False),
+        ("dnsmos", 16000, True),
+        ("dnsmos", 8000, False),
+        ("estoi", 44100, True),
+    ):
+        if fits:
+            check_metrics([name], rate)
+            continue
+        with pytest.raises(ValueError, match=f"{name} is defined for .*{rate}"):
+            check_metrics([name], rate)

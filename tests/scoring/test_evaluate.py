@@ -309,6 +309,20 @@ def test_the_command_prints_the_table_of_a_training(
     assert where == f"  scores: {tmp_path / 'scores'}"
 
 
+def test_the_command_scores_what_is_asked_for(evaluate_files, tmp_path, capsys):
+    pytest.importorskip("pystoi")
+    with pytest.raises(SystemExit) as stop:
+        evaluate_files(words=["--metrics", "[estoi, sdr]"])
+    assert not stop.value.code
+    with open(tmp_path / "scores/results.csv", newline="") as file:
+        row = next(csv.DictReader(file))
+    assert list(row)[2:6] == ["sdr", "sdri", "estoi", "silence"]
+    assert 0 < float(row["estoi"]) < 1
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("  mean ESTOI 0.") for line in lines)
+    assert not any("mean SI-SNR" in line for line in lines)
+
+
 def test_scores_name_a_model_of_the_package_and_the_sum_of_its_weights(
     evaluate_files, tmp_path
 ):

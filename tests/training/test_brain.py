@@ -291,6 +291,22 @@ def _validate(brain, batch, est):
     return loss.item(), brain.si_snri
 
 
+def test_a_test_has_the_scores_that_are_asked_for(make_brain, tmp_path):
+    known = {"results_folder": tmp_path, "sample_rate": 8000, "num_examples": 0}
+    batch = _batch(800, id="a")
+    for asked, columns in (
+        ({}, ["si_snr", "si_snri", "sdr", "sdri", "sir", "sar"]),
+        ({"metrics": ["sar", "si_snr"]}, ["si_snr", "si_snri", "sar"]),
+    ):
+        brain = make_brain(settings={**known, **asked})
+        brain.on_stage_start(sb.Stage.TEST)
+        est = batch.src_sig.data + 0.1
+        brain.compute_objectives(est, batch, sb.Stage.TEST)
+        row = brain.evaluation.rows[0]
+        assert list(row)[2 : 2 + len(columns)] == columns
+        assert list(row)[2 + len(columns)] == "silence"
+
+
 def test_validation_tells_the_improvement_that_a_test_tells(make_brain):
     batch = _batch(800, 500)
     mix, src = batch.mix_sig.data, batch.src_sig.data
