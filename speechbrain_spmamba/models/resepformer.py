@@ -9,8 +9,8 @@ Glossary, paper -> code
     IntraTransformer, MemoryTransformer    transformer, one copy each
 
 A summary is the mean of a segment. The toolkit puts the summaries of all
-items of a batch into one sequence, so that an item would see its neighbours;
-therefore items are always computed one after the other.
+items of a batch into one sequence, so that an item sees its neighbours; here
+each item has its own, see ``nnet.toolkit_networks``.
 
 From a mixture, by `nnet.time_domain` (filters) and `nnet.toolkit_masks`, to
 the toolkit's network, and back.
@@ -20,11 +20,11 @@ from speechbrain.lobes.models.resepformer import (
     SBTransformerBlock_wnormandskip,
 )
 
-from speechbrain_spmamba.nnet.toolkit_cuts import segmented_masks
 from speechbrain_spmamba.nnet.toolkit_masks import (
     MAX_POSITIONS,
     ToolkitSeparator,
 )
+from speechbrain_spmamba.nnet.toolkit_networks import AveragedMasks
 
 
 class RESepFormer(ToolkitSeparator):
@@ -55,8 +55,6 @@ class RESepFormer(ToolkitSeparator):
     torch.Size([2, 400, 2])
     """
 
-    mixes_items = True
-
     def __init__(
         self,
         n_filters=128,
@@ -86,7 +84,7 @@ class RESepFormer(ToolkitSeparator):
             use_norm=True,
             use_skip=True,
         )
-        masknet = segmented_masks(
+        masknet = AveragedMasks(
             input_dim=n_filters,
             causal=False,
             num_spk=num_spks,

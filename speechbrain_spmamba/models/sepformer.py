@@ -19,11 +19,11 @@ the toolkit's network, and back.
 from speechbrain.lobes.models.dual_path import SBTransformerBlock
 
 from speechbrain_spmamba.nnet.chunks import PairedChunks
-from speechbrain_spmamba.nnet.toolkit_cuts import ChunkedMasks
 from speechbrain_spmamba.nnet.toolkit_masks import (
     MAX_POSITIONS,
     ToolkitSeparator,
 )
+from speechbrain_spmamba.nnet.toolkit_networks import ChunkedMasks
 
 
 class SepFormer(ToolkitSeparator):

@@ -16,8 +16,8 @@ the toolkit's network, and back.
 from speechbrain.lobes.models.resepformer import MemLSTM, SegLSTM
 
 from speechbrain_spmamba.nnet.recurrent import full_precision_if_needed
-from speechbrain_spmamba.nnet.toolkit_cuts import segmented_masks
 from speechbrain_spmamba.nnet.toolkit_masks import ToolkitSeparator
+from speechbrain_spmamba.nnet.toolkit_networks import RecurrentMasks
 
 
 class SkiM(ToolkitSeparator):
@@ -69,7 +69,7 @@ class SkiM(ToolkitSeparator):
             "bidirectional": not causal,
             "norm_type": "cln" if causal else "gln",
         }
-        masknet = segmented_masks(
+        masknet = RecurrentMasks(
             input_dim=n_filters,
             causal=causal,
             num_spk=num_spks,

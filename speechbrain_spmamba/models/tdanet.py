@@ -53,6 +53,7 @@ from speechbrain_spmamba.nnet.scales import (
 from speechbrain_spmamba.nnet.standardize import separate_standardized
 from speechbrain_spmamba.nnet.time_domain import FrameNorm
 from speechbrain_spmamba.nnet.waveform import take_mixture
+from speechbrain_spmamba.ops.windows import cut
 
 MODULATIONS = ("gate", "gate_shift", "sum")
 
@@ -185,7 +186,7 @@ class TDANet(nn.Module):
         masked = masks.to(mix.dtype) * bases.unsqueeze(1)
         with torch.autocast(mix.device.type, enabled=False):
             est = self.decoder(masked.flatten(1, 2))
-        est = est[:, :, edge : edge + samples].transpose(1, 2)
+        est = cut(est, 2, edge, samples).transpose(1, 2)
         return est if valid is None else est * valid
 
     def _num_frames(self, samples):

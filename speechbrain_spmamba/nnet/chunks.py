@@ -9,7 +9,7 @@ From and to `models.dprnn`; `models.sepformer` asks how many there will be.
 import torch
 import torch.nn.functional as F
 
-from speechbrain_spmamba.ops.windows import overlap_add
+from speechbrain_spmamba.ops.windows import cut, overlap_add
 
 
 class PairedChunks:
@@ -90,7 +90,7 @@ class PairedChunks:
         first, second = torch.clone(
             pairs, memory_format=torch.contiguous_format
         ).flatten(2, 3)
-        return first[:, self.hop : self.hop + frames] + second[:, :frames]
+        return cut(first, 1, self.hop, frames) + cut(second, 1, 0, frames)
 
 
 class SlidingChunks(PairedChunks):
@@ -121,4 +121,4 @@ class SlidingChunks(PairedChunks):
     def join(self, chunks, frames):
         """See ``PairedChunks``."""
         joined = overlap_add(chunks, self.hop)
-        return joined[:, self.size : self.size + frames]
+        return cut(joined, 1, self.size, frames)

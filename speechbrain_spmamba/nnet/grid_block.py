@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from speechbrain_spmamba.nnet.attention import FrameAttention
 from speechbrain_spmamba.nnet.waveform import valid_mask
-from speechbrain_spmamba.ops.windows import fitted_length, overlap_add
+from speechbrain_spmamba.ops.windows import cut, fitted_length, overlap_add
 
 
 class GridBlock(nn.Module):
@@ -91,7 +91,7 @@ class GridBlock(nn.Module):
         x = F.pad(x, (0, 0, edge, after_bins, edge, after_frames))
         x = self.intra(x)
         x = self.inter(x.transpose(1, 2), count).transpose(1, 2)
-        x = x.narrow(1, edge, frames).narrow(2, edge, bins)
+        x = cut(x, 1, edge, frames).narrow(2, edge, bins)
         if self.memory == "low" and torch.is_grad_enabled():
             return checkpoint(
                 self.attention,

@@ -16,7 +16,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from speechbrain_spmamba.nnet.waveform import valid_mask
-from speechbrain_spmamba.ops.windows import overlap_add
+from speechbrain_spmamba.ops.windows import cut, overlap_add
 
 
 class STFT(nn.Module):
@@ -122,9 +122,8 @@ class STFT(nn.Module):
         wave = overlap_add(frames.unsqueeze(-1), self.hop_length)
         envelope = overlap_add(envelope.unsqueeze(-1), self.hop_length)
         edge = self.n_fft // 2
-        # narrow, of which an exported program knows the length
-        wave = wave.narrow(1, edge, length).squeeze(-1)
-        envelope = envelope.narrow(1, edge, length).squeeze(-1)
+        wave = cut(wave, 1, edge, length).squeeze(-1)
+        envelope = cut(envelope, 1, edge, length).squeeze(-1)
         # Inside an item the envelope is well above zero; the bound only
         # keeps 0 / 0 out of the meaningless rest.
         return wave / envelope.clamp_min(1e-11)

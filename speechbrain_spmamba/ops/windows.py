@@ -40,6 +40,35 @@ def fitted_length(length, size, hop):
     return size + (missing + hop - 1) // hop * hop
 
 
+def cut(x, axis, start, size):
+    """``x.narrow``, of which ``torch.export`` needs no proof that it fits.
+
+    Arguments
+    ---------
+    x : torch.Tensor
+        Any.
+    axis : int
+        Of x, from 0 on.
+    start, size : int
+        First place, and how many.
+
+    Returns
+    -------
+    torch.Tensor
+        A view.
+
+    Example
+    -------
+    >>> cut(torch.arange(5), 0, start=1, size=3)
+    tensor([1, 2, 3])
+    """
+    part = x[(*[slice(None)] * axis, slice(start, start + size))]
+    if torch.compiler.is_exporting():
+        # The size of a slice up to a symbol is a new one: that is its value.
+        torch._check(part.shape[axis] == size)
+    return part
+
+
 def overlap_add(windows, hop):
     """Adds windows up at their places: the transpose of ``Tensor.unfold``.
 

@@ -4,7 +4,10 @@ An update may take any of them away. They stand here and nowhere else, each with
 its reason and a public name; ``tests/upstream/test_private.py`` names them too.
 """
 
+from contextlib import contextmanager
+
 import speechbrain as sb
+import torch
 from speechbrain.dataio.dataloader import SaveableDataLoader
 from speechbrain.utils.checkpoints import Checkpointer
 from speechbrain.utils.run_opts import RunOptions
@@ -44,6 +47,54 @@ def has_values(tensor):
     from torch._subclasses.fake_tensor import FakeTensor
 
     return not isinstance(tensor, FakeTensor)
+
+
+@contextmanager
+def unread_sizes():
+    """Within it, ``torch.export`` does not ask what need not be known of sizes.
+
+    Where a size is a symbol, torch by default asks of each view whether this
+    very size makes it contiguous, and takes as many steps as the example has
+    through an LSTM, only to learn the shape of what comes out. Either refuses
+    a program for other lengths. Torch's exporter to ONNX sets the same flag;
+    the LSTM's rule here tells the shape. Operators that run are as ever.
+
+    Example
+    -------
+    >>> lstm, time = torch.nn.LSTM(2, 3), torch.export.Dim("time", min=1)
+    >>> with unread_sizes():
+    ...     program = torch.export.export(
+    ...         lstm, (torch.ones(9, 1, 2),), dynamic_shapes=({0: time},)
+    ...     )
+    >>> program.module()(torch.ones(500, 1, 2))[0].shape
+    torch.Size([500, 1, 3])
+    """
+    # not with the package: it imports the compiler's parts
+    from torch.fx.experimental import _config
+
+    lstm = torch.ops.aten.lstm.input
+    rules = dict(lstm.py_kernels)
+    try:
+        lstm.py_kernels.update(dict.fromkeys(rules, _lstm_shapes))
+        lstm._dispatch_cache.clear()
+        with _config.patch(backed_size_oblivious=True):
+            yield
+    finally:
+        lstm.py_kernels.update(rules)
+        lstm._dispatch_cache.clear()
+
+
+def _lstm_shapes(x, states, weights, *options):
+    """Output and last states of ``aten.lstm``, with no values in them."""
+    hidden, cell = states
+    bidirectional, batch_first = options[-2:]
+    first, second = x.shape[:2]
+    if batch_first:
+        first, second = second, first
+    # Time is first in memory, whatever the axes.
+    y = x.new_empty(first, second, (1 + bidirectional) * hidden.shape[2])
+    y = y.transpose(0, 1) if batch_first else y
+    return y, torch.empty_like(hidden), torch.empty_like(cell)
 
 
 def scan_steps(advance, state, sequences, reverse=False):
