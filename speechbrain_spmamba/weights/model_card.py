@@ -25,6 +25,8 @@ TITLES = {
 # For readers alone: it is no metric that the Hub could rank.
 SILENCE = {"silence": "outputs for silent sources, below the mixture"}
 UNKNOWN = "unknown"
+# Losses, the toolkit's and ours, that are the same at every level.
+WITHOUT_LEVEL = ("get_si_snr_with_pitwrapper", "pairwise_neg_si_snr")
 # What the Hub knows besides the SPDX list.
 HUB_LICENSES = ("other", "unknown", "cc", "gpl", "lgpl", "openrail")
 
@@ -257,6 +259,12 @@ def _limits(settings, train):
         lines.append(
             f"Never saw more than {settings['segment']:g} s at once while it "
             "was trained."
+        )
+    loss = (settings.get("train_loss") or {}).get("!", "")
+    if loss.endswith(WITHOUT_LEVEL):
+        lines.append(
+            "Its loss does not hear levels: what it gives may be louder or "
+            "softer than in the mixture."
         )
     if train is not None and not train["noise"]:
         lines.append("Its training mixtures name no noise files.")

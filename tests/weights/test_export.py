@@ -207,6 +207,7 @@ def test_the_card_tells_what_the_run_knows(run, tmp_path):
         "Not stated",
     ]
     assert [phrase for phrase in expected if phrase not in text] == []
+    assert "does not hear levels" not in text
 
 
 def test_the_card_tells_how_many_talked(run, tmp_path):

@@ -123,6 +123,7 @@ def test_the_card_tells_what_the_run_knows_and_no_more(run, tmp_path):
         "SI-SNR improvement | 5.25 | 5.25 to 5.25",
         "On 2 mixtures, unknown hours",
         "Never saw more than 4 s at once",
+        "Its loss does not hear levels",
     ]
     assert [phrase for phrase in expected if phrase not in card.text] == []
     assert re.search(r"SI-SNR in validation \(dB\): -?\d+\.\d+\n", card.text)
