@@ -62,10 +62,11 @@ class BuildKernels(build_ext):
         # On Linux the runtime is the one that torch has loaded. Elsewhere it
         # would be a second one, whose threads take the cores from torch's.
         if self.plat_name.startswith("linux"):
+            command += ["-fPIC", "-Wl,-z,defs"]  # a missing runtime is an error
             try:
-                self.spawn([*command, "-fPIC", "-fopenmp"])
+                self.spawn([*command, "-fopenmp"])
             except ExecError:
-                self.spawn([*command, "-fPIC"])
+                self.spawn(command)
         else:
             self.spawn(command)
         path = self.get_ext_fullpath(ext.name)
