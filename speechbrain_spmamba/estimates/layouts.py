@@ -2,9 +2,9 @@
 
 ``s{n}/{id}``            LibriMix, WSJ0-mix, WHAM; estimates of look2hear
 ``{id}_s{n}``            `spmamba separate`, ClearerVoice
-``{id}/s{n}``            Asteroid's eval.py (references), look2hear
+``{id}/s{n}``            Asteroid's evaluation (references), look2hear
 ``{id}_est{n}``          `asteroid-infer`
-``{id}/s{n}_estimate``   Asteroid's eval.py
+``{id}/s{n}_estimate``   Asteroid's evaluation
 ``{id}_source{n}``       the toolkit's save_audio (references)
 ``{id}_source{n}hat``    the same, estimates
 ``wavs/{n}/{id}``        ESPnet's enh_inference

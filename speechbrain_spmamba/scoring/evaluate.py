@@ -26,7 +26,13 @@ from speechbrain_spmamba.scoring.by_talkers import (
     describe_rows,
     talker_lines,
 )
-from speechbrain_spmamba.scoring.choice import DEFAULT, TITLES, form, unit
+from speechbrain_spmamba.scoring.choice import (
+    DEFAULT,
+    METRICS,
+    TITLES,
+    form,
+    unit,
+)
 from speechbrain_spmamba.scoring.diarization import (
     DiarizationErrors,
     diarization_lines,
@@ -306,6 +312,10 @@ def summary_lines(summary):
     for name, text in texts.items():
         figure = summary.get(name)
         if figure and figure["mean"] is not None:
+            lost = summary["mixtures"] - figure["items"]
+            # Of improvements and silence that is said elsewhere.
+            if lost and name in METRICS:
+                text += f", undefined for {lost} mixtures"
             interval = interval_text(figure, form=form(name))
             lines.append(f"  {text.format(**figure)} {interval}")
     if summary["worse"] is not None:

@@ -7,6 +7,8 @@ import pytest
 import soundfile
 
 from speechbrain_spmamba import cli
+from speechbrain_spmamba.estimates import score_files, score_set
+from speechbrain_spmamba.files.lock import locked
 from tests.estimates.files import (
     ITEMS,
     LIBRIMIX,
@@ -119,3 +121,92 @@ def test_mixtures_that_are_missing_are_told(call, tmp_path):
     (tmp_path / f"data/mix_clean/{ITEMS[0]}.wav").unlink()
     error = call("data", "est", "--mixtures", "data", status=2)
     assert "1 of 3 references have no mixture in 'data/mix_clean/" in error
+
+
+def test_two_tools_are_compared_item_by_item(call, tmp_path):
+    write_estimates(tmp_path / "better", "{id}_s{n}.wav", leak=0.05)
+    out = call("data", "better", "--against", "est", "--mixtures", "data")
+    assert "better minus est:" in out
+    line = next(x for x in out.splitlines() if x.strip().startswith("SDRi, dB"))
+    assert line.split()[-2:] == ["100.0", "3"]
+    ours = {x["ID"]: x for x in _rows("scores/results.csv")}
+    theirs = {x["ID"]: x for x in _rows("scores/against/results.csv")}
+    rows = _rows("scores/differences.csv")
+    assert [row["ID"] for row in rows] == sorted(ITEMS)
+    for row in rows:
+        both = ours[row["ID"]], theirs[row["ID"]]
+        for name in ("si_snr", "si_snri", "sdr", "sdri", "sir", "sar"):
+            one, other = (float(found[name]) for found in both)
+            assert float(row[name]) == pytest.approx(one - other)
+    with open("scores/differences.json") as file:
+        found = json.load(file)["sir"]
+    mean = sum(float(row["sir"]) for row in rows) / 3
+    assert found["mean"] == pytest.approx(mean) and found["better"] == 1
+    assert found["talkers"] == 3 and found["items"] == 3
+
+
+def test_a_tool_is_not_compared_with_itself(call):
+    error = call("data", "est", "--against", "est", status=2)
+    assert "--against is est as well" in error
+
+
+def test_any_number_of_processes_gives_the_same(call):
+    call("data", "est", "--mixtures", "data", output="one")
+    call("data", "est", "--mixtures", "data", "--jobs", 2, output="two")
+    for name in ("results.csv", "summary.json", "talkers.csv", "rows.jsonl"):
+        with open(f"one/{name}") as one, open(f"two/{name}") as two:
+            assert one.read() == two.read(), name
+
+
+def _count(monkeypatch):
+    """Items that are scored from now on."""
+    scored = []
+
+    def note(item, **options):
+        scored.append(item.name)
+        return score_files.score_files(item, **options)
+
+    monkeypatch.setattr(score_set, "score_files", note)
+    return scored
+
+
+def test_an_interrupted_run_goes_on(call, monkeypatch, tmp_path):
+    call("data", "est", output="whole")
+    scored = _count(monkeypatch)
+    path = tmp_path / f"est/{sorted(ITEMS)[2]}_est1.wav"
+    content = path.read_bytes()
+    path.write_bytes(b"no audio")
+    assert path.name in call("data", "est", status=2)
+    assert len(scored) == 3
+    assert not (tmp_path / "scores/results.csv").exists()
+    rows = tmp_path / "scores/rows.jsonl"
+    # As a run leaves it that is killed while it writes.
+    rows.write_text(rows.read_text() + '["123", {"row": {"ID": "')
+    path.write_bytes(content)
+    call("data", "est")
+    assert scored[3:] == [sorted(ITEMS)[2]]
+    for name in ("results.csv", "summary.json"):
+        both = [(tmp_path / x / name).read_text() for x in ("whole", "scores")]
+        assert both[0] == both[1], name
+
+
+def test_rows_are_kept_only_of_the_same_files_and_options(
+    call, monkeypatch, tmp_path
+):
+    call("data", "est")
+    scored = _count(monkeypatch)
+    call("data", "est")
+    assert scored == []
+    call("data", "est", "--metrics", "sdr")
+    assert len(scored) == 3
+    call("data", "est", "--metrics", "sdr", "--mixtures", "data")
+    assert len(scored) == 6
+    write_estimates(tmp_path / "est", "{id}_est{n}.wav", 1, 0.2, ITEMS[:1])
+    call("data", "est", "--metrics", "sdr", "--mixtures", "data")
+    assert scored[6:] == [ITEMS[0]]
+
+
+def test_two_runs_do_not_write_into_one_folder(call):
+    with locked("scores"):
+        error = call("data", "est", status=2)
+    assert "scores is in use by process" in error

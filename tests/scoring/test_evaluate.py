@@ -397,10 +397,13 @@ def test_what_a_test_brought_is_said_line_by_line():
     for name, mean in (("si_snri", 2), ("sdri", 3), ("silence", 40)):
         summary[name] = figure(mean)
     summary["si_snri"] = figure(2, talkers=7)
+    summary["stoi"] = figure(0.9)
     assert summary_lines(summary) == [
         "Tested on 5 mixtures:",
         "  mean SI-SNRi 2.00 dB (95 % interval over 7 talkers 1.00 to 3.00)",
         "  mean SDRi 3.00 dB (95 % interval over mixtures 2.00 to 4.00)",
+        "  mean STOI 0.900, undefined for 3 mixtures (95 % interval over "
+        "mixtures -0.100 to 1.900)",
         "  outputs for silent sources, of 2 mixtures: 40.00 dB below the "
         "mixture (95 % interval over mixtures 39.00 to 41.00)",
         "  50.0 % of them are worse than before",
