@@ -71,6 +71,7 @@ TRAINING = {
     "tiny.yaml --train_set null": "train_set is None; expected what is called",
     "tiny.yaml --train_loss x": "train_loss is 'x'; expected what is called",
     "tiny.yaml --train_logger null": "is None; expected an object with log_st",
+    "tiny.yaml --logger paper": "is 'paper'; give file, tensorboard or wandb",
     "tiny.yaml --modules null": "modules is None; expected a mapping",
     "tiny.yaml --separator null": "modules have no 'separator'",
     "tiny.yaml --debug --test_only": "--test_only finds no checkpoint there",

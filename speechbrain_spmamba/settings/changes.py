@@ -51,9 +51,10 @@ def _read(path):
 
 
 def differences(old, new, where=""):
-    """What differs between two experiments, but for their output folder.
+    """What differs between two experiments, but for where they write.
 
-    A key that one of them does not have is what it is by default.
+    That is their output folder and their logger. A key that one of them does
+    not have is what it is by default.
 
     Arguments
     ---------
@@ -79,10 +80,12 @@ def differences(old, new, where=""):
     found = []
     for key in {**old, **new}:
         name = f"{where}{key}"
+        if name in ("output_folder", "logger", "train_logger"):
+            continue
         default = DEFAULTS.get(name)
         one, other = old.get(key, default), new.get(key, default)
         if isinstance(one, dict) and isinstance(other, dict):
             found += differences(one, other, f"{name}.")
-        elif one != other and name != "output_folder":
+        elif one != other:
             found.append(f"{name}={one}, now {name}={other}")
     return found

@@ -17,6 +17,7 @@ from speechbrain_spmamba.safe_yaml import WINDOWS
 from speechbrain_spmamba.scoring.choice import check_metrics, read_metrics
 from speechbrain_spmamba.settings.reading import FOLDERS, read_keys
 from speechbrain_spmamba.settings.value_types import check_values
+from speechbrain_spmamba.training.loggers import EpochLogger, check_logger
 from speechbrain_spmamba.weights.build import check_header
 
 # Keys that train.py and SeparationBrain read, and what they must be; all others
@@ -180,6 +181,8 @@ def check_objects(path, hparams):
         if isinstance(value, functools.partial):
             with build_errors(path, key):
                 # As it would say itself when it is called, hours later.
+                if value.func is EpochLogger:
+                    check_logger(value.keywords.get("kind"))
                 if getattr(value.func, "__name__", "") == "TensorboardLogger":
                     importlib.import_module("torch.utils.tensorboard")
                 known = inspect.signature(value.func)

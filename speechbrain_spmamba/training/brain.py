@@ -197,6 +197,10 @@ class SeparationBrain(FiniteBrain):
         """Opens the books of a stage."""
         super().on_stage_start(stage, epoch)
         if stage == sb.Stage.TRAIN:
+            if isinstance(self.hparams.train_logger, partial):
+                # One that writes to its folder as soon as it is made, and may
+                # have nobody to write to: not said after hours.
+                self.hparams.train_logger = self.hparams.train_logger()
             self.hparams.epoch_counter.start_clock()
         elif stage == sb.Stage.VALID:
             self.si_snri = []
@@ -329,9 +333,6 @@ class SeparationBrain(FiniteBrain):
         )
         update_learning_rate(self.optimizer, next_lr)
         self.hparams.epoch_counter.update(valid_loss)
-        if isinstance(self.hparams.train_logger, partial):
-            # One that writes to its folder as soon as it is made.
-            self.hparams.train_logger = self.hparams.train_logger()
         stats = {
             "stats_meta": {"epoch": epoch, "lr": lr},
             "train_stats": {"snr": self.train_snr},

@@ -29,8 +29,9 @@ def _settled(*words, keys=KEYS):
 
 
 def _cells():
-    """First cells of the tables of the document."""
-    lines = DOCUMENT.read_text().splitlines()
+    """First cells of the tables of options."""
+    text, _, _ = DOCUMENT.read_text().partition("\n## `--compile`")
+    lines = text.splitlines()
     return [line.split("|")[1] for line in lines if line.startswith("| `")]
 
 
