@@ -1,6 +1,10 @@
 """Separation with a trained model: batches in memory, files on disk."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import torch
 from speechbrain.inference.interfaces import Pretrained
@@ -36,6 +40,12 @@ from speechbrain_spmamba.weights.model_folder import (
 from speechbrain_spmamba.weights.speaker_encoder import load_encoder
 from speechbrain_spmamba.weights.state_dict import load_weights, read_weights
 
+if TYPE_CHECKING:
+    import numpy as np
+    from speechbrain.inference.speaker import EncoderClassifier
+
+    from speechbrain_spmamba.recordings.separation import Separated
+
 
 class WaveformSeparation(Pretrained):
     """A model of this package, ready to separate.
@@ -63,7 +73,7 @@ class WaveformSeparation(Pretrained):
     HPARAMS_NEEDED = ["sample_rate", "num_spks"]
     MODULES_NEEDED = ["separator"]
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         # The toolkit does not look at MODULES_NEEDED.
         if "separator" not in self.mods:
@@ -74,8 +84,12 @@ class WaveformSeparation(Pretrained):
 
     @classmethod
     def from_hparams(
-        cls, source, hparams_file=HPARAMS_FILE, safe=True, **kwargs
-    ):
+        cls,
+        source: str | Path,
+        hparams_file: str = HPARAMS_FILE,
+        safe: bool = True,
+        **kwargs: Any,
+    ) -> WaveformSeparation:
         """Loads a model folder.
 
         Arguments
@@ -126,7 +140,9 @@ class WaveformSeparation(Pretrained):
                 "have to be in that folder, or in the working folder"
             ) from None
 
-    def separate_batch(self, mix, lengths=None):
+    def separate_batch(
+        self, mix: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Separates mixtures that are in memory.
 
         Arguments
@@ -154,7 +170,7 @@ class WaveformSeparation(Pretrained):
             rest = () if lengths is None else (lengths,)
             return self.mods.separator(mix, *rest).float()
 
-    def speaker_encoder(self, source):
+    def speaker_encoder(self, source: str) -> EncoderClassifier:
         """Loads what tells voices apart where this model runs.
 
         Arguments
@@ -174,11 +190,19 @@ class WaveformSeparation(Pretrained):
         """
         return load_encoder(str(source), str(self.device))
 
-    def forward(self, mix, lengths=None):
+    def forward(
+        self, mix: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """The same as ``separate_batch``."""
         return self.separate_batch(mix, lengths)
 
-    def separate_file(self, path, output_folder=None, progress=None, **options):
+    def separate_file(
+        self,
+        path: str | Path | BinaryIO,
+        output_folder: str | Path | None = None,
+        progress: Callable | None = None,
+        **options: Any,
+    ) -> torch.Tensor:
         """Separates a recording of any rate and number of channels.
 
         Other rates are resampled there and back, and long recordings are
@@ -228,8 +252,12 @@ class WaveformSeparation(Pretrained):
         return torch.from_numpy(est)
 
     def separate_to_files(
-        self, source, output_folder, progress=None, **options
-    ):
+        self,
+        source: str | Path | BinaryIO,
+        output_folder: str | Path,
+        progress: Callable | None = None,
+        **options: Any,
+    ) -> Separated:
         """Separates a recording of any length in constant memory.
 
         Arguments
@@ -261,8 +289,13 @@ class WaveformSeparation(Pretrained):
         )
 
     def separate_array(
-        self, wave, sample_rate, order="model", progress=None, **options
-    ):
+        self,
+        wave: np.ndarray | torch.Tensor,
+        sample_rate: int,
+        order: str = "model",
+        progress: Callable | None = None,
+        **options: Any,
+    ) -> np.ndarray | torch.Tensor:
         """Separates samples of any length that are in memory.
 
         Arguments
@@ -305,8 +338,13 @@ class WaveformSeparation(Pretrained):
         return torch.from_numpy(est) if torch.is_tensor(wave) else est
 
     def separate_stream(
-        self, blocks, sample_rate, progress=None, seconds=None, **options
-    ):
+        self,
+        blocks: Iterable[np.ndarray | torch.Tensor],
+        sample_rate: int,
+        progress: Callable | None = None,
+        seconds: float | None = None,
+        **options: Any,
+    ) -> Iterator[np.ndarray]:
         """Separates blocks as they come, in constant memory.
 
         Arguments
@@ -352,7 +390,9 @@ class WaveformSeparation(Pretrained):
         return options
 
 
-def strict_load(module, path, adapt=None):
+def strict_load(
+    module: torch.nn.Module, path: str | Path, adapt: Callable | None = None
+) -> None:
     """Loads weights and accepts no key too many or too few.
 
     Arguments

@@ -47,7 +47,7 @@ WINDOWS = ("window", "overlap")  # whole seconds, if a model asks for some
 NEEDED = (*HEADER, "separator", *FIXED)
 
 
-def check(text):
+def check(text: str) -> None:
     """Refuses the text of a ``hyperparams.yaml`` that is more than a model.
 
     Arguments
@@ -87,7 +87,7 @@ def check(text):
             raise ValueError(f"the key '{key}' is no number or word")
 
 
-def check_values(text):
+def check_values(text: str) -> None:
     """Refuses numbers and words that no model is built of.
 
     Arguments
@@ -125,7 +125,7 @@ def check_values(text):
             check_arguments(known[tag], values)
 
 
-def model_part(text):
+def model_part(text: str) -> str:
     """What builds the model of an experiment, or of a training run.
 
     Arguments

@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -33,7 +34,7 @@ class Stopped(KeyboardInterrupt):
     stopped by SIGTERM; nothing was written
     """
 
-    def __init__(self, signum, advice=""):
+    def __init__(self, signum: int, advice: str = "") -> None:
         name = signal.Signals(signum).name
         super().__init__(
             "; ".join(filter(None, [f"stopped by {name}", advice]))
@@ -55,7 +56,7 @@ class Notice:
     True
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.signum = 0
         self._since = 0.0
 
@@ -74,7 +75,7 @@ def stop(signum, frame=None):
 
 
 @contextmanager
-def handled(handler):
+def handled(handler: Callable) -> Iterator[None]:
     """Both signals go to a handler, unless the process was told to ignore them.
 
     Arguments
@@ -94,7 +95,7 @@ def handled(handler):
             signal.signal(signum, former)
 
 
-def leave_to_parent(*_):
+def leave_to_parent(*_) -> None:
     """Lets a worker live until its parent, which has to save, ends it.
 
     Terminals and clusters signal all processes of a program.

@@ -25,7 +25,7 @@ def compare(
     report_only: bool = False,
     trust: Trust = False,
     further: Further = (),
-):
+) -> int:
     """Train and test systems alike, and write tables and figures.
 
     Further options, --key value, are keys of the experiment or run options of

@@ -14,7 +14,7 @@ def convert(
     skip_objects: bool = False,
     overwrite: bool = False,
     further: Further = (),
-):
+) -> None:
     """Make a model folder of published weights.
 
     Further options, --key value, are arguments of the model that its weights

@@ -15,7 +15,7 @@ def evaluate(
     diarization: bool = False,
     device: Device = None,
     trust: Trust = False,
-):
+) -> None:
     """Score a model on a test set: of all, by number of talkers, over time.
 
     Arguments

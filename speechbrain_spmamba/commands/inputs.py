@@ -44,7 +44,9 @@ class Input:
         return {text_path(self.stem, form): form for form in forms}
 
 
-def find_inputs(names, output_folder):
+def find_inputs(
+    names: list[str], output_folder: str | Path
+) -> tuple[list[Input], list[str]]:
     """Finds all recordings.
 
     Arguments

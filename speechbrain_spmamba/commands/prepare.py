@@ -20,7 +20,9 @@ from speechbrain_spmamba.commands.options import Further
 from speechbrain_spmamba.errors import did_you_mean
 
 
-def prepare(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]):
+def prepare(
+    *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)],
+) -> object:
     """Make mixtures and their manifests.
 
     Arguments
@@ -41,7 +43,7 @@ def prepare(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]):
     return run(app, argv)
 
 
-def experiment(what: str, /, *, further: Further = ()):
+def experiment(what: str, /, *, further: Further = ()) -> None:
     """Make mixtures and their manifests: a data set's or an experiment's.
 
     Arguments
@@ -65,7 +67,7 @@ def experiment(what: str, /, *, further: Further = ()):
     _print_manifests(hparams["prepare"]())
 
 
-def look(folder: str, /):
+def look(folder: str, /) -> None:
     """Look at prepared scenes: figures in numbers, and one drawing.
 
     Arguments

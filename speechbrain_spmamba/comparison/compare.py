@@ -15,6 +15,7 @@ OUT/report.md ...              see ``results.py``
 
 import shlex
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 import speechbrain_spmamba
@@ -48,20 +49,20 @@ OWN = {"name", "memory", "separator"}
 
 
 def compare(
-    experiment,
-    output_folder,
-    systems=None,
-    epochs=None,
-    minutes=None,
-    smoke=False,
-    loaded=None,
-    further=(),
-    train_program=None,
-    device=None,
-    measure=True,
-    command="",
-    trust=False,
-):
+    experiment: str | Path | None,
+    output_folder: str | Path,
+    systems: list[str] | dict | None = None,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    smoke: bool = False,
+    loaded: dict | None = None,
+    further: Sequence[str] = (),
+    train_program: str | Path | None = None,
+    device: str | None = None,
+    measure: bool = True,
+    command: str = "",
+    trust: bool = False,
+) -> dict:
     """Runs a comparison as far as it is not done.
 
     Arguments
@@ -152,15 +153,15 @@ def compare(
 
 
 def plan(
-    experiment,
-    output_folder,
-    systems,
-    budget,
-    smoke,
-    loaded,
-    further,
-    trust=False,
-):
+    experiment: str | Path | None,
+    output_folder: str | Path,
+    systems: list[str] | dict | None,
+    budget: dict,
+    smoke: bool,
+    loaded: dict | None,
+    further: list[str],
+    trust: bool = False,
+) -> tuple[list[ComparedSystem], list[str]]:
     """Writes down what a comparison consists of; touches no file.
 
     Arguments
@@ -229,12 +230,16 @@ def plan(
     return entries, options
 
 
-def check_unchanged(entries, output_folder, options=()):
+def check_unchanged(
+    entries: list[ComparedSystem],
+    output_folder: str | Path,
+    options: Sequence[str] = (),
+) -> None:
     """Makes sure that what is in the folder belongs to this comparison.
 
     Arguments
     ---------
-    entries, options
+    entries, options : list of ComparedSystem, list of str
         See ``plan``.
     output_folder : str or Path
         See ``compare``.
@@ -288,7 +293,7 @@ def check_unchanged(entries, output_folder, options=()):
         )
 
 
-def find_train_program(path=None):
+def find_train_program(path: str | Path | None = None) -> Path:
     """The ``train.py`` of this project.
 
     Arguments

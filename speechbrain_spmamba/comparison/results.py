@@ -42,7 +42,7 @@ COSTS = (
 )
 
 
-def write_report(folder):
+def write_report(folder: str | Path) -> dict:
     """Writes the report of a comparison, also of one that is not complete.
 
     Arguments
@@ -90,7 +90,7 @@ def write_report(folder):
     return report
 
 
-def collect(folder):
+def collect(folder: Path) -> dict:
     """All figures of a comparison.
 
     Arguments
@@ -130,7 +130,7 @@ def collect(folder):
     }
 
 
-def collect_system(folder, reference=None):
+def collect_system(folder: Path, reference: dict | None = None) -> dict:
     """The figures of a system.
 
     Arguments
@@ -171,7 +171,7 @@ def collect_system(folder, reference=None):
     return found
 
 
-def judge_training(history, si_snri):
+def judge_training(history: list[dict], si_snri: dict) -> dict:
     """What the learning curve says.
 
     Arguments
@@ -216,7 +216,7 @@ def judge_training(history, si_snri):
     }
 
 
-def paired_difference(scores, reference, figure):
+def paired_difference(scores: dict, reference: dict, figure: str) -> dict:
     """The mean difference of two systems on the mixtures that both scored.
 
     Arguments
@@ -244,7 +244,7 @@ def paired_difference(scores, reference, figure):
     return describe(gains, [scores[item].get("talkers", []) for item in both])
 
 
-def scores_side_by_side(scores):
+def scores_side_by_side(scores: dict) -> list[dict]:
     """The scores of all systems, a row a mixture.
 
     Arguments
@@ -277,7 +277,7 @@ def scores_side_by_side(scores):
     ]
 
 
-def table_row(name, found):
+def table_row(name: str, found: dict) -> dict:
     """A system's figures in one row.
 
     Arguments
@@ -302,7 +302,7 @@ def table_row(name, found):
     return {**row, **{name: found[name] for name in names}}
 
 
-def read_scores(folder):
+def read_scores(folder: Path) -> dict:
     """Scores of a system.
 
     Arguments
@@ -322,7 +322,7 @@ def read_scores(folder):
     return {row["ID"]: row for row in rows}
 
 
-def read_rows(path):
+def read_rows(path: Path) -> list[dict]:
     """Rows of a CSV file: text, or else floats, NaN for empty cells.
 
     Arguments

@@ -17,6 +17,7 @@ import functools
 import importlib.metadata
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -46,7 +47,9 @@ from speechbrain_spmamba.weights.model_yaml import (
 )
 
 
-def count(model, seconds=1.0, computed=True):
+def count(
+    model: torch.nn.Module, seconds: float = 1.0, computed: bool = True
+) -> dict:
     """Counts parameters and multiply-accumulates; computes nothing.
 
     Arguments
@@ -106,7 +109,7 @@ def _trace(model, seconds, warm_up=False):
         return count_operators(model, silence(model, seconds))
 
 
-def silence(model, seconds):
+def silence(model: torch.nn.Module, seconds: float) -> torch.Tensor:
     """A recording that a model takes.
 
     Arguments
@@ -136,7 +139,7 @@ def silence(model, seconds):
     return torch.zeros((1, samples) if mics == 1 else (1, samples, mics))
 
 
-def part_name(model, module, kind):
+def part_name(model: torch.nn.Module, module: str, kind: str) -> str:
     """The part of the network that an operator belongs to.
 
     Arguments
@@ -171,8 +174,13 @@ def part_name(model, module, kind):
 
 
 def measure(
-    model, seconds=1.0, device="cpu", step=False, repeats=3, trust=False
-):
+    model: str | Path | Callable,
+    seconds: float = 1.0,
+    device: str = "cpu",
+    step: bool = False,
+    repeats: int = 3,
+    trust: bool = False,
+) -> dict:
     """Measures time and memory of a model in a process of its own.
 
     Arguments
@@ -211,7 +219,7 @@ def measure(
     return found
 
 
-def growth(lengths, values):
+def growth(lengths: list[float], values: list[float]) -> float | None:
     """Fits ``value = c * length ** exponent`` by least squares of logarithms.
 
     Arguments
@@ -239,7 +247,7 @@ def growth(lengths, values):
     return ((x * y).sum() / (x * x).sum()).item()
 
 
-def ptflops(model, seconds=1.0):
+def ptflops(model: torch.nn.Module, seconds: float = 1.0) -> dict | None:
     """What the library ptflops counts; most of the model is computed for it.
 
     Arguments
@@ -283,7 +291,9 @@ def _zeros(layer, x, states=None):
     return x.new_zeros(*x.shape[:-1], width), states
 
 
-def load(source, num_spks=None, trust=False):
+def load(
+    source: str | Path, num_spks: int | None = None, trust: bool = False
+) -> torch.nn.Module:
     """Builds a model of a name, or of the settings of an experiment.
 
     Arguments

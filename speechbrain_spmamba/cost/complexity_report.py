@@ -26,7 +26,12 @@ GROWTH = (1.0, 4.0, 15.0, 60.0)
 RUNS = ("forward", "step")
 
 
-def count_model(source, seconds=1.0, num_spks=None, trust=False):
+def count_model(
+    source: str | Path,
+    seconds: float = 1.0,
+    num_spks: int | None = None,
+    trust: bool = False,
+) -> dict:
     """Everything about a model that needs no time to be measured.
 
     Arguments
@@ -72,7 +77,9 @@ def count_model(source, seconds=1.0, num_spks=None, trust=False):
     }
 
 
-def measure_models(builders, lengths, device, step, repeats):
+def measure_models(
+    builders: dict, lengths: tuple, device: str, step: bool, repeats: int
+) -> dict:
     """Time and memory of models, in turns.
 
     Arguments
@@ -109,7 +116,7 @@ def measure_models(builders, lengths, device, step, repeats):
     return found
 
 
-def write_report(report, folder):
+def write_report(report: dict, folder: str | Path) -> str:
     """Writes the three files.
 
     Arguments
@@ -177,7 +184,7 @@ def _rows(model):
     return rows
 
 
-def complexity_page(report):
+def complexity_page(report: dict) -> str:
     """The report as one reads it.
 
     Arguments

@@ -14,6 +14,7 @@ noise of any mixture. Nothing is written to disk.
 
 import inspect
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -110,20 +111,20 @@ class DynamicMixing:
 
     def __init__(
         self,
-        rows,
-        sample_rate,
-        segment=None,
-        sir=(-6.0, 6.0),
-        snr=(10.0, 20.0),
-        level=None,
-        speed=(0.95, 1.05),
-        noise="auto",
-        num_spks=None,
-        active=(1.0, 1.0),
-        turn=None,
-        silence=-60.0,
-        talker_pattern=None,
-    ):
+        rows: dict,
+        sample_rate: int,
+        segment: float | None = None,
+        sir: tuple[float, ...] = (-6.0, 6.0),
+        snr: tuple[float, ...] = (10.0, 20.0),
+        level: tuple[float, ...] | None = None,
+        speed: tuple[float, ...] = (0.95, 1.05),
+        noise: str = "auto",
+        num_spks: int | list | dict | None = None,
+        active: tuple[float, ...] = (1.0, 1.0),
+        turn: tuple[float, ...] | None = None,
+        silence: float = -60.0,
+        talker_pattern: str | None = None,
+    ) -> None:
         self.rows = rows
         self.sample_rate = sample_rate
         self.frames = segment and round(segment * sample_rate)
@@ -330,7 +331,12 @@ class DynamicMixing:
         return wave
 
 
-def make_draw(wanted, rows, sample_rate, segment=None):
+def make_draw(
+    wanted: bool | dict | Callable,
+    rows: dict,
+    sample_rate: int,
+    segment: float | None = None,
+) -> Callable:
     """Makes what draws the items of a dataset.
 
     Arguments

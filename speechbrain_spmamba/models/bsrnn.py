@@ -36,7 +36,7 @@ BANDS = ((20, 50), (10, 100), (8, 250), (8, 500))
 EPS = torch.finfo(torch.float32).eps
 
 
-def band_widths(num_bins, sample_rate):
+def band_widths(num_bins: int, sample_rate: int) -> list[int]:
     """Bins of each band, narrow ones first.
 
     Arguments
@@ -100,13 +100,13 @@ class BSRNN(nn.Module):
 
     def __init__(
         self,
-        num_spks=2,
-        n_fft=640,
-        hop_length=160,
-        feature_dim=128,
-        num_repeat=12,
-        sample_rate=16000,
-    ):
+        num_spks: int = 2,
+        n_fft: int = 640,
+        hop_length: int = 160,
+        feature_dim: int = 128,
+        num_repeat: int = 12,
+        sample_rate: int = 16000,
+    ) -> None:
         super().__init__()
         self.num_spks = num_spks
         self.sample_rate = sample_rate
@@ -125,7 +125,9 @@ class BSRNN(nn.Module):
             BandMask(width, feature_dim, num_spks) for width in self.widths
         )
 
-    def forward(self, mix, lengths=None):
+    def forward(
+        self, mix: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Separates a batch of mixtures, see ``models``."""
         dtype = self.splits[0].linear.weight.dtype
         mix, count, valid = take_mixture(self, mix, lengths, dtype)
@@ -181,12 +183,14 @@ class BandSplit(nn.Module):
     torch.Size([2, 5, 8])
     """
 
-    def __init__(self, width, feature_dim):
+    def __init__(self, width: int, feature_dim: int) -> None:
         super().__init__()
         self.norm = GlobalLayerNorm(2 * width, EPS)
         self.linear = nn.Linear(2 * width, feature_dim)
 
-    def forward(self, band, num_frames=None):
+    def forward(
+        self, band: torch.Tensor, num_frames: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """See the class; ``num_frames`` are the valid ones, ``[B]``."""
         x = torch.cat([band.real, band.imag], dim=-1)
         return self.linear(self.norm(x, _valid(x, num_frames)))
@@ -215,7 +219,7 @@ class BandMask(nn.Module):
     True
     """
 
-    def __init__(self, width, feature_dim, num_spks):
+    def __init__(self, width: int, feature_dim: int, num_spks: int) -> None:
         super().__init__()
         self.num_spks = num_spks
         self.norm = GlobalLayerNorm(feature_dim, EPS)
@@ -230,7 +234,9 @@ class BandMask(nn.Module):
             nn.Conv1d(2 * hidden, 4 * num_spks * width, 1, groups=num_spks),
         )
 
-    def forward(self, x, num_frames=None):
+    def forward(
+        self, x: torch.Tensor, num_frames: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """See the class; ``num_frames`` are the valid ones, ``[B]``."""
         dtype = self.norm.weight.dtype  # complex numbers have no bf16
         x = self.norm(x, _valid(x, num_frames)).transpose(1, 2)

@@ -33,10 +33,10 @@ class PairedChunks:
     [2.0, 2.0]
     """
 
-    def __init__(self, size):
+    def __init__(self, size: int) -> None:
         self.size, self.hop = size, size // 2
 
-    def count(self, frames):
+    def count(self, frames: int | torch.Tensor) -> int | torch.Tensor:
         """How many chunks ``split`` makes.
 
         Arguments
@@ -51,7 +51,7 @@ class PairedChunks:
         """
         return 2 * ((frames + self.hop) // self.size + 1)
 
-    def split(self, x):
+    def split(self, x: torch.Tensor) -> torch.Tensor:
         """Cuts a sequence into chunks.
 
         Arguments
@@ -71,7 +71,7 @@ class PairedChunks:
         chunks = [row.unflatten(1, (-1, self.size)) for row in rows]
         return torch.stack(chunks, dim=2).flatten(1, 2)
 
-    def join(self, chunks, frames):
+    def join(self, chunks: torch.Tensor, frames: int) -> torch.Tensor:
         """Adds overlapping chunks up: the transpose of ``split``.
 
         Arguments

@@ -10,7 +10,9 @@ import torch
 import torch.nn.functional as F
 
 
-def fitted_length(length, size, hop):
+def fitted_length(
+    length: int | torch.Tensor, size: int, hop: int
+) -> int | torch.Tensor:
     """The shortest length >= ``length`` that windows cover without a rest.
 
     Arguments
@@ -40,7 +42,7 @@ def fitted_length(length, size, hop):
     return size + (missing + hop - 1) // hop * hop
 
 
-def overlap_add(windows, hop):
+def overlap_add(windows: torch.Tensor, hop: int) -> torch.Tensor:
     """Adds windows up at their places: the transpose of ``Tensor.unfold``.
 
     Arguments

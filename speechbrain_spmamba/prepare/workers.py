@@ -7,6 +7,7 @@ itself, so that neither order nor number of processes matters.
 """
 
 import shutil
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +18,14 @@ SHARE = 2  # scenes a task: a second of work, so that all end together
 SPARE = 64 * 2**20  # bytes that are left free for everything else
 
 
-def run(work, items, jobs=1, scheduler=None, label="", share=None):
+def run(
+    work: Callable,
+    items: list | range,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    label: str = "",
+    share: int | None = None,
+) -> list:
     """Does the same to every item, and shows how far it is.
 
     Arguments
@@ -107,7 +115,7 @@ def _workers(jobs, scheduler):
             yield {}
 
 
-def check_space(folder, needed):
+def check_space(folder: str | Path, needed: int) -> None:
     """Says how much disk is needed, and no where there is less.
 
     Arguments
@@ -133,7 +141,7 @@ def check_space(folder, needed):
         )
 
 
-def size(number):
+def size(number: int) -> str:
     """Bytes for people.
 
     Arguments
@@ -160,7 +168,7 @@ def size(number):
     return f"{number:.0f} bytes" if unit == "bytes" else f"{number:.1f} {unit}"
 
 
-def remove_leftovers(folder):
+def remove_leftovers(folder: str | Path) -> None:
     """Removes unfinished files of runs that were killed.
 
     Arguments

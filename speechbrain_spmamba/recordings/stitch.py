@@ -21,6 +21,8 @@ silent, that is behind a pause. WEIGHT keeps it from outvoting an overlap in
 which someone speaks.
 """
 
+from collections.abc import Callable, Iterable, Iterator
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -59,7 +61,13 @@ class Stitcher:
     True
     """
 
-    def __init__(self, overlap, sample_rate, align=True, voices=profiles):
+    def __init__(
+        self,
+        overlap: int,
+        sample_rate: int,
+        align: bool = True,
+        voices: Callable = profiles,
+    ) -> None:
         self.overlap, self.align = overlap, align
         self.sample_rate, self.voices = sample_rate, voices
         ramp = (np.arange(overlap) + 0.5) / overlap
@@ -70,7 +78,7 @@ class Stitcher:
         self.loudest = 0.0  # energy of a sample, of the loudest stream
         self.order = []  # output of the last window that each stream took
 
-    def push(self, start, est):
+    def push(self, start: int, est: np.ndarray) -> np.ndarray:
         """Takes the next window.
 
         Arguments
@@ -124,7 +132,9 @@ class Stitcher:
         return tail
 
 
-def heard(tail, head, tail_loudest, head_loudest):
+def heard(
+    tail: np.ndarray, head: np.ndarray, tail_loudest: float, head_loudest: float
+) -> np.ndarray:
     """How alike streams and outputs are where both cover the same sound.
 
     Arguments
@@ -163,7 +173,9 @@ def heard(tail, head, tail_loudest, head_loudest):
     return np.sqrt(np.outer(a, b)) * alike
 
 
-def stitch(windows, stitcher):
+def stitch(
+    windows: Iterable[tuple], stitcher: Stitcher
+) -> Iterator[np.ndarray]:
     """Joins a stream of separated windows.
 
     Arguments

@@ -16,7 +16,9 @@ import torch.nn.functional as F
 BLOCK, ROW = 4096, 16  # samples of a transform; transforms at a time
 
 
-def explained_share(signals, taps, loading=0.0):
+def explained_share(
+    signals: torch.Tensor, taps: int, loading: float = 0.0
+) -> torch.Tensor:
     """Energy of each estimate that the filtered source explains, over its own.
 
     Arguments
@@ -50,7 +52,7 @@ def explained_share(signals, taps, loading=0.0):
     return (others * torch.linalg.solve(matrix, others)).sum(0)
 
 
-def correlations(signals, lags):
+def correlations(signals: torch.Tensor, lags: int) -> torch.Tensor:
     """Sums over t of first[t] * signal[t + lag], of each signal.
 
     Arguments

@@ -13,8 +13,12 @@ the mean; ``undefined`` counts the mixtures without an improvement. By the
 number of talkers: ``by_talkers.py``; over time: ``over_time.py``.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speechbrain_spmamba.audio import write_audio
 from speechbrain_spmamba.files.names import file_name, shown
@@ -41,6 +45,10 @@ from speechbrain_spmamba.scoring.silence import silent_sources
 from speechbrain_spmamba.scoring.spectrograms import draw_spectrograms
 from speechbrain_spmamba.scoring.who_speaks import who_speaks
 from speechbrain_spmamba.talkers import find_talkers
+
+if TYPE_CHECKING:
+    import torch
+
 
 FIGURES = ("si_snr", "si_snri", "sdr", "sdri")
 SILENCE = "silence"
@@ -86,7 +94,13 @@ class Evaluation:
     1
     """
 
-    def __init__(self, folder, sample_rate, num_examples=0, diarization=False):
+    def __init__(
+        self,
+        folder: str | Path,
+        sample_rate: int,
+        num_examples: int = 0,
+        diarization: bool = False,
+    ) -> None:
         self.folder = Path(folder)
         self.sample_rate = sample_rate
         self.num_examples = num_examples
@@ -95,7 +109,15 @@ class Evaluation:
         )
         self.rows, self.over_time = [], []  # an entry a mixture
 
-    def add(self, ids, mix, est, src, order, lengths=None):
+    def add(
+        self,
+        ids: list[str],
+        mix: torch.Tensor,
+        est: torch.Tensor,
+        src: torch.Tensor,
+        order: torch.Tensor,
+        lengths: torch.Tensor | None = None,
+    ) -> None:
         """Scores a batch.
 
         Arguments
@@ -134,7 +156,7 @@ class Evaluation:
                 folder = self.folder / "examples" / file_name(item)
                 save_example(folder, *signals, self.sample_rate)
 
-    def finish(self, checkpoint=None):
+    def finish(self, checkpoint: dict | None = None) -> dict:
         """Writes the table and the summary.
 
         Arguments
@@ -185,7 +207,7 @@ class Evaluation:
         return summary
 
 
-def by_talker(rows):
+def by_talker(rows: list[dict]) -> list[dict]:
     """What the model does for each talker, worst first.
 
     Arguments
@@ -221,7 +243,14 @@ def by_talker(rows):
     return sorted(found, key=lambda row: (row["si_snri"], row["talker"]))
 
 
-def each_item(ids, mix, est, src, order, lengths=None):
+def each_item(
+    ids: list[str],
+    mix: torch.Tensor,
+    est: torch.Tensor,
+    src: torch.Tensor,
+    order: torch.Tensor,
+    lengths: torch.Tensor | None = None,
+) -> Iterator[tuple[str, torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Takes a batch apart.
 
     Arguments
@@ -257,7 +286,7 @@ def each_item(ids, mix, est, src, order, lengths=None):
         yield item, *signals
 
 
-def summary_lines(summary):
+def summary_lines(summary: dict) -> list[str]:
     """What a test brought, to be printed.
 
     Arguments
@@ -313,7 +342,13 @@ def summary_lines(summary):
     ]
 
 
-def save_example(folder, mix, est, src, sample_rate):
+def save_example(
+    folder: Path,
+    mix: torch.Tensor,
+    est: torch.Tensor,
+    src: torch.Tensor,
+    sample_rate: int,
+) -> None:
     """Keeps a mixture, its estimates and references as audio and figure.
 
     Arguments

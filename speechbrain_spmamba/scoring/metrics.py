@@ -13,6 +13,8 @@ also where the mixture is nothing but the source (``ALONE``): there is nothing
 to improve. For silent sources ``below_mixture`` says what can be said.
 """
 
+from collections.abc import Sequence
+
 import torch
 
 from speechbrain_spmamba.scoring.distortion import explained_share
@@ -25,7 +27,7 @@ FLOOR, CEILING = -100.0, 100.0  # dB
 ALONE = 60.0
 
 
-def si_snr(est, src):
+def si_snr(est: torch.Tensor, src: torch.Tensor) -> torch.Tensor:
     """Scale-invariant signal-to-noise ratio of each estimate.
 
     Arguments
@@ -53,7 +55,7 @@ def si_snr(est, src):
     return scores.clamp(FLOOR, CEILING)
 
 
-def sdr(est, src):
+def sdr(est: torch.Tensor, src: torch.Tensor) -> torch.Tensor:
     """Signal-to-distortion ratio of BSS-eval of each estimate.
 
     Arguments
@@ -109,7 +111,9 @@ def _in_db(share):
     return 10 * torch.log10(share / (1 - share))
 
 
-def below_mixture(mix, est, src):
+def below_mixture(
+    mix: torch.Tensor, est: torch.Tensor, src: torch.Tensor
+) -> float:
     """How far the outputs for silent sources are below the mixture.
 
     Arguments
@@ -138,7 +142,12 @@ def below_mixture(mix, est, src):
     return below[silent_sources(src.unsqueeze(0))[0]].mean().item()
 
 
-def score(mix, est, src, metrics=("si_snr", "sdr")):
+def score(
+    mix: torch.Tensor,
+    est: torch.Tensor,
+    src: torch.Tensor,
+    metrics: Sequence[str] = ("si_snr", "sdr"),
+) -> dict:
     """All scores of one mixture, means over its sources.
 
     Arguments

@@ -2,11 +2,13 @@
 
 import contextlib
 import io
+from collections.abc import Iterable
+from typing import Any
 
 from speechbrain_spmamba.files.yaml_text import load, plain
 
 
-def read_command_line(argv):
+def read_command_line(argv: list[str]) -> tuple[str, Any, str]:
     """Reads the command line of train.py.
 
     Arguments
@@ -61,7 +63,7 @@ def read_command_line(argv):
         raise ValueError(f"{reason}; see `train.py --help`") from None
 
 
-def split_options(argv, switches=()):
+def split_options(argv: list[str], switches: Iterable[str] = ()) -> list[tuple]:
     """Takes ``--key value`` and ``--key=value`` apart.
 
     Arguments
@@ -130,7 +132,7 @@ def read_value(key, text):
         ) from None
 
 
-def read_options(argv):
+def read_options(argv: list[str]) -> dict:
     """Options of a command that are arguments of a function.
 
     Arguments

@@ -3,7 +3,7 @@
 import torch
 
 
-def check_device(name):
+def check_device(name: str | None) -> None:
     """Says no to a device that this machine does not have.
 
     Arguments

@@ -6,11 +6,14 @@ skipping of non-finite gradients, DDP, --compile and --debug work as they do
 in any SpeechBrain recipe.
 """
 
+from __future__ import annotations
+
 import inspect
 import logging
 import math
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
 import speechbrain as sb
 import torch
@@ -33,6 +36,10 @@ from speechbrain_spmamba.training.cuda_graph import (
 )
 from speechbrain_spmamba.training.finite_steps import FiniteBrain
 from speechbrain_spmamba.training.schedule import check_accumulation
+
+if TYPE_CHECKING:
+    from speechbrain.dataio.batch import PaddedBatch
+
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +83,7 @@ class SeparationBrain(FiniteBrain):
     True
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         # The toolkit would climb with a negative norm, and stay with none.
         if not self.max_grad_norm > 0:
@@ -118,7 +125,9 @@ class SeparationBrain(FiniteBrain):
             if self.average is not None:
                 self.checkpointer.add_recoverable("average", self.average)
 
-    def compute_forward(self, batch, stage):
+    def compute_forward(
+        self, batch: PaddedBatch, stage: sb.Stage
+    ) -> torch.Tensor:
         """Separates the mixtures of a batch.
 
         Arguments
@@ -146,7 +155,9 @@ class SeparationBrain(FiniteBrain):
             return separator(mix)
         return separator(mix, lengths if padded else None)
 
-    def compute_objectives(self, est, batch, stage):
+    def compute_objectives(
+        self, est: torch.Tensor, batch: PaddedBatch, stage: sb.Stage
+    ) -> torch.Tensor:
         """Loss under the best assignment; keeps what the stage reports.
 
         Arguments
@@ -209,7 +220,9 @@ class SeparationBrain(FiniteBrain):
                 self.hparams.num_examples,
             )
 
-    def on_stage_end(self, stage, stage_loss, epoch=None):
+    def on_stage_end(
+        self, stage: sb.Stage, stage_loss: float, epoch: int | None = None
+    ) -> None:
         """Closes the books: learning rate, log, checkpoint, test results.
 
         Arguments
@@ -233,7 +246,9 @@ class SeparationBrain(FiniteBrain):
         elif if_main_process():
             self.summary = self.evaluation.finish(self.tested)
 
-    def on_evaluate_start(self, max_key=None, min_key=None):
+    def on_evaluate_start(
+        self, max_key: str | None = None, min_key: str | None = None
+    ) -> None:
         """Loads the best checkpoint, which the scores will name.
 
         Arguments

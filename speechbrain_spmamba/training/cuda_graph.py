@@ -35,7 +35,7 @@ class GraphedForward:
     True
     """
 
-    def __init__(self, separator):
+    def __init__(self, separator: torch.nn.Module) -> None:
         self.separator = separator
         self.play, self.shape = None, None
 
@@ -100,7 +100,7 @@ class GraphedForward:
         return list(found), list(found.values())
 
 
-def check_cuda_graph(device, distributed, accumulation):
+def check_cuda_graph(device: str, distributed: bool, accumulation: int) -> None:
     """Says no to a CUDA graph that could not be, or would add up wrongly.
 
     Arguments

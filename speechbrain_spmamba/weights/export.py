@@ -8,9 +8,12 @@ README.md               model card, for the Hugging Face Hub and for people
 <name>.py               a model of one's own comes with its module
 """
 
+from __future__ import annotations
+
 import inspect
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -46,6 +49,10 @@ from speechbrain_spmamba.weights.state_dict import (
 )
 from speechbrain_spmamba.weights.training_run import check_no_run
 
+if TYPE_CHECKING:
+    from speechbrain.utils.checkpoints import Checkpoint
+
+
 HEADER = """\
 # Made by `spmamba {command}`; load it with
 # WaveformSeparation.from_hparams(source=<this folder>).
@@ -66,13 +73,13 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
 
 
 def export(
-    results_folder,
-    output_folder,
-    key="loss",
-    license=None,
-    overwrite=False,
-    trust=False,
-):
+    results_folder: str | Path,
+    output_folder: str | Path,
+    key: str = "loss",
+    license: str | None = None,
+    overwrite: bool = False,
+    trust: bool = False,
+) -> Path:
     """Makes a model folder of the best checkpoint of a run.
 
     Arguments
@@ -151,7 +158,13 @@ def _build(text, hparams_file, state, path, trust):
     return separator
 
 
-def write_model(folder, separator, text, card=None, code=None):
+def write_model(
+    folder: str | Path,
+    separator: torch.nn.Module,
+    text: str,
+    card: str | None = None,
+    code: dict | None = None,
+) -> None:
     """Writes a model folder as a whole or not at all.
 
     Arguments
@@ -190,7 +203,9 @@ def write_model(folder, separator, text, card=None, code=None):
             path.write_bytes(file.read_bytes())
 
 
-def find_best(save_folder, key="loss"):
+def find_best(
+    save_folder: str | Path, key: str = "loss"
+) -> tuple[Checkpoint, dict]:
     """The checkpoint with the smallest figure, of those that are whole.
 
     Arguments
@@ -224,7 +239,7 @@ def find_best(save_folder, key="loss"):
     )
 
 
-def inference_yaml(hparams_file, trust=False):
+def inference_yaml(hparams_file: str | Path, trust: bool = False) -> str:
     """The part of a training YAML that builds the model, made loadable.
 
     Arguments
@@ -260,7 +275,7 @@ def inference_yaml(hparams_file, trust=False):
     return HEADER.format(command="export") + f"{part}\n{TAIL}"
 
 
-def model_yaml(separator, arguments):
+def model_yaml(separator: torch.nn.Module, arguments: dict) -> str:
     """The YAML text that builds a model of this package.
 
     Arguments

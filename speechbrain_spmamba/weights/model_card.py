@@ -4,8 +4,11 @@ Everything in it is read from the run. What the run does not tell is said to
 be unknown; nothing is supposed.
 """
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.licenses import (
     InvalidLicenseExpression,
@@ -21,6 +24,11 @@ from speechbrain_spmamba.weights.training_run import (
     read_settings,
 )
 
+if TYPE_CHECKING:
+    import torch
+    from speechbrain.utils.checkpoints import Checkpoint
+
+
 HUB_TASK = "audio-to-audio"
 TITLES = {
     "si_snri": "SI-SNR improvement",
@@ -35,7 +43,7 @@ UNKNOWN = "unknown"
 HUB_LICENSES = ("other", "unknown", "cc", "gpl", "lgpl", "openrail")
 
 
-def known_license(name):
+def known_license(name: str) -> str:
     """A licence as the Hub names it.
 
     Arguments
@@ -70,7 +78,12 @@ def known_license(name):
         ) from None
 
 
-def model_card(results_folder, checkpoint, separator, license=None):
+def model_card(
+    results_folder: str | Path,
+    checkpoint: Checkpoint,
+    separator: torch.nn.Module,
+    license: str | None = None,
+) -> str:
     """Writes the card.
 
     Arguments

@@ -6,6 +6,7 @@ is built of are no matter of trust.
 """
 
 import re
+from pathlib import Path
 
 from speechbrain_spmamba import safe_yaml
 from speechbrain_spmamba.files.text import read_text
@@ -18,7 +19,7 @@ TRUST = (
 )
 
 
-def read_model_yaml(path):
+def read_model_yaml(path: str | Path) -> str:
     """The text of a YAML file that builds a model and does no more.
 
     Arguments
@@ -51,7 +52,7 @@ def read_model_yaml(path):
     return text
 
 
-def read_model_part(path):
+def read_model_part(path: str | Path) -> str:
     """What builds the model in the YAML file of an experiment or a run.
 
     Arguments
@@ -78,7 +79,7 @@ def read_model_part(path):
     return text
 
 
-def read_trusted_part(path, keys):
+def read_trusted_part(path: str | Path, keys: list[str]) -> str:
     """What keys of a YAML file build, whatever that is.
 
     Arguments
@@ -124,7 +125,9 @@ def _check_values(path, text):
         raise not_loaded(path, error) from None
 
 
-def not_loaded(path, error, advice=""):
+def not_loaded(
+    path: str | Path, error: Exception | str, advice: str = ""
+) -> ValueError:
     """The error of a file that is refused, in one line.
 
     Arguments

@@ -7,7 +7,7 @@ from speechbrain_spmamba.files.yaml_text import load, plain
 from speechbrain_spmamba.manifest import source_keys
 
 
-def read_settings(path):
+def read_settings(path: str | Path) -> dict:
     """Settings, ours or those of a published run, of which nothing is built.
 
     Arguments
@@ -35,7 +35,7 @@ def read_settings(path):
     return settings
 
 
-def check_no_run(folder):
+def check_no_run(folder: str | Path) -> None:
     """Says no to writing what is no run into the folder of one.
 
     Arguments
@@ -55,7 +55,7 @@ def check_no_run(folder):
         )
 
 
-def read_set(settings, split):
+def read_set(settings: dict, split: str) -> dict | None:
     """What a manifest says of a data set.
 
     Arguments
@@ -89,7 +89,7 @@ def read_set(settings, split):
         return None
 
 
-def read_scores(path, checkpoint):
+def read_scores(path: Path, checkpoint: dict) -> dict | None:
     """The test scores of the weights that are exported.
 
     Arguments

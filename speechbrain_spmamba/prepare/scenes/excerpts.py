@@ -8,13 +8,19 @@ anywhere, and the rest is about as loud as beside a first reader. Settings and
 plans call an excerpt `cut`.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from speechbrain_spmamba.prepare.scenes.rooms import check_range
 from speechbrain_spmamba.prepare.seeded import generator
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.prepare.scenes.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ class Excerpt:
         return cls(**{**data, "sir": tuple(data["sir"])})
 
 
-def draw_excerpt(scene, law):
+def draw_excerpt(scene: Scene, law: ExcerptLaw) -> tuple:
     """Draws where talkers are active, and the levels.
 
     Arguments

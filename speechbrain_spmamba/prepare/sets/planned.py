@@ -8,6 +8,7 @@ may be interrupted anywhere and goes on where it stood.
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,18 +31,18 @@ logger = logging.getLogger(__name__)
 
 
 def prepare_planned(
-    output_folder,
-    settings,
-    folders,
-    draw,
-    sources,
+    output_folder: str | Path,
+    settings: dict,
+    folders: dict,
+    draw: Callable,
+    sources: list[str],
     *,
-    pools=None,
-    most_bad=0.01,
-    jobs=1,
-    scheduler=None,
-    beside=None,
-):
+    pools: dict | None = None,
+    most_bad: float = 0.01,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    beside: Callable | None = None,
+) -> dict:
     """Plans all items, makes those that are missing, and writes manifests.
 
     Arguments
@@ -134,7 +135,7 @@ def prepare_planned(
     return provenance.manifests
 
 
-def make_law(law, given):
+def make_law(law: type, given: dict | None) -> object:
     """A law with some of its numbers given.
 
     Arguments
@@ -173,7 +174,7 @@ def make_law(law, given):
     return law(**(given or {}))
 
 
-def check_format(format, subtype):
+def check_format(format: str, subtype: str | None) -> str:
     """The sample format, or an error that lists what there is.
 
     Arguments
