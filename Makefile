@@ -36,6 +36,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 # One thread a process: the tests are many and small. What the first process
 # has compiled the others need not, wherever Python is told not to keep it.

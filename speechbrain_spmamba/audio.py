@@ -24,14 +24,14 @@ from speechbrain_spmamba.files.names import native, shown
 from speechbrain_spmamba.files.writing import replacing
 
 if TYPE_CHECKING:
-    from speechbrain_spmamba.audio_formats.sound import Sound
+    from speechbrain_spmamba.audio_formats.sound import Chain, Sound
 
 
 QUALITY = "HQ"
 BLOCK = 65536  # samples that are looked at for a sound, one block after another
 
 
-def open_audio(path: str | Path) -> Sound:
+def open_audio(path: str | Path) -> Sound | Chain:
     """Opens an audio file for reading.
 
     Arguments
@@ -41,9 +41,9 @@ def open_audio(path: str | Path) -> Sound:
 
     Returns
     -------
-    speechbrain_spmamba.audio_formats.sound.Sound
-        Use it in a ``with`` statement. Its ``frames`` can all be read,
-        whatever its header says.
+    Sound or Chain
+        Of ``audio_formats.sound``. Use it in a ``with`` statement. Its
+        ``frames`` can all be read, whatever its header says.
 
     Raises
     ------
@@ -297,7 +297,7 @@ def resample_blocks(
             yield found
     # soxr rounds the length to the nearest: silence makes it long enough.
     missing = -(-read * new_rate // old_rate) - written
-    if missing > 0:
+    if missing > 0 and stream is not None:
         enough = 2 * -(-old_rate // new_rate)
         silence = np.zeros_like(block, shape=(enough, block.shape[1]))
         yield stream.resample_chunk(silence, last=True)[:missing]

@@ -144,7 +144,7 @@ def one_line_errors(main: Callable) -> Callable:
     return wrapper
 
 
-def explain(error: Exception) -> str:
+def explain(error: Exception) -> str | None:
     """What a user needs to know of an error.
 
     Arguments

@@ -10,20 +10,17 @@ import torch
 from speechbrain.inference.interfaces import Pretrained
 
 from speechbrain_spmamba.files.own_code import find_own_code
-from speechbrain_spmamba.recordings.activity import activity, most_active
-from speechbrain_spmamba.recordings.block_reader import (
-    in_blocks,
-    open_recording,
-)
-from speechbrain_spmamba.recordings.channels import Downmix, as_mono
+from speechbrain_spmamba.recordings.block_reader import open_recording
 from speechbrain_spmamba.recordings.options import SeparationOptions
+from speechbrain_spmamba.recordings.samples import (
+    separate_blocks_as_mono,
+    separate_samples,
+)
 from speechbrain_spmamba.recordings.separation import (
     output_stem,
     separate_in_memory,
-    separate_mono,
     separate_recording,
     source_paths,
-    whole_rate,
     write_sources,
 )
 from speechbrain_spmamba.weights.build import (
@@ -80,7 +77,7 @@ class WaveformSeparation(Pretrained):
             raise ValueError(
                 f"modules are {', '.join(self.mods)}; expected 'separator'"
             )
-        check_header(vars(self.hparams), self.mods.separator)
+        check_header(self.hparams.__dict__, self.mods.separator)
 
     @classmethod
     def from_hparams(
@@ -322,20 +319,9 @@ class WaveformSeparation(Pretrained):
             A wrong shape, type or order, no samples, or not finite.
         """
         options = self._checked(options)
-        if order not in ("model", "activity"):
-            raise ValueError(f"order is '{order}'; expected model or activity")
-        sample_rate, downmix = whole_rate(sample_rate), Downmix(options.channel)
-        mono = as_mono(wave, downmix)
-        downmix.warn("the samples")
-        if not len(mono):
-            raise ValueError("there are no samples; nothing to separate")
-        seconds = len(mono) / sample_rate
-        est, sample_rate = separate_in_memory(
-            self, in_blocks(mono), sample_rate, options, progress, seconds
+        return separate_samples(
+            self, wave, sample_rate, options, order, progress
         )
-        if order == "activity":
-            est = est[:, most_active(activity(est, sample_rate))]
-        return torch.from_numpy(est) if torch.is_tensor(wave) else est
 
     def separate_stream(
         self,
@@ -371,17 +357,9 @@ class WaveformSeparation(Pretrained):
             A wrong setting, or samples that are not finite.
         """
         options = self._checked(options)
-        if options.speakers is not None:
-            raise ValueError(
-                "who speaks most is known when a stream has ended; leave out "
-                "speakers, or take separate_to_files"
-            )
-        sample_rate, downmix = whole_rate(sample_rate), Downmix(options.channel)
-        mono = (as_mono(block, downmix) for block in blocks)
-        yield from separate_mono(
-            self, mono, sample_rate, options, progress, seconds
+        yield from separate_blocks_as_mono(
+            self, blocks, sample_rate, options, progress, seconds
         )
-        downmix.warn("the stream")
 
     def _checked(self, options):
         """Options by their names as one value that suits this model."""

@@ -159,8 +159,9 @@ def model_part(text: str) -> str:
     arguments = arguments or {}
     kept = {key: tree[key] for key in (*HEADER, *WINDOWS) if key in tree}
     for node in arguments.values():
-        if node[0] == "!ref":
-            name = REFERENCE.fullmatch(node[1]).group(1)
+        found = node[0] == "!ref" and REFERENCE.fullmatch(node[1])
+        if found:
+            name = found.group(1)
             kept[name] = tree[name]
     for key, node in kept.items():
         if not _is_plain(node):

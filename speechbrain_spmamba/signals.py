@@ -101,10 +101,12 @@ def leave_to_parent(*_) -> None:
     Terminals and clusters signal all processes of a program.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "sigwaitinfo"):  # else the worker ends at once
+    parent = multiprocessing.parent_process()
+    # Else the worker ends at once.
+    if parent is not None and hasattr(signal, "sigwaitinfo"):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        parent = multiprocessing.parent_process().pid
-        threading.Thread(target=_obey, args=(parent,), daemon=True).start()
+        args = (parent.pid,)
+        threading.Thread(target=_obey, args=args, daemon=True).start()
 
 
 def _obey(parent):

@@ -31,9 +31,9 @@ class Layout:
     """
 
     patches: tuple = ()
-    stop: int = None
-    size: int = None
-    frames: int = None
+    stop: int | None = None
+    size: int | None = None
+    frames: int | None = None
     links: tuple = ()
 
 

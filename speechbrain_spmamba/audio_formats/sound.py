@@ -33,7 +33,7 @@ def open_sound(source: bytes | str | BinaryIO) -> Sound | Chain:
         What is wrong with the file, as the rest of a sentence.
     """
     try:
-        if hasattr(source, "read"):
+        if not isinstance(source, (bytes, str)):
             place = source.tell()
             layout = find_layout(source)
             source.seek(place)

@@ -41,7 +41,7 @@ def new_app(name: str, **keys: Any) -> App:
     return App(name=name, default_parameter=as_keys, **keys)
 
 
-def run(app: App, argv: list[str]) -> object:
+def run(app: App, argv: list[str]) -> Any:
     """Carries out a command line.
 
     Arguments

@@ -52,6 +52,6 @@ def convert(
         skip_objects=skip_objects,
         prefix=prefix,
         overwrite=overwrite,
-        **read_options(further),
+        **read_options(list(further)),
     )
     print("\n".join([*notes, str(folder)]))

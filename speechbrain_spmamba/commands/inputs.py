@@ -99,9 +99,8 @@ def find_inputs(
                 errors.append(f"{shown(name)} holds no audio")
         elif glob.has_magic(name) and not os.path.lexists(name):
             root = _fixed_part(name)
-            matches, unreadable = audio_files(
-                root, Path(name).relative_to(root)
-            )
+            below_root = str(Path(name).relative_to(root))
+            matches, unreadable = audio_files(root, below_root)
             for path in matches:
                 add(path, path.relative_to(root))
             errors += unreadable

@@ -206,7 +206,7 @@ class Earlier:
         whole &= all(self.sums.get(path) in tags[0][5:] for path in texts)
         return outputs if whole else []
 
-    def clear(self, written: list[Path]) -> list[Path]:
+    def clear(self, written: list[Path]) -> tuple[list[Path], list[Path]]:
         """Removes what is of this recording and was not written anew.
 
         Arguments

@@ -22,7 +22,7 @@ from speechbrain_spmamba.errors import did_you_mean
 
 def prepare(
     *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)],
-) -> object:
+) -> Any:
     """Make mixtures and their manifests.
 
     Arguments
@@ -33,7 +33,7 @@ def prepare(
     """
     from speechbrain_spmamba.prepare.sets import SETS
 
-    argv = arguments or ["--help"]
+    argv = list(arguments) or ["--help"]
     # Sets may have an option --version.
     app = new_app("spmamba prepare", version_flags=())
     for name in argv[:1] if argv[0] in SETS else SETS:

@@ -94,7 +94,7 @@ def check_stream(
 
 
 def separate_stream(
-    job: Job, output: str, raw: int | None, introduce: bool = False
+    job: Job, output: str | None, raw: int | None, introduce: bool = False
 ) -> int:
     """Separates standard input.
 
@@ -102,7 +102,7 @@ def separate_stream(
     ---------
     job : speechbrain_spmamba.commands.jobs.Job
         How; ``bar`` is not looked at.
-    output : str
+    output : str or None
         Folder of the files, unless the job writes to standard output.
     raw : int or None
         Rate in Hz of samples without a header, in and out; None for WAV.
@@ -119,7 +119,7 @@ def separate_stream(
         print_result(default_model_line(job.model))
     options, paths = job.options, []
     if not job.to_stdout:
-        ((recording,), _) = find_inputs([STANDARD], output)
+        ((recording,), _) = find_inputs([STANDARD], output or ".")
         paths = recording.paths(model.hparams.num_spks, options.format)
         if not job.overwrite:
             Earlier(paths, "").check_free(paths)

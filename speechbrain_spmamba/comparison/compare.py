@@ -153,13 +153,13 @@ def compare(
 
 
 def plan(
-    experiment: str | Path | None,
+    experiment: str | Path,
     output_folder: str | Path,
     systems: list[str] | dict | None,
     budget: dict,
     smoke: bool,
-    loaded: dict | None,
-    further: list[str],
+    loaded: dict,
+    further: Sequence[str],
     trust: bool = False,
 ) -> tuple[list[ComparedSystem], list[str]]:
     """Writes down what a comparison consists of; touches no file.
@@ -185,7 +185,7 @@ def plan(
     """
     path, folder = Path(experiment), Path(output_folder)
     text = read_experiment(path)
-    settings, options = split_settings(further, path, text)
+    settings, options = split_settings(list(further), path, text)
     settings["patience"] = 0  # all get the same
     if budget.get("epochs"):
         settings["max_epochs"] = budget["epochs"]
@@ -195,7 +195,7 @@ def plan(
     settings["output_folder"] = f'!ref "{folder.as_posix()}/<name>/run"'
     chosen = choose_systems(systems)
     have_rates = any(system.lr for system in chosen.values())
-    may_differ = OWN | ({"lr"} if have_rates else set())
+    may_differ = frozenset(OWN | ({"lr"} if have_rates else set()))
     chosen |= dict.fromkeys(loaded)
     entries = []
     for name, system in chosen.items():

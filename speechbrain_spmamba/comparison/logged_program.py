@@ -81,7 +81,7 @@ def run_logged(
     ValueError: exit status 3: 1
     """
     # Without buffers, so that a log tells where a killed program stood.
-    options = {"env": {**os.environ, "PYTHONUNBUFFERED": "1"}}
+    options: dict = {"env": {**os.environ, "PYTHONUNBUFFERED": "1"}}
     if lock is not None and os.name == "posix":
         options["pass_fds"] = (lock.fileno(),)
     with open(log, "ab") as output:

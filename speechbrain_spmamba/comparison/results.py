@@ -149,7 +149,7 @@ def collect_system(folder: Path, reference: dict | None = None) -> dict:
         ``differences`` to the reference.
     """
     scores = read_scores(folder)
-    found = {"items": len(scores)}
+    found: dict = {"items": len(scores)}
     for figure in FIGURES:
         found[figure] = describe(
             [row[figure] for row in scores.values()],

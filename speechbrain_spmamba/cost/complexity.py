@@ -17,8 +17,9 @@ import functools
 import importlib.metadata
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -129,7 +130,8 @@ def silence(model: torch.nn.Module, seconds: float) -> torch.Tensor:
     ValueError
         It would not have a sample.
     """
-    samples = round(seconds * model.sample_rate)
+    rate: Any = model.sample_rate
+    samples = round(seconds * rate)
     if samples < 1:
         raise ValueError(
             f"{seconds} s at {model.sample_rate} Hz is no sample; give a "
@@ -207,8 +209,9 @@ def measure(
     ValueError
         It does not run here; the message says why.
     """
-    build = functools.partial(load, model, trust=trust)
-    build = model if callable(model) else build
+    build = model
+    if not callable(build):
+        build = functools.partial(load, build, trust=trust)
     wanted = Measurement(build, (seconds,), device, step)
     found = measure_in_turns({"": wanted}, repeats)[""][0]
     if "error" in found:
@@ -219,14 +222,14 @@ def measure(
     return found
 
 
-def growth(lengths: list[float], values: list[float]) -> float | None:
+def growth(lengths: Sequence[float], values: Sequence[float]) -> float | None:
     """Fits ``value = c * length ** exponent`` by least squares of logarithms.
 
     Arguments
     ---------
-    lengths : list of float
+    lengths : sequence of float
         Lengths of recordings.
-    values : list of float
+    values : sequence of float
         What they cost.
 
     Returns
@@ -266,6 +269,7 @@ def ptflops(model: torch.nn.Module, seconds: float = 1.0) -> dict | None:
     except ImportError:
         return None
     model = copy.deepcopy(model).to("cpu")
+    samples = silence(model, seconds).shape[1]
     for module in model.modules():
         if isinstance(module, torch.nn.RNNBase):
             # It counts these by their shapes, and they take the longest.
@@ -273,7 +277,7 @@ def ptflops(model: torch.nn.Module, seconds: float = 1.0) -> dict | None:
     with torch.no_grad(), plain_paths():
         macs, _ = get_model_complexity_info(
             model,
-            (round(seconds * model.sample_rate),),
+            (samples,),
             input_constructor=lambda _: silence(model, seconds),
             as_strings=False,
             print_per_layer_stat=False,

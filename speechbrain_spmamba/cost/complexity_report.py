@@ -6,6 +6,7 @@ complexity.md     what one reads: models, parts, growth
 """
 
 from pathlib import Path
+from typing import Any
 
 from speechbrain_spmamba.cost.complexity import (
     count,
@@ -47,13 +48,13 @@ def count_model(
         That of ``cost.complexity.count``, and ``ptflops``, ``table1``,
         ``growth`` and, of a causal model, ``stream``.
     """
-    model = load(source, num_spks, trust)
+    model: Any = load(source, num_spks, trust)
     found = count(model, seconds)
     total = [
         count(model, length, computed=False)["macs"] * length
         for length in GROWTH
     ]
-    row = SYSTEMS.get(source)
+    row = SYSTEMS.get(str(source))
     printed = row and row.table_1
     causal = getattr(model, "causal", None)
     return {

@@ -68,7 +68,9 @@ class LiveVoices:
         self.heard, self.given = 0.0, 0
         self.chunks, self.found = Queue(), Queue()
         self.idle = threading.Event()
-        self.rate = self.thread = self.error = None
+        self.rate: int | None = None
+        self.thread: threading.Thread | None = None
+        self.error: Exception | None = None
 
     @property
     def behind(self):

@@ -58,12 +58,12 @@ def replacing_all(paths: Sequence[str | Path]) -> Iterator[list[Path]]:
     >>> [path.read_text() for path in paths]
     ['whole', 'whole']
     """
-    paths, temporary, renamed = [Path(path) for path in paths], [], []
+    finals, temporary, renamed = [Path(path) for path in paths], [], []
     try:
-        for path in paths:
+        for path in finals:
             temporary.append(_temporary(path))
         yield list(temporary)
-        for name, path in zip(temporary, paths, strict=True):
+        for name, path in zip(temporary, finals, strict=True):
             name.replace(path)
             renamed.append(path)
     except BaseException as error:

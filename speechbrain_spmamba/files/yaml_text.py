@@ -6,6 +6,7 @@ decided by ``yaml_tree``.
 """
 
 import io
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import TaggedScalar
@@ -15,7 +16,7 @@ from speechbrain_spmamba import present_name
 MAX_NODES = 100_000  # of settings
 
 
-def load(text: str) -> object:
+def load(text: str) -> Any:
     """Reads YAML without building anything.
 
     Arguments
@@ -75,7 +76,7 @@ def dump(
     return text.getvalue()
 
 
-def plain(tree: object) -> object:
+def plain(tree: object) -> Any:
     """Python's own values in place of tags, anchors and aliases.
 
     Arguments

@@ -12,9 +12,7 @@ sources of different mixtures anew, changes their speed and level, and adds
 noise of any mixture. Nothing is written to disk.
 """
 
-import inspect
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -145,7 +143,8 @@ class DynamicMixing:
         self.turn = turn and _range("turn", turn)
         if self.turn and not self.turn[0] > 0:
             raise ValueError(
-                f"turn is {list(turn)}; expected a range of seconds above 0"
+                f"turn is {list(turn or ())}; expected a range of seconds "
+                "above 0"
             )
         self.silence = silence
         self.sources = source_keys(next(iter(rows.values())))
@@ -329,68 +328,6 @@ class DynamicMixing:
                 f"{path} has NaN or infinite samples; repair or leave it out"
             )
         return wave
-
-
-def make_draw(
-    wanted: bool | dict | Callable,
-    rows: dict,
-    sample_rate: int,
-    segment: float | None = None,
-) -> Callable:
-    """Makes what draws the items of a dataset.
-
-    Arguments
-    ---------
-    wanted : bool, dict or callable
-        True or the arguments of ``DynamicMixing``; ``{"scenes": folder}``,
-        with the ``split`` if it is not train, for ``DynamicScenes``; or the
-        callable itself. False, None and ``{}`` are off.
-    rows, sample_rate, segment
-        As for ``DynamicMixing``.
-
-    Returns
-    -------
-    callable
-        ``draw(seed, epoch, item) -> (mix, sources)``; None for off.
-
-    Raises
-    ------
-    ValueError
-        An argument that ``DynamicMixing`` does not have, or none.
-
-    Example
-    -------
-    >>> make_draw({"sirr": [0, 0]}, {}, 8000)
-    Traceback (most recent call last):
-        ...
-    ValueError: dynamic_mixing has no setting 'sirr'; it has sir, snr, level,...
-    """
-    if not wanted or callable(wanted):
-        return wanted or None
-    if wanted is not True and not isinstance(wanted, dict):
-        raise ValueError(
-            f"dynamic_mixing is {wanted!r}; expected True, False or settings, "
-            "for example {sir: [-5, 5]}"
-        )
-    settings = {} if wanted is True else dict(wanted)
-    known = list(inspect.signature(DynamicMixing).parameters)[3:]
-    scenes = settings.pop("scenes", None)
-    if scenes is not None:
-        known = ["split"]
-    for key in settings:
-        if key not in known:
-            raise ValueError(
-                f"dynamic_mixing has no setting '{key}'; it has "
-                f"{', '.join(known)}"
-            )
-    if scenes is not None:
-        # Rooms need packages that nothing else here does.
-        from speechbrain_spmamba.prepare.scenes.dynamic_mixing import (
-            DynamicScenes,
-        )
-
-        return DynamicScenes(scenes, sample_rate, segment, **settings)
-    return DynamicMixing(rows, sample_rate, segment, **settings)
 
 
 def _range(name, values):

@@ -136,8 +136,8 @@ class LeftOut:
 
     Arguments
     ---------
-    total : int
-        Items of the set.
+    total : int or float
+        Items of the set; ``math.inf`` where they do not matter.
     where : str
         The set, for the message.
 
@@ -152,7 +152,7 @@ class LeftOut:
     ValueError: the training set: 2 of 100 items have bad files, more than...
     """
 
-    def __init__(self, total: int, where: str) -> None:
+    def __init__(self, total: int | float, where: str) -> None:
         self.total = total
         self.where = where
         self.items = {}

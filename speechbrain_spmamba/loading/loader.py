@@ -16,8 +16,8 @@ import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 
 from speechbrain_spmamba.audio import check_rate, open_audio, read_audio
-from speechbrain_spmamba.loading.augment import make_draw
 from speechbrain_spmamba.loading.bad_audio import good_rows
+from speechbrain_spmamba.loading.draw import make_draw
 from speechbrain_spmamba.manifest import read_manifest, source_keys
 from speechbrain_spmamba.prepare.seeded import generator
 
@@ -244,6 +244,7 @@ def read_example(
         total = file.frames
     start, count = 0, total
     if frames is not None and frames < total:
+        assert rng is not None, "a stretch has to be drawn"
         start, count = int(rng.integers(total - frames + 1)), frames
     mix = read_audio(mix_wav, sample_rate, start, count)
     src = []

@@ -8,7 +8,7 @@ FADE = 0.02  # seconds, as where conversations are cut
 def draw_turns(
     samples: int,
     sample_rate: int,
-    seconds: tuple[float, ...],
+    seconds: tuple[float, float],
     share: float,
     rng: np.random.Generator,
 ) -> np.ndarray:

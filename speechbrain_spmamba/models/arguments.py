@@ -10,6 +10,7 @@ From those who read what builds a model, to the constructors of ``models``.
 import inspect
 import re
 from collections.abc import Callable
+from typing import Any
 
 # Numbers as every YAML parser reads them: no 0010, 1_000, 0x10 or .inf.
 WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,8})")
@@ -56,7 +57,7 @@ def read_value(text: str) -> int | float | bool | str | None:
 
 def check_argument(
     name: str,
-    value: int | float | bool | str | None,
+    value: Any,
     default: int | float | bool | str | None,
 ) -> None:
     """Refuses a value of another type than the default, or out of range.

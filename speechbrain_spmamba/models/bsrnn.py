@@ -23,6 +23,8 @@ Departures from the published code; only the third changes a result it gives:
 From a mixture, by `nnet.stft`, to the LSTMs of `nnet.recurrent`, and back.
 """
 
+from typing import Any
+
 import torch
 import torch.nn as nn
 
@@ -129,7 +131,7 @@ class BSRNN(nn.Module):
         self, mix: torch.Tensor, lengths: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Separates a batch of mixtures, see ``models``."""
-        dtype = self.splits[0].linear.weight.dtype
+        dtype: Any = self.splits[0].linear.weight.dtype
         mix, count, valid = take_mixture(self, mix, lengths, dtype)
         mix, samples = mix.squeeze(-1), mix.shape[1]
         spectrum, num_frames = self.stft(mix, count), None  # [B, frames, bins]

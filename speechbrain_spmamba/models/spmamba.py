@@ -146,7 +146,7 @@ class SPMamba(TFGrid):
         lookahead: int = 0,
         attn_context: int = 128,
     ) -> None:
-        mamba = {
+        mamba: dict = {
             "d_state": d_state,
             "d_conv": d_conv,
             "expand": expand,

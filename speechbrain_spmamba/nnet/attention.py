@@ -89,7 +89,8 @@ class FrameAttention(nn.Module):
             Boolean, shape ``[B, T]``: frames that may be attended to.
         """
         mask = None if valid is None else valid[:, None, None, :]
-        return self.add(x, self.attend(*self.project(x), mask))
+        query, key, value = self.project(x)
+        return self.add(x, self.attend(query, key, value, mask))
 
     def project(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Queries, keys and values of a map.

@@ -70,7 +70,7 @@ def causal_or_none(
     causal: bool,
     make_mixer: Callable,
     n_fft: int,
-    synthesis_length: int,
+    synthesis_length: int | None,
     lookahead: int,
     attn_context: int,
 ) -> Causal | None:

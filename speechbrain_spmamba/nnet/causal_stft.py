@@ -65,6 +65,9 @@ class CausalSTFT(nn.Module):
     True
     """
 
+    analysis: torch.Tensor
+    synthesis: torch.Tensor
+
     def __init__(
         self, n_fft: int, hop_length: int, synthesis_length: int
     ) -> None:

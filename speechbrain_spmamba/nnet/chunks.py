@@ -6,10 +6,17 @@ in how many zeros there are, and so in how many chunks.
 From and to `models.dprnn`; `models.sepformer` asks how many there will be.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 
 from speechbrain_spmamba.ops.windows import overlap_add
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.ops.windows import Count
 
 
 class PairedChunks:
@@ -36,7 +43,7 @@ class PairedChunks:
     def __init__(self, size: int) -> None:
         self.size, self.hop = size, size // 2
 
-    def count(self, frames: int | torch.Tensor) -> int | torch.Tensor:
+    def count(self, frames: Count) -> Count:
         """How many chunks ``split`` makes.
 
         Arguments

@@ -35,7 +35,7 @@ class BackwardPass(ForwardPass):
 
     def backward_block(self, rows, grad, kept, sums, grad_x):
         """Writes the gradient of ``x[rows]``; adds those of weights to sums."""
-        weights, size, hop = self.weights, *self.config[:2]
+        weights, (size, hop) = self.weights, self.config[:2]
         windows = self.take_windows(rows)
         values = windows.values.flatten(0, 1)
         memory = self.config.memory

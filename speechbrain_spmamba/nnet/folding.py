@@ -26,7 +26,7 @@ From the parameters of a model's `nnet.mamba_path`; to `nnet.folded_path`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -148,9 +148,10 @@ def fold_weights(paths: list[MambaPath]) -> list[FoldedWeights]:
         directions[1::2],
         strict=True,
     )
+    biases: list[Any] = [path.deconv.bias for path in paths]
     return [
-        FoldedWeights(path.norm.weight, path.norm.bias, path.deconv.bias, *rest)
-        for path, rest in zip(paths, folded, strict=True)
+        FoldedWeights(path.norm.weight, path.norm.bias, bias, *rest)
+        for path, bias, rest in zip(paths, biases, folded, strict=True)
     ]
 
 

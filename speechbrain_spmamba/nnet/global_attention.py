@@ -71,7 +71,8 @@ class GlobalAttention(nn.Module):
     ) -> torch.Tensor:
         """See the class; ``count`` are the valid positions, ``[B]``."""
         x = self.input_norm(x.transpose(1, 2))
-        x = x + positions(*x.shape[1:], device=x.device).to(x.dtype)
+        steps, width = x.shape[1:]
+        x = x + positions(steps, width, device=x.device).to(x.dtype)
         qkv = self.qkv(x).unflatten(2, (3, self.num_heads, -1))
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # [B, H, L, C / H]
         dropout = DROPOUT if self.training else 0.0

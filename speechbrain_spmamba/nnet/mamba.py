@@ -107,9 +107,9 @@ class Mamba(nn.Module):
         section 3.6). The marks tell optimisers and initialisers to leave
         these parameters alone, as the official code does.
         """
-        self.dt_proj.bias._no_reinit = True
+        self.dt_proj.bias._no_reinit = True  # type: ignore[attr-defined]
         for parameter in (self.A_log, self.D, self.dt_proj.bias):
-            parameter._no_weight_decay = True
+            parameter._no_weight_decay = True  # type: ignore[attr-defined]
         if self.A_log.is_meta:
             return  # no values; to compute some torch imports its compiler
         bound = self.dt_rank**-0.5
@@ -156,11 +156,9 @@ class Mamba(nn.Module):
         ---------
         batch : int
             Number of sequences.
-        device : torch.device, optional
-            That of the weights by default.
-        dtype : torch.dtype, optional
-            In which the convolution's inputs are kept; that of the weights by
-            default.
+        device, dtype : torch.device, torch.dtype
+            Those of the weights by default; dtype is that in which the
+            convolution's inputs are kept.
 
         Returns
         -------

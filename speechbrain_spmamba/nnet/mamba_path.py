@@ -27,7 +27,7 @@ from speechbrain_spmamba.ops import choose_backend
 from speechbrain_spmamba.ops.backends import KERNELS
 
 _plain = ContextVar("plain", default=False)
-_together = ContextVar("together", default=None)
+_together: ContextVar[Any] = ContextVar("together", default=None)
 
 
 @contextmanager

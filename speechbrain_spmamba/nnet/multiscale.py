@@ -121,7 +121,7 @@ class Pyramid(nn.Module):
 
     def forward(
         self, x: torch.Tensor, count: torch.Tensor | None = None
-    ) -> tuple[list[torch.Tensor], list[torch.Tensor] | None]:
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor | None]]:
         """Computes each rate from the one before.
 
         Arguments
@@ -135,7 +135,7 @@ class Pyramid(nn.Module):
         -------
         list of torch.Tensor
             The maps, finest first.
-        list of torch.Tensor or None
+        list of (torch.Tensor or None)
             Valid frames of each item in each map.
         """
         maps, counts = [], []
@@ -200,7 +200,7 @@ class MultiscaleSeparator(FilterbankSeparator):
         self.multiple = math.lcm(hop, 2**upsampling_depth)
         self.input_norm = FrameNorm(enc_num_basis)
         self.bottleneck = nn.Conv1d(enc_num_basis, out_channels, 1)
-        self.mask = nn.Sequential(
+        self.mask: nn.Module = nn.Sequential(
             nn.PReLU(), nn.Conv1d(out_channels, num_spks * enc_num_basis, 1)
         )
 

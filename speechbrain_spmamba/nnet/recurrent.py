@@ -82,7 +82,7 @@ class BLSTM(nn.Module):
             What they are kept under.
         """
         names = f"{name}.hidden", f"{name}.cell"
-        state = None
+        state: Any = None
         if past is not None and names[0] in past:
             state = tuple(past[name] for name in names)
         x, state = full_precision_if_needed(self.lstm, x, state)
@@ -149,7 +149,7 @@ class ResidualRNN(nn.Module):
 
 def full_precision_if_needed(
     network: Callable, x: torch.Tensor, *args: Any
-) -> object:
+) -> Any:
     """Calls a network with LSTMs, without autocast where that cannot run them.
 
     Arguments

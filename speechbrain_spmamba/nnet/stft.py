@@ -40,6 +40,8 @@ class STFT(nn.Module):
     torch.Size([2, 126, 257])
     """
 
+    window: torch.Tensor
+
     def __init__(self, n_fft: int = 512, hop_length: int = 128) -> None:
         super().__init__()
         if not 0 < hop_length <= n_fft // 2:

@@ -30,7 +30,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn as nn
@@ -132,7 +132,9 @@ class TFGrid(nn.Module):
                 f"the map (n_fft // 2 + 1 bins, {band} to a band)"
             )
         if causal:
-            self.stft = CausalSTFT(n_fft, hop_length, causal.synthesis_length)
+            self.stft: Any = CausalSTFT(
+                n_fft, hop_length, causal.synthesis_length
+            )
             norm = FrameLayerNorm
             make_block = partial(
                 CausalBlock,
@@ -147,7 +149,7 @@ class TFGrid(nn.Module):
             )
         features = num_mics if masks else 2 * num_mics
         overlap = max(1, band // 2)  # with either neighbour
-        shape = {
+        shape: dict = {
             "kernel_size": (3, band + 2 * overlap),
             "stride": (1, band),
             "padding": (0 if causal else 1, overlap),

@@ -13,7 +13,10 @@ From a mixture; to the masks of `models.conv_tasnet`, `models.dprnn`,
 `nnet.multiscale` or `nnet.toolkit_masks`, and back to samples.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn as nn
@@ -21,6 +24,10 @@ import torch.nn.functional as F
 
 from speechbrain_spmamba.nnet.waveform import take_mixture, valid_mask
 from speechbrain_spmamba.ops.windows import fitted_length
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.ops.windows import Count
+
 
 MASK_ACTS = {"sigmoid": torch.sigmoid, "relu": torch.relu}
 
@@ -150,7 +157,7 @@ class FilterbankSeparator(nn.Module):
             if not filters.is_meta:
                 nn.init.xavier_normal_(filters)
 
-    def fitted_samples(self, samples: int | torch.Tensor) -> int | torch.Tensor:
+    def fitted_samples(self, samples: Count) -> Count:
         """To how many samples a recording is padded at its end.
 
         Arguments

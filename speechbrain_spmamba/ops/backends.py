@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-KERNELS = {"triton": triton, "cpu": cpu, "torch": torch_loop}
+KERNELS: dict = {"triton": triton, "cpu": cpu, "torch": torch_loop}
 BACKENDS = {**KERNELS, "mamba_ssm": mamba_ssm, "reference": reference}
 
 # What "auto" tries, by the type of device; torch runs everywhere.

@@ -8,6 +8,8 @@
 with as many scans as B and C have groups.
 """
 
+from typing import Any
+
 import torch
 
 from speechbrain_spmamba.ops import custom_op
@@ -34,7 +36,7 @@ def selective_scan(
     backend: str = "auto",
     initial_state: torch.Tensor | None = None,
     return_last_state: bool = False,
-) -> torch.Tensor:
+) -> torch.Tensor | Any:
     """Selective scan of Mamba-1, differentiable in every tensor argument.
 
     With ``step = delta + delta_bias`` (through a softplus if asked), for each

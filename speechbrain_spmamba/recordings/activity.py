@@ -202,6 +202,7 @@ class ActivityMeter:
         speaks = [found.speaks for found in self.result()]
         if not speaks:
             return np.zeros((0, 0), bool)
+        assert self.kept is not None, "made without keep"
         none = np.zeros((0, len(speaks)), np.int16)
         levels = np.concatenate([none, *self.kept])
         found = find_runs(levels, self._limits(), self.thresholds)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -82,7 +82,7 @@ def separate_live(
     [32, 64, 64, 50]
     """
     estimate = partial(_streamed, separator)
-    rate = separator.sample_rate
+    rate: Any = separator.sample_rate
     yield from at_rates(estimate, blocks, sample_rate, rate, options)
 
 

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -208,7 +207,7 @@ def as_json(
     segments: list[Segment],
     recording: str,
     seconds: float,
-    talkers: Sequence[str | Activity],
+    talkers: list[tuple[str, str, Activity]],
 ) -> str:
     """Segments and talkers as JSON.
 

@@ -70,8 +70,8 @@ class Separated:
         The channels of the recording cancel in their mean.
     """
 
-    paths: list
-    activity: list
+    paths: list[Path]
+    activity: list[Activity]
     speaking: np.ndarray
     frame_seconds: float
     talkers: int

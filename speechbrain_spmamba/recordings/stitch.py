@@ -72,7 +72,8 @@ class Stitcher:
         self.sample_rate, self.voices = sample_rate, voices
         ramp = (np.arange(overlap) + 0.5) / overlap
         self.rise = np.sin(ramp * np.pi / 2)[:, None].astype("float32") ** 2
-        self.tail = None  # end of the streams, which the next window changes
+        # the end of the streams, which the next window changes
+        self.tail: np.ndarray | None = None
         self.end = 0  # sample behind the tail
         self.streams = []  # how each of them sounds
         self.loudest = 0.0  # energy of a sample, of the loudest stream

@@ -21,7 +21,7 @@ alone, and what is the same in the overlap is then on the wrong stream.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -83,9 +83,9 @@ class Voice:
         seconds: float = 0.0,
     ) -> None:
         self.profile, self.seconds = profile, seconds
-        self.total = 0.0
+        self.total: Any = 0.0
         if embedding is not None:
-            length = max(np.linalg.norm(embedding), 1e-20)
+            length: Any = max(np.linalg.norm(embedding), 1e-20)
             self.total = seconds * embedding / length
 
     def merge(self, other):
@@ -110,7 +110,7 @@ class Voice:
         known = min(self.seconds, other.seconds)
         if not known:
             return self.profile.distance(other.profile)
-        lengths = np.linalg.norm(self.total) * np.linalg.norm(other.total)
+        lengths: Any = np.linalg.norm(self.total) * np.linalg.norm(other.total)
         cosine = self.total @ other.total / max(lengths, 1e-20)
         trust = known / (known + SHORT)
         return LIKE_ANYONE + STRENGTH * trust * (SAME - cosine)

@@ -31,7 +31,7 @@ def describe_rows(rows: list[dict]) -> dict:
         talk: its mean is the accuracy.
     """
     talkers = [row["talkers"].split() for row in rows]
-    found = {"mixtures": len(rows)}
+    found: dict = {"mixtures": len(rows)}
     for name in DESCRIBED:
         found[name] = describe([row[name] for row in rows], talkers)
     right = [float(row["found_talkers"] == row["num_talkers"]) for row in rows]

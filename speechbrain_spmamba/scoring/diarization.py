@@ -93,7 +93,7 @@ class DiarizationErrors:
         return [_shares(metric) for metric in self.metrics]
 
 
-def segments(active: np.ndarray) -> list[int]:
+def segments(active: np.ndarray) -> list[tuple[int, int]]:
     """Where runs of frames begin and end.
 
     Arguments

@@ -137,11 +137,11 @@ class Evaluation:
             A signal that is not finite.
         """
         rate = self.sample_rate
-        for item, *signals in each_item(ids, mix, est, src, order, lengths):
-            mix_item, est_item, src_item = signals
+        items = each_item(ids, mix, est, src, order, lengths)
+        for item, mix_item, est_item, src_item in items:
             row = {"ID": item, "duration": len(src_item) / rate}
-            row.update(score(*signals))
-            row[SILENCE] = below_mixture(*signals)
+            row.update(score(mix_item, est_item, src_item))
+            row[SILENCE] = below_mixture(mix_item, est_item, src_item)
             talk = int((~silent_sources(src_item.unsqueeze(0))).sum())
             speech = who_speaks(est_item, src_item, rate, mix_item)
             row["num_talkers"], row["found_talkers"] = talk, speech.talkers
@@ -149,12 +149,14 @@ class Evaluation:
             names = find_talkers(item, talk)
             row["talkers"] = "" if item in names else " ".join(names)
             self.rows.append(row)
-            self.over_time.append(score_over_time(*signals, speech, rate))
+            self.over_time.append(
+                score_over_time(mix_item, est_item, src_item, speech, rate)
+            )
             if self.diarization is not None:
                 self.diarization.add(speech)
             if len(self.rows) <= self.num_examples:
                 folder = self.folder / "examples" / file_name(item)
-                save_example(folder, *signals, self.sample_rate)
+                save_example(folder, mix_item, est_item, src_item, rate)
 
     def finish(self, checkpoint: dict | None = None) -> dict:
         """Writes the table and the summary.
@@ -283,7 +285,7 @@ def each_item(
         for signal, what in zip(signals, NOT_FINITE, strict=True):
             if not signal.isfinite().all():
                 raise ValueError(what.format(item=shown(item)))
-        yield item, *signals
+        yield item, signals[0], signals[1], signals[2]
 
 
 def summary_lines(summary: dict) -> list[str]:

@@ -75,7 +75,10 @@ def score_over_time(
     scores = {"si_snr": [], "si_snri": []}
     for count in range(1, len(sources) + 1):
         parts = [part(true[:, s] & (at_once == count), s) for s in sources]
-        found = [score(*x, metrics=["si_snr"]) for x in parts if x]
+        found = [
+            score(part_mix, part_est, part_src, metrics=["si_snr"])
+            for part_mix, part_est, part_src in filter(None, parts)
+        ]
         for name, values in scores.items():
             values.append(_mean([one[name] for one in found]))
     parts = [
@@ -111,13 +114,14 @@ def describe_over_time(items: list[dict], talkers: list[list[str]]) -> dict:
     for count, row in enumerate(frames):
         if not row.any():
             continue
-        found[str(count)] = {
+        told: dict = {
             "share": float(row.sum() / frames.sum()),
             "number_right": float(row[count] / row.sum()),
         }
         for name in ("si_snr", "si_snri"):
             values = [([np.nan] + item[name])[count] for item in items]
-            found[str(count)][name] = describe(values, talkers)
+            told[name] = describe(values, talkers)
+        found[str(count)] = told
     return {
         "at_once": found,
         "frames": frames.tolist(),

@@ -136,7 +136,7 @@ def draw_powers(
             cmap="magma",
         )
         bar = BAR * band if speaking and title in speaking else 0
-        if bar:
+        if bar and speaking:
             _draw_bar(axis, speaking[title], (0, seconds, -bar, -bar / 3))
         axis.set(xlim=(0, seconds), ylim=(-4 / 3 * bar, band), ylabel="kHz")
         axis.set_yticks([tick for tick in ticks if tick <= band])

@@ -191,10 +191,10 @@ class SeparationBrain(FiniteBrain):
         pairwise = partial(pairwise_neg_si_snr_or_level, mix=mix)
         loss, order = pit(pairwise, est, src, lengths)
         if stage == sb.Stage.VALID:
-            ids = getattr(batch, "id", range(len(mix)))
+            ids = getattr(batch, "id", [str(n) for n in range(len(mix))])
             try:
                 for _, *item in each_item(ids, mix, est, src, order, lengths):
-                    scores = score(*item, metrics=["si_snr"])
+                    scores = score(item[0], item[1], item[2], ["si_snr"])
                     self.si_snri.append(scores["si_snri"])
             except ValueError as error:
                 if est.isfinite().all():

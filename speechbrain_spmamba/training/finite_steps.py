@@ -10,7 +10,7 @@ From `training.brain`; to `training.interrupt` and the toolkit's step.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from speechbrain_spmamba.training.interrupt import InterruptibleBrain
 from speechbrain_spmamba.training.nonfinite import (
@@ -42,10 +42,12 @@ class FiniteBrain(InterruptibleBrain):
     'none'
     """
 
+    opt_class: Any
+
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.nonfinite = NonFinite()
-        self.bad_gradients = None
+        self.bad_gradients: torch.Tensor | None = None
         self.reads_later = self.device_type != "cpu"
         if self.reads_later:
             self.opt_class = fused(self.opt_class)

@@ -138,12 +138,14 @@ def leave_out_step(
     >>> layer.weight.grad is None
     True
     """
-    parameters = [p for p in modules.parameters() if p.grad is not None]
-    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters])
+    parameters = list(modules.parameters())
+    norm = torch.nn.utils.get_total_norm(
+        [p.grad for p in parameters if p.grad is not None]
+    )
     bad = norm.isfinite().logical_not()
     if on_device:
         # What a GradScaler tells it by.
-        optimizer.found_inf = bad.float()
+        optimizer.found_inf = bad.float()  # type: ignore[attr-defined]
     elif bad:
         for parameter in parameters:
             parameter.grad = None
@@ -168,7 +170,7 @@ def way_back(checkpointer: Checkpointer | None, lr: float) -> str:
     lower = f"a lower learning rate, for example --lr {lr / 2:.3g}"
     # The best one: the last may have been saved on the way down.
     best = checkpointer and checkpointer.find_checkpoint(min_key="loss")
-    if not best:
+    if checkpointer is None or not best:
         return (
             "no epoch was finished; begin again with another --output_folder "
             f"and {lower}"

@@ -75,7 +75,7 @@ class PatientEpochCounter(EpochCounter):
         self.best_loss = float("inf")
         self.best_epoch = 0
         self.minutes = 0.0
-        self._since = None
+        self._since: float | None = None
 
     def __next__(self):
         if self.time_is_over:

@@ -239,7 +239,7 @@ def load_pretrained(
     download_only: bool = False,
     trust: bool = False,
     **kwargs: Any,
-) -> object:
+) -> Any:
     """The toolkit's ``pretrained_from_hparams`` for what was checked.
 
     Arguments

@@ -6,6 +6,7 @@ is built of are no matter of trust.
 """
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from speechbrain_spmamba import safe_yaml
@@ -79,7 +80,7 @@ def read_model_part(path: str | Path) -> str:
     return text
 
 
-def read_trusted_part(path: str | Path, keys: list[str]) -> str:
+def read_trusted_part(path: str | Path, keys: Collection[str]) -> str:
     """What keys of a YAML file build, whatever that is.
 
     Arguments

@@ -1,6 +1,7 @@
 """What a finished training run tells of itself, for its model card."""
 
 from pathlib import Path
+from typing import Any
 
 from speechbrain_spmamba.files.text import read_csv, read_json, read_text
 from speechbrain_spmamba.files.yaml_text import load, plain
@@ -72,7 +73,7 @@ def read_set(settings: dict, split: str) -> dict | None:
         mixture that are not silent) and ``noise``; None if there is no such
         manifest any more.
     """
-    path = (settings.get(f"{split}_set") or {}).get("manifest")
+    path: Any = (settings.get(f"{split}_set") or {}).get("manifest")
     try:
         if not Path(path).is_file():  # nor what never ends
             return None

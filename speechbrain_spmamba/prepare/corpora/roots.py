@@ -86,7 +86,7 @@ def one_folder(folder: str | Path) -> Path:
 
 
 def folders_with(
-    split: str, folders: str | Path | list, has: Callable, key: str
+    split: str, folders: str | Path | list | None, has: Callable, key: str
 ) -> list[tuple]:
     """Those of several folders that have something for a split.
 
@@ -94,7 +94,7 @@ def folders_with(
     ---------
     split : str
         Its name, for messages.
-    folders : str, Path or list
+    folders : str, Path, list or None
         As users give them.
     has : callable
         Says it of a folder.

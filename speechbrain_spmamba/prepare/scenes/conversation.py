@@ -101,7 +101,7 @@ class ConversationLaw:
     """
 
     seconds: float | tuple = (30.0, 60.0)
-    num_spks: int | list | dict = (1, 3)
+    num_spks: int | list | tuple | dict = (1, 3)
     overlap: float | tuple = 0.2
     at_once: int = 2
     turn: tuple = (1.0, 10.0)
@@ -157,8 +157,8 @@ class ConversationLaw:
 
 
 def bounds(
-    value: float | tuple[float, ...], name: str = "range"
-) -> tuple[float, ...]:
+    value: float | tuple[float, float], name: str = "range"
+) -> tuple[float, float]:
     """A number or a range as a range.
 
     Arguments
@@ -273,4 +273,4 @@ def draw_conversation(
         in_room = law.noise_in_room or mics > 1
         add("ambience", "", levels["noise"], events, "noise", in_room)
     room = draw_room(rng, law.room, classes) if law.room else NO_ROOM
-    return Scene(seed, split, number, law.seconds, levels, tuple(tracks), room)
+    return Scene(seed, split, number, seconds, levels, tuple(tracks), room)

@@ -51,7 +51,7 @@ class ExcerptLaw:
     active: float = 0.45
     tries: int = 100
     level: tuple = (-35.0, -26.0)
-    sir: tuple = (-6.0, 6.0)
+    sir: tuple[float, float] = (-6.0, 6.0)
     snr: tuple = (10.0, 20.0)
     most_gain: float = 40.0
 

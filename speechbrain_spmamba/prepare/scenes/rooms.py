@@ -6,6 +6,7 @@ sources and microphones in it.
 
 import importlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -84,14 +85,14 @@ class RoomLaw:
                 )
 
 
-def check_range(name: str, values: tuple[float, ...]) -> tuple[float, ...]:
+def check_range(name: str, values: Any) -> tuple[float, float]:
     """Lets two numbers pass, and names everything else.
 
     Arguments
     ---------
     name : str
         Of the argument.
-    values : tuple of float
+    values : Any
         Its value.
 
     Returns

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -156,7 +156,9 @@ def lay_parts(
 
 
 def lay_noise(
-    rng: np.random.Generator, law: SceneLaw, clips: list[Clip]
+    rng: np.random.Generator,
+    law: Any,
+    clips: list[Clip],
 ) -> list[Event]:
     """Noise from beginning to end, cross-faded where recordings are short.
 
@@ -164,6 +166,8 @@ def lay_noise(
 
     Arguments
     ---------
+    law : Any
+        With ``crossfade``, and ``seconds`` that are a number.
     clips : list of Clip
         Used again where all together are too short.
 

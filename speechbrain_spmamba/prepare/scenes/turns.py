@@ -58,7 +58,7 @@ def lay_turns(
             best, least = draft, missed
         if missed < NEAR:
             break
-    return best.events
+    return best.events if best else []
 
 
 class _Draft:

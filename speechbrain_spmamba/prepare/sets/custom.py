@@ -129,7 +129,11 @@ def prepare(
 
 
 def choose_parts(
-    names: set[str], mix: str, sources: str, noise: str, where: Path
+    names: set[str],
+    mix: str,
+    sources: list[str] | None,
+    noise: str | None,
+    where: Path,
 ) -> dict:
     """Finds out which parts there are.
 
@@ -137,7 +141,7 @@ def choose_parts(
     ---------
     names : set of str
         Folders, endings or columns that exist.
-    mix, sources, noise : str
+    mix, sources, noise
         See ``prepare``.
     where : Path
         For the message.

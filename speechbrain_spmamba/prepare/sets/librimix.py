@@ -114,7 +114,7 @@ def prepare(
         [f"s{i + 1}" for i in range(num_spks)],
         "noise" if mixture == "both" else None,
     )
-    settings = {
+    settings: dict = {
         "set": f"Libri{num_spks}Mix",
         "splits": splits,
         "mixture": mixture,
@@ -139,6 +139,7 @@ def prepare(
 
     # Everything is looked at before anything is written.
     _check_folders(folders, mixture)
+    assert metadata_folder is not None
     tables = {
         name: find_metadata(metadata_folder, name, num_spks)
         for name in sum(splits.values(), [])

@@ -154,7 +154,8 @@ def prepare(
             output_folder / split,
             range(splits[split]["mixtures"]),
         )
-        make = partial(_make, folder, split, *corpora[split], settings)
+        speech, noise = corpora[split]
+        make = partial(_make, folder, split, speech, noise, settings)
         label = f"mixing {split}"
         rows = workers.run(make, numbers, jobs, label=label, share=SHARE)
         write_manifest(path, rows, output_folder)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.files.writing import write_text
@@ -27,7 +28,12 @@ from speechbrain_spmamba.prepare.scenes.plans import (
     write_mixture,
 )
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 logger = logging.getLogger(__name__)
+
+Law = TypeVar("Law", bound="DataclassInstance")
 
 
 def prepare_planned(
@@ -135,7 +141,7 @@ def prepare_planned(
     return provenance.manifests
 
 
-def make_law(law: type, given: dict | None) -> object:
+def make_law(law: type[Law], given: dict | None) -> Law:
     """A law with some of its numbers given.
 
     Arguments

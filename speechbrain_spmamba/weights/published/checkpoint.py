@@ -10,6 +10,7 @@ plain values and tensors is listed in ``safe_types``.
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -31,7 +32,7 @@ DEEPEST_MODULE = 50
 class Unread:
     """Stands for an object of a file that is no weight, and does nothing."""
 
-    state = None
+    state: Any = None
 
     def __init__(self, *args, **kwargs) -> None:
         pass
@@ -40,7 +41,7 @@ class Unread:
         self.state = state
 
 
-def read_file(path: str | Path, skip_objects: bool = False) -> object:
+def read_file(path: str | Path, skip_objects: bool = False) -> Any:
     """Reads a file of weights without running code that it may hold.
 
     Arguments

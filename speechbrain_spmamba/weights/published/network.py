@@ -155,9 +155,7 @@ def find_arguments(settings: dict, names: dict) -> dict:
     {'hop_length': 64}
     """
     numbers = {
-        key: int(value)
-        if isinstance(value, Integral) or value.is_integer()
-        else float(value)
+        key: _number(value)
         for key, value in _flatten(settings)
         if isinstance(value, Real) and not isinstance(value, bool)
     }
@@ -221,6 +219,12 @@ def _find_key(values, published, places):
         and any(word in key.removesuffix(published) for word in places)
     ]
     return min(keys, key=len, default=None)
+
+
+def _number(value):
+    """A number of whatever type as Python's own."""
+    whole = isinstance(value, Integral) or value.is_integer()
+    return int(value) if whole else float(value)
 
 
 def _flatten(tree, path="", depth=0):
