@@ -65,9 +65,6 @@ class CausalSTFT(nn.Module):
     True
     """
 
-    analysis: torch.Tensor
-    synthesis: torch.Tensor
-
     def __init__(
         self, n_fft: int, hop_length: int, synthesis_length: int
     ) -> None:

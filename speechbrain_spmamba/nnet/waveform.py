@@ -102,10 +102,8 @@ def check_mixture(
         raise ValueError(
             f"mixture has shape {list(mix.shape)}: give at least one sample"
         )
-    if not values:
-        return mix
-    finite = torch.isfinite(mix).flatten(1).all(dim=1)
-    if not finite.all():
+    finite = torch.isfinite(mix).flatten(1).all(dim=1) if values else None
+    if values and not finite.all():
         item = int((~finite).nonzero()[0])
         raise ValueError(
             f"item {item} of the batch has NaN or infinite samples; "
