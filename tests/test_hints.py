@@ -83,8 +83,7 @@ def names_of(module):
             "TYPE_CHECKING"
         ):
             for line in node.body:
-                if "_typeshed" not in ast.unparse(line):
-                    exec(ast.unparse(line), names)
+                exec(ast.unparse(line), names)
     return tree, names
 
 

@@ -6,13 +6,14 @@ A set of this kind says how an item is drawn; all else is done here, so that it
 may be interrupted anywhere and goes on where it stood.
 """
 
+import inspect
 import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.files.writing import write_text
@@ -28,12 +29,9 @@ from speechbrain_spmamba.prepare.scenes.plans import (
     write_mixture,
 )
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 logger = logging.getLogger(__name__)
 
-Law = TypeVar("Law", bound="DataclassInstance")
+Law = TypeVar("Law")
 
 
 def prepare_planned(
@@ -141,7 +139,7 @@ def prepare_planned(
     return provenance.manifests
 
 
-def make_law(law: type[Law], given: dict | None) -> Law:
+def make_law(law: Callable[..., Law], given: dict | None) -> Law:
     """A law with some of its numbers given.
 
     Arguments
@@ -171,11 +169,12 @@ def make_law(law: type[Law], given: dict | None) -> Law:
         ...
     ValueError: RoomLaw has no doors; it has length, width, height, rt60, ...
     """
-    unknown = set(given or {}) - set(law.__dataclass_fields__)
+    known = inspect.signature(law).parameters
+    unknown = set(given or {}) - set(known)
     if unknown:
         raise ValueError(
             f"{law.__name__} has no {', '.join(sorted(unknown))}; it has "
-            f"{', '.join(law.__dataclass_fields__)}"
+            f"{', '.join(known)}"
         )
     return law(**(given or {}))
 
