@@ -14,6 +14,7 @@ import re
 import signal
 import sys
 import traceback
+from collections.abc import Callable, Iterable
 
 from speechbrain_spmamba import signals
 from speechbrain_spmamba.files.names import shown
@@ -95,7 +96,7 @@ LIMITS = (
 )
 
 
-def one_line_errors(main):
+def one_line_errors(main: Callable) -> Callable:
     """Turns what a user can mend into one line and exit status 2.
 
     Ctrl-C and SIGTERM become one line and status 130 and 143. The whole
@@ -153,7 +154,7 @@ def one_line_errors(main):
     return wrapper
 
 
-def explain(error):
+def explain(error: Exception) -> str | None:
     """What a user needs to know of an error.
 
     Arguments
@@ -188,7 +189,7 @@ def explain(error):
     return None
 
 
-def last_line(error):
+def last_line(error: Exception | str) -> str:
     """The message of an error; of one from a loader's worker, its own.
 
     Arguments
@@ -213,7 +214,7 @@ def last_line(error):
     return re.sub(r"^(\w+\.)*\w*Error: ", "", message)
 
 
-def did_you_mean(word, known):
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The nearest of the known words, as the end of a message.
 
     Arguments

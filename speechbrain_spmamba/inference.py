@@ -12,13 +12,15 @@ from speechbrain_spmamba.recordings.block_reader import (
 from speechbrain_spmamba.recordings.channels import Downmix, as_mono
 from speechbrain_spmamba.recordings.fetched import fetched
 from speechbrain_spmamba.recordings.options import SeparationOptions
+from speechbrain_spmamba.recordings.samples import (
+    separate_blocks_as_mono,
+    separate_samples,
+)
 from speechbrain_spmamba.recordings.separation import (
     output_stem,
     separate_in_memory,
-    separate_mono,
     separate_recording,
     source_paths,
-    whole_rate,
     write_sources,
 )
 from speechbrain_spmamba.weights.build import (
@@ -36,6 +38,12 @@ from speechbrain_spmamba.weights.model_folder import (
 from speechbrain_spmamba.weights.pretrainer import strict_load as strict_load
 from speechbrain_spmamba.weights.pretrainer import wanted_path
 from speechbrain_spmamba.weights.speaker_encoder import load_encoder
+
+if TYPE_CHECKING:
+    import numpy as np
+    from speechbrain.inference.speaker import EncoderClassifier
+
+    from speechbrain_spmamba.recordings.separation import Separated
 
 
 class WaveformSeparation(Pretrained):
@@ -64,19 +72,23 @@ class WaveformSeparation(Pretrained):
     HPARAMS_NEEDED = ["sample_rate", "num_spks"]
     MODULES_NEEDED = ["separator"]
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         # The toolkit does not look at MODULES_NEEDED.
         if "separator" not in self.mods:
             raise ValueError(
                 f"modules are {', '.join(self.mods)}; expected 'separator'"
             )
-        check_header(vars(self.hparams), self.mods.separator)
+        check_header(self.hparams.__dict__, self.mods.separator)
 
     @classmethod
     def from_hparams(
-        cls, source, hparams_file=HPARAMS_FILE, safe=True, **kwargs
-    ):
+        cls,
+        source: str | Path,
+        hparams_file: str = HPARAMS_FILE,
+        safe: bool = True,
+        **kwargs: Any,
+    ) -> WaveformSeparation:
         """Loads a model folder.
 
         Arguments
@@ -134,7 +146,9 @@ class WaveformSeparation(Pretrained):
                 "have to be in that folder, or in the working folder"
             ) from None
 
-    def separate_batch(self, mix, lengths=None):
+    def separate_batch(
+        self, mix: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Separates mixtures that are in memory.
 
         Arguments
@@ -162,7 +176,7 @@ class WaveformSeparation(Pretrained):
             rest = () if lengths is None else (lengths,)
             return self.mods.separator(mix, *rest).float()
 
-    def speaker_encoder(self, source):
+    def speaker_encoder(self, source: str) -> EncoderClassifier:
         """Loads what tells voices apart where this model runs.
 
         Arguments
@@ -182,7 +196,9 @@ class WaveformSeparation(Pretrained):
         """
         return load_encoder(str(source), str(self.device))
 
-    def forward(self, mix, lengths=None):
+    def forward(
+        self, mix: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """The same as ``separate_batch``."""
         return self.separate_batch(mix, lengths)
 
@@ -259,8 +275,12 @@ class WaveformSeparation(Pretrained):
         return torch.from_numpy(est)
 
     def separate_to_files(
-        self, source, output_folder, progress=None, **options
-    ):
+        self,
+        source: str | Path | BinaryIO,
+        output_folder: str | Path,
+        progress: Callable | None = None,
+        **options: Any,
+    ) -> Separated:
         """Separates a recording of any length in constant memory.
 
         Arguments
@@ -292,8 +312,13 @@ class WaveformSeparation(Pretrained):
         )
 
     def separate_array(
-        self, wave, sample_rate, order="model", progress=None, **options
-    ):
+        self,
+        wave: np.ndarray | torch.Tensor,
+        sample_rate: int,
+        order: str = "model",
+        progress: Callable | None = None,
+        **options: Any,
+    ) -> np.ndarray | torch.Tensor:
         """Separates samples of any length that are in memory.
 
         Arguments
@@ -320,24 +345,18 @@ class WaveformSeparation(Pretrained):
             A wrong shape, type or order, no samples, or not finite.
         """
         options = self._checked(options)
-        if order not in ("model", "activity"):
-            raise ValueError(f"order is '{order}'; expected model or activity")
-        sample_rate, downmix = whole_rate(sample_rate), Downmix(options.channel)
-        mono = as_mono(wave, downmix)
-        downmix.warn("the samples")
-        if not len(mono):
-            raise ValueError("there are no samples; nothing to separate")
-        seconds = len(mono) / sample_rate
-        est, sample_rate = separate_in_memory(
-            self, in_blocks(mono), sample_rate, options, progress, seconds
+        return separate_samples(
+            self, wave, sample_rate, options, order, progress
         )
-        if order == "activity":
-            est = est[:, most_active(activity(est, sample_rate))]
-        return torch.from_numpy(est) if torch.is_tensor(wave) else est
 
     def separate_stream(
-        self, blocks, sample_rate, progress=None, seconds=None, **options
-    ):
+        self,
+        blocks: Iterable[np.ndarray | torch.Tensor],
+        sample_rate: int,
+        progress: Callable | None = None,
+        seconds: float | None = None,
+        **options: Any,
+    ) -> Iterator[np.ndarray]:
         """Separates blocks as they come, in constant memory.
 
         Arguments
@@ -364,17 +383,9 @@ class WaveformSeparation(Pretrained):
             A wrong setting, or samples that are not finite.
         """
         options = self._checked(options)
-        if options.speakers is not None:
-            raise ValueError(
-                "who speaks most is known when a stream has ended; leave out "
-                "speakers, or take separate_to_files"
-            )
-        sample_rate, downmix = whole_rate(sample_rate), Downmix(options.channel)
-        mono = (as_mono(block, downmix) for block in blocks)
-        yield from separate_mono(
-            self, mono, sample_rate, options, progress, seconds
+        yield from separate_blocks_as_mono(
+            self, blocks, sample_rate, options, progress, seconds
         )
-        downmix.warn("the stream")
 
     def _checked(self, options):
         """Options by their names as one value that suits this model."""

@@ -71,7 +71,7 @@ WINDOWS = ("window", "overlap")  # whole seconds, if a model asks for some
 NEEDED = (*HEADER, "separator", "modules", "pretrainer")
 
 
-def check(text):
+def check(text: str) -> None:
     """Refuses the text of a ``hyperparams.yaml`` that is more than a model.
 
     Arguments
@@ -111,7 +111,7 @@ def check(text):
             raise ValueError(f"the key '{key}' is no number or word")
 
 
-def check_values(text):
+def check_values(text: str) -> None:
     """Refuses numbers and words that no model is built of.
 
     Arguments
@@ -149,7 +149,7 @@ def check_values(text):
             check_arguments(known[tag], values)
 
 
-def model_part(text):
+def model_part(text: str) -> str:
     """What builds the model of an experiment, or of a training run.
 
     Arguments
@@ -183,8 +183,9 @@ def model_part(text):
     arguments = arguments or {}
     kept = {key: tree[key] for key in (*HEADER, *WINDOWS) if key in tree}
     for node in arguments.values():
-        if node[0] == "!ref":
-            name = REFERENCE.fullmatch(node[1]).group(1)
+        found = node[0] == "!ref" and REFERENCE.fullmatch(node[1])
+        if found:
+            name = found.group(1)
             kept[name] = tree[name]
     for key, node in kept.items():
         if not _is_plain(node):

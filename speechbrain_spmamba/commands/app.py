@@ -5,15 +5,23 @@ docstrings; here stands what is ours: names of options, and one line for what is
 wrong.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import App, CycloptsError, Parameter
+
+if TYPE_CHECKING:
+    import inspect
+
 
 _OPTION = re.compile(r"^--[a-z][a-z0-9-]*")
 _STANDARD = "\0"  # input or output
 
 
-def new_app(name, **keys):
+def new_app(name: str, **keys: Any) -> App:
     """A program whose options are called as the keys of experiments.
 
     Arguments
@@ -33,7 +41,7 @@ def new_app(name, **keys):
     return App(name=name, default_parameter=as_keys, **keys)
 
 
-def run(app, argv):
+def run(app: App, argv: list[str]) -> Any:
     """Carries out a command line.
 
     Arguments
@@ -63,7 +71,9 @@ def run(app, argv):
     return command(*given.args, **given.kwargs)
 
 
-def understand(app, argv):
+def understand(
+    app: App, argv: list[str]
+) -> tuple[Callable, inspect.BoundArguments]:
     """Finds the command of a command line, and what it is given.
 
     Arguments

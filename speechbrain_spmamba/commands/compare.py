@@ -25,7 +25,7 @@ def compare(
     report_only: bool = False,
     trust: Trust = False,
     further: Further = (),
-):
+) -> int:
     """Train and test systems alike, and write tables and figures.
 
     Further options, --key value, are keys of the experiment or run options of
@@ -69,10 +69,12 @@ def compare(
     if output is None or output[:1] == "-":
         # OUT alone, then what no option takes.
         further = [*filter(None, [output]), *further]
-        experiment, output = None, experiment
-    if output.endswith((".yaml", ".yml")):
+        folder, experiment = experiment, ""
+    else:
+        folder = output
+    if folder.endswith((".yaml", ".yml")):
         raise ValueError(
-            f"OUT is {output}; expected: spmamba compare EXPERIMENT.yaml OUT "
+            f"OUT is {folder}; expected: spmamba compare EXPERIMENT.yaml OUT "
             "[options]"
         )
     if epochs is not None and minutes is not None:
@@ -88,7 +90,7 @@ def compare(
         if systems and systems.endswith((".yaml", ".yml")):
             chosen = read_systems(systems)
         else:
-            chosen = systems and systems.split(",")
+            chosen = systems.split(",") if systems else None
         failures = compare(
             experiment and find_experiment(experiment),
             output,
@@ -106,7 +108,7 @@ def compare(
         )
     from speechbrain_spmamba.comparison.results import write_report
 
-    report = write_report(output)
+    report = write_report(folder)
     print(f"report: {report['path']}")
     idle = [
         name

@@ -16,7 +16,7 @@ def evaluate(
     metrics: str = "[si_snr, sdr, sir, sar]",
     device: Device = None,
     trust: Trust = False,
-):
+) -> None:
     """Score a model on a test set: of all, by number of talkers, over time.
 
     Arguments

@@ -14,7 +14,7 @@ def export(
     license: str | None = None,
     overwrite: bool = False,
     trust: Trust = False,
-):
+) -> None:
     """Make a model folder of a training run, ready for the Hub.
 
     Arguments

@@ -4,6 +4,8 @@ What runs in each process of `spmamba separate`. Nothing that is wrong with a
 recording or with the place for its outputs ends the process.
 """
 
+from __future__ import annotations
+
 import shutil
 import sys
 import tempfile
@@ -12,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count, takewhile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speechbrain_spmamba.audio import open_audio
 from speechbrain_spmamba.builtin.models import find_model
@@ -35,6 +38,9 @@ from speechbrain_spmamba.recordings.options import SUBTYPES, SeparationOptions
 from speechbrain_spmamba.recordings.segments import SUFFIXES, segment_text
 from speechbrain_spmamba.recordings.separation import separate_recording
 from speechbrain_spmamba.weights.model_folder import HPARAMS_FILE
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.commands.inputs import Input
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class Job:
     forms: tuple = ()
 
 
-def separate_one(recording, job):
+def separate_one(recording: Input, job: Job) -> tuple[bool, str, list[Path]]:
     """Separates one recording, whatever is wrong with it.
 
     Arguments

@@ -20,7 +20,9 @@ from speechbrain_spmamba.commands.options import Further
 from speechbrain_spmamba.errors import did_you_mean
 
 
-def prepare(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]):
+def prepare(
+    *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)],
+) -> Any:
     """Make mixtures and their manifests.
 
     Arguments
@@ -57,7 +59,7 @@ def prepare_app(sets):
     return app
 
 
-def experiment(what: str, /, *, further: Further = ()):
+def experiment(what: str, /, *, further: Further = ()) -> None:
     """Make mixtures and their manifests: a data set's or an experiment's.
 
     Arguments
@@ -82,7 +84,7 @@ def experiment(what: str, /, *, further: Further = ()):
     _print_manifests(hparams["prepare"]())
 
 
-def look(folder: str, /):
+def look(folder: str, /) -> None:
     """Look at prepared scenes: figures in numbers, and one drawing.
 
     Arguments

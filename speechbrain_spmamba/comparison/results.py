@@ -43,7 +43,7 @@ COSTS = (
 )
 
 
-def write_report(folder):
+def write_report(folder: str | Path) -> dict:
     """Writes the report of a comparison, also of one that is not complete.
 
     Arguments
@@ -91,7 +91,7 @@ def write_report(folder):
     return report
 
 
-def collect(folder):
+def collect(folder: Path) -> dict:
     """All figures of a comparison.
 
     Arguments
@@ -131,7 +131,7 @@ def collect(folder):
     }
 
 
-def collect_system(folder, reference=None):
+def collect_system(folder: Path, reference: dict | None = None) -> dict:
     """The figures of a system.
 
     Arguments
@@ -150,7 +150,7 @@ def collect_system(folder, reference=None):
         ``differences`` to the reference.
     """
     scores = read_scores(folder)
-    found = {"items": len(scores)}
+    found: dict = {"items": len(scores)}
     for figure in FIGURES:
         found[figure] = describe(
             [row[figure] for row in scores.values()],
@@ -172,7 +172,7 @@ def collect_system(folder, reference=None):
     return found
 
 
-def judge_training(history, si_snri):
+def judge_training(history: list[dict], si_snri: dict) -> dict:
     """What the learning curve says.
 
     Arguments
@@ -250,7 +250,7 @@ def scores_side_by_side(scores):
     ]
 
 
-def table_row(name, found):
+def table_row(name: str, found: dict) -> dict:
     """A system's figures in one row.
 
     Arguments
@@ -275,7 +275,7 @@ def table_row(name, found):
     return {**row, **{name: found[name] for name in names}}
 
 
-def read_scores(folder):
+def read_scores(folder: Path) -> dict:
     """Scores of a system.
 
     Arguments
@@ -295,7 +295,7 @@ def read_scores(folder):
     return {row["ID"]: row for row in rows}
 
 
-def read_rows(path):
+def read_rows(path: Path) -> list[dict]:
     """Rows of a CSV file: text, or else floats, NaN for empty cells.
 
     Arguments

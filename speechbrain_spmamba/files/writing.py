@@ -5,12 +5,13 @@ import io
 import json
 import os
 import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def replacing(path):
+def replacing(path: str | Path) -> Iterator[Path]:
     """Gives a temporary name that becomes ``path`` if all goes well.
 
     Arguments
@@ -36,7 +37,7 @@ def replacing(path):
 
 
 @contextmanager
-def replacing_all(paths):
+def replacing_all(paths: Sequence[str | Path]) -> Iterator[list[Path]]:
     """Gives temporary names that become ``paths`` together or not at all.
 
     Arguments
@@ -57,12 +58,12 @@ def replacing_all(paths):
     >>> [path.read_text() for path in paths]
     ['whole', 'whole']
     """
-    paths, temporary, renamed = [Path(path) for path in paths], [], []
+    finals, temporary, renamed = [Path(path) for path in paths], [], []
     try:
-        for path in paths:
+        for path in finals:
             temporary.append(_temporary(path))
         yield list(temporary)
-        for name, path in zip(temporary, paths, strict=True):
+        for name, path in zip(temporary, finals, strict=True):
             name.replace(path)
             renamed.append(path)
     except BaseException as error:
@@ -97,7 +98,12 @@ def write_json(path, content, indent=2, end="\n"):
     write_text(path, json.dumps(content, indent=indent) + end)
 
 
-def write_csv(path, rows, columns=None, undefined="nan"):
+def write_csv(
+    path: str | Path,
+    rows: Iterable[dict],
+    columns: list[str] | None = None,
+    undefined: str = "nan",
+) -> None:
     """Writes a table, see ``write_bytes``.
 
     Arguments

@@ -9,6 +9,8 @@
 with as many scans as B and C have groups.
 """
 
+from typing import Any
+
 import torch
 
 from speechbrain_spmamba.ops import custom_op, plain_scan
@@ -22,20 +24,20 @@ from speechbrain_spmamba.ops.kernel_interface import (
 
 
 def selective_scan(
-    u,
-    delta,
-    A,
-    B,
-    C,
-    D=None,
-    z=None,
-    delta_bias=None,
-    delta_softplus=False,
-    reverse=False,
-    backend="auto",
-    initial_state=None,
-    return_last_state=False,
-):
+    u: torch.Tensor,
+    delta: torch.Tensor,
+    A: torch.Tensor,
+    B: torch.Tensor,
+    C: torch.Tensor,
+    D: torch.Tensor | None = None,
+    z: torch.Tensor | None = None,
+    delta_bias: torch.Tensor | None = None,
+    delta_softplus: bool = False,
+    reverse: bool = False,
+    backend: str = "auto",
+    initial_state: torch.Tensor | None = None,
+    return_last_state: bool = False,
+) -> torch.Tensor | Any:
     """Selective scan of Mamba-1, differentiable in every tensor argument.
 
     With ``step = delta + delta_bias`` (through a softplus if asked), for each

@@ -6,11 +6,16 @@ the overlap-add. Both the STFT and the grid blocks are built on this pair.
 From and to `nnet.stft`, `nnet.grid_block` and `nnet.folded_forward`.
 """
 
+from typing import TypeVar
+
 import torch
 import torch.nn.functional as F
 
+# Of one recording, or of each in a batch.
+Count = TypeVar("Count", int, torch.Tensor)
 
-def fitted_length(length, size, hop):
+
+def fitted_length(length: Count, size: int, hop: int) -> Count:
     """The shortest length >= ``length`` that windows cover without a rest.
 
     Arguments

@@ -7,6 +7,7 @@ itself, so that neither order nor number of processes matters.
 """
 
 import shutil
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -111,7 +112,7 @@ def _workers(jobs, scheduler):
             yield {}
 
 
-def check_space(folder, needed):
+def check_space(folder: str | Path, needed: int) -> None:
     """Says how much disk is needed, and no where there is less.
 
     Arguments
@@ -137,7 +138,7 @@ def check_space(folder, needed):
         )
 
 
-def size(number):
+def size(number: int) -> str:
     """Bytes for people.
 
     Arguments
@@ -164,7 +165,7 @@ def size(number):
     return f"{number:.0f} bytes" if unit == "bytes" else f"{number:.1f} {unit}"
 
 
-def remove_leftovers(folder):
+def remove_leftovers(folder: str | Path) -> None:
     """Removes unfinished files of runs that were killed.
 
     Arguments

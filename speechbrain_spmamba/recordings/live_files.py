@@ -4,7 +4,9 @@
 takes as much of the disk again; of live sound, what is too loud is clipped.
 """
 
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -44,7 +46,9 @@ class LiveFiles:
 
 
 @contextmanager
-def live_files(paths, sample_rate, subtype="PCM_16"):
+def live_files(
+    paths: list[Path], sample_rate: int, subtype: str = "PCM_16"
+) -> Iterator[LiveFiles]:
     """Opens files that are there as a whole at the end, or not at all.
 
     Arguments

@@ -4,6 +4,8 @@
 The methods of `inference.WaveformSeparation` take each by its name.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 
 # Formats of files, and what they can hold.
@@ -133,13 +135,18 @@ class SeparationOptions:
                 f"Hz, not {channels} at {sample_rate}; choose --format wav"
             )
 
-    def for_model(self, hparams):
+    def for_model(self, hparams: object) -> SeparationOptions:
         """With windows, where none are chosen: the model's, or the usual.
 
         Arguments
         ---------
         hparams : object
             Of a model folder; ``window`` and ``overlap``, if it has them.
+
+        Returns
+        -------
+        SeparationOptions
+            With both.
 
         Raises
         ------

@@ -8,11 +8,15 @@ A causal model takes `live.separate_live` for the second of these steps.
 command.
 """
 
+from __future__ import annotations
+
 import logging
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import torch
@@ -29,6 +33,12 @@ from speechbrain_spmamba.recordings.segments import find_segments
 from speechbrain_spmamba.recordings.source_writer import SourceWriter
 from speechbrain_spmamba.recordings.streams import separate_blocks
 from speechbrain_spmamba.recordings.voice_embedding import VoiceEmbedding
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.inference import WaveformSeparation
+    from speechbrain_spmamba.recordings.activity import Activity
+    from speechbrain_spmamba.recordings.options import SeparationOptions
+
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +70,8 @@ class Separated:
         The channels of the recording cancel in their mean.
     """
 
-    paths: list
-    activity: list
+    paths: list[Path]
+    activity: list[Activity]
     speaking: np.ndarray
     frame_seconds: float
     talkers: int
@@ -84,8 +94,13 @@ class Separated:
 
 
 def separate_mono(
-    model, blocks, sample_rate, options, progress=None, seconds=None
-):
+    model: WaveformSeparation,
+    blocks: Iterable,
+    sample_rate: int,
+    options: SeparationOptions,
+    progress: Callable | None = None,
+    seconds: float | None = None,
+) -> Iterator[np.ndarray]:
     """Separates one channel as it comes, in constant memory.
 
     Arguments
@@ -96,6 +111,11 @@ def separate_mono(
         See ``streams.separate_blocks``, which this yields from.
     progress, seconds : callable, float
         See ``WaveformSeparation.separate_stream``.
+
+    Yields
+    ------
+    numpy.ndarray
+        The next block, ``[n, num_spks]``.
     """
     options = options.for_model(model.hparams)
     if options.batch is None and torch.device(model.device).type != "cpu":
@@ -147,8 +167,13 @@ def separate_in_memory(model, blocks, sample_rate, options, progress, seconds):
 
 
 def separate_recording(
-    model, source, paths, options, describe=None, progress=None
-):
+    model: WaveformSeparation,
+    source: str | Path | BinaryIO,
+    paths: list[Path],
+    options: SeparationOptions,
+    describe: Callable | None = None,
+    progress: Callable | None = None,
+) -> Separated:
     """Separates a recording of any length into files.
 
     Arguments
@@ -162,7 +187,7 @@ def separate_recording(
     describe : callable, optional
         ``describe(found)``, called before the files are written, gives the
         comment and the texts that ``SourceWriter.write`` takes.
-    model, options, progress : object
+    model, options, progress
         See ``separate_mono``.
 
     Returns
@@ -217,7 +242,9 @@ def _heard(blocks, meter):
         yield block
 
 
-def choose_outputs(activities, options):
+def choose_outputs(
+    activities: list[Activity], options: SeparationOptions
+) -> list[int]:
     """The outputs that are written, in their own order.
 
     Arguments
@@ -269,7 +296,9 @@ def output_stem(path, output_folder):
     return Path(output_folder) / Path(path).stem
 
 
-def source_paths(stem, count, format="wav"):
+def source_paths(
+    stem: str | Path, count: int, format: str = "wav"
+) -> list[Path]:
     """Names of the separated files: ``<stem>_s1.wav``, ``<stem>_s2.wav``...
 
     Arguments

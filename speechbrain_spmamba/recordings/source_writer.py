@@ -43,7 +43,9 @@ class SourceWriter:
     (0.667, 4000)
     """
 
-    def __init__(self, sample_rate, folder=None):
+    def __init__(
+        self, sample_rate: int, folder: str | Path | None = None
+    ) -> None:
         self.sample_rate, self.sources = sample_rate, 0
         self.frames, self.peak = 0, 0.0
         self.meter = ActivityMeter(sample_rate, keep=True)
@@ -82,7 +84,14 @@ class SourceWriter:
             return 1.0
         return 1.0 / self.peak
 
-    def write(self, paths, subtype, chosen=None, comment="", texts=None):
+    def write(
+        self,
+        paths: list[Path],
+        subtype: str,
+        chosen: list[int] | None = None,
+        comment: str = "",
+        texts: dict | None = None,
+    ) -> float:
         """Writes the files, all or none.
 
         Arguments

@@ -16,7 +16,7 @@ from speechbrain_spmamba.scoring.text_table import text_table
 DESCRIBED = (*TITLES, "silence", "frames_wrong")
 
 
-def describe_rows(rows):
+def describe_rows(rows: list[dict]) -> dict:
     """Each figure of some mixtures.
 
     Arguments
@@ -40,7 +40,7 @@ def describe_rows(rows):
     return found
 
 
-def by_talkers(rows):
+def by_talkers(rows: list[dict]) -> dict:
     """The same by the number of talkers.
 
     Arguments
@@ -60,7 +60,9 @@ def by_talkers(rows):
     return {talkers: describe_rows(some) for talkers, some in groups.items()}
 
 
-def count_matrix(true, found, most):
+def count_matrix(
+    true: list[int] | np.ndarray, found: list[int] | np.ndarray, most: int
+) -> np.ndarray:
     """How often so many were found where so many are.
 
     Arguments
@@ -86,7 +88,7 @@ def count_matrix(true, found, most):
     return matrix
 
 
-def talker_lines(summary):
+def talker_lines(summary: dict) -> list[str]:
     """The same to be printed, where numbers of talkers are a question.
 
     Arguments

@@ -14,8 +14,12 @@ the mean; ``undefined`` counts the mixtures without an improvement. By the
 number of talkers: ``by_talkers.py``; over time: ``over_time.py``.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speechbrain_spmamba.audio import write_audio
 from speechbrain_spmamba.files.names import file_name, shown
@@ -106,7 +110,15 @@ class Evaluation:
         )
         self.rows, self.over_time = [], []  # an entry a mixture
 
-    def add(self, ids, mix, est, src, order, lengths=None):
+    def add(
+        self,
+        ids: list[str],
+        mix: torch.Tensor,
+        est: torch.Tensor,
+        src: torch.Tensor,
+        order: torch.Tensor,
+        lengths: torch.Tensor | None = None,
+    ) -> None:
         """Scores a batch.
 
         Arguments
@@ -135,7 +147,7 @@ class Evaluation:
                 self.diarization.add(speech)
             if len(self.rows) <= self.num_examples:
                 folder = self.folder / "examples" / file_name(item)
-                save_example(folder, *signals, self.sample_rate)
+                save_example(folder, mix_item, est_item, src_item, rate)
 
     def take(self, row, over_time):
         """Takes the scores of an item, see ``item.score_item``."""
@@ -198,7 +210,7 @@ class Evaluation:
         return summary
 
 
-def by_talker(rows):
+def by_talker(rows: list[dict]) -> list[dict]:
     """What the model does for each talker, worst first.
 
     Arguments
@@ -234,7 +246,14 @@ def by_talker(rows):
     return sorted(found, key=lambda row: (row["si_snri"], row["talker"]))
 
 
-def each_item(ids, mix, est, src, order, lengths=None):
+def each_item(
+    ids: list[str],
+    mix: torch.Tensor,
+    est: torch.Tensor,
+    src: torch.Tensor,
+    order: torch.Tensor,
+    lengths: torch.Tensor | None = None,
+) -> Iterator[tuple[str, torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Takes a batch apart.
 
     Arguments
@@ -267,10 +286,10 @@ def each_item(ids, mix, est, src, order, lengths=None):
         for signal, what in zip(signals, NOT_FINITE, strict=True):
             if not signal.isfinite().all():
                 raise ValueError(what.format(item=shown(item)))
-        yield item, *signals
+        yield item, signals[0], signals[1], signals[2]
 
 
-def summary_lines(summary):
+def summary_lines(summary: dict) -> list[str]:
     """What a test brought, to be printed.
 
     Arguments
@@ -335,7 +354,13 @@ def summary_lines(summary):
     ]
 
 
-def save_example(folder, mix, est, src, sample_rate):
+def save_example(
+    folder: Path,
+    mix: torch.Tensor,
+    est: torch.Tensor,
+    src: torch.Tensor,
+    sample_rate: int,
+) -> None:
     """Keeps a mixture, its estimates and references as audio and figure.
 
     Arguments

@@ -17,7 +17,11 @@ import numpy as np
 FEWEST_TALKERS = 3  # of two there is one pair, which tells nothing of others
 
 
-def describe(values, talkers=None, draws=2000):
+def describe(
+    values: list[float],
+    talkers: list[list[str]] | None = None,
+    draws: int = 2000,
+) -> dict:
     """Mean, median and a bootstrap interval of the mean.
 
     Arguments

@@ -30,7 +30,7 @@ FLOOR, CEILING = -100.0, 100.0  # dB
 ALONE = 60.0
 
 
-def si_snr(est, src):
+def si_snr(est: torch.Tensor, src: torch.Tensor) -> torch.Tensor:
     """Scale-invariant signal-to-noise ratio of each estimate.
 
     Arguments
@@ -58,7 +58,7 @@ def si_snr(est, src):
     return scores.clamp(FLOOR, CEILING)
 
 
-def sdr(est, src):
+def sdr(est: torch.Tensor, src: torch.Tensor) -> torch.Tensor:
     """Signal-to-distortion ratio of BSS-eval of each estimate.
 
     Arguments
@@ -152,7 +152,9 @@ def _shares(sources, estimates, together):
     return [torch.where(*x) for x in zip(lost, loaded, found, strict=True)]
 
 
-def below_mixture(mix, est, src):
+def below_mixture(
+    mix: torch.Tensor, est: torch.Tensor, src: torch.Tensor
+) -> float:
     """How far the outputs for silent sources are below the mixture.
 
     Arguments

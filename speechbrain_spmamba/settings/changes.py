@@ -1,6 +1,7 @@
 """What is set otherwise than before: in a run that goes on, in a comparison."""
 
 import logging
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def changes_told(folder):
+def changes_told(folder: str | Path) -> Iterator[None]:
     """Says what is set otherwise than before when the settings are kept anew.
 
     Some of it, as a learning rate, changes nothing any more.

@@ -9,7 +9,7 @@ from speechbrain_spmamba.files.yaml_text import load, plain
 SWITCHED = ("True", "False")
 
 
-def read_command_line(argv):
+def read_command_line(argv: list[str]) -> tuple[str, Any, str]:
     """Reads the command line of train.py.
 
     Arguments
@@ -119,7 +119,7 @@ def without_switches_off(argv, switches):
     return words, off
 
 
-def split_options(argv, switches=()):
+def split_options(argv: list[str], switches: Iterable[str] = ()) -> list[tuple]:
     """Takes ``--key value`` and ``--key=value`` apart.
 
     Arguments
@@ -191,7 +191,7 @@ def read_value(key, text):
         ) from None
 
 
-def read_options(argv):
+def read_options(argv: list[str]) -> dict:
     """Options of a command that are arguments of a function.
 
     Arguments

@@ -38,7 +38,7 @@ from speechbrain_spmamba.weights.model_folder import (
 )
 
 
-def load_settings(argv):
+def load_settings(argv: list[str]) -> tuple[str, dict, dict, str | dict]:
     """Builds what an experiment's YAML file describes.
 
     Arguments

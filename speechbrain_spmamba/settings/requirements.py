@@ -6,6 +6,7 @@ import importlib
 import inspect
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -79,7 +80,9 @@ def referred_keys(text):
     return set(re.findall(r"<([A-Za-z_]\w*)", text))
 
 
-def check_keys(path, text, overrides="", needed=()):
+def check_keys(
+    path: str | Path, text: str, overrides: str = "", needed: Iterable[str] = ()
+) -> dict:
     """Finds keys that nothing would read, most often misspelt ones.
 
     And values of another type than the file's or the toolkit's own.
@@ -154,7 +157,7 @@ def check_keys(path, text, overrides="", needed=()):
     return keys
 
 
-def check_objects(path, hparams):
+def check_objects(path: str | Path, hparams: dict) -> None:
     """Says no to what an experiment could not train with, or write to.
 
     Before it trains: some of it is asked for after hours.

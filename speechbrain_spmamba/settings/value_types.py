@@ -7,7 +7,9 @@ PATH = re.compile(r"[a-zA-Z_.]/|/[a-zA-Z_.]")  # no division of numbers
 MAY_BE_INFINITE = {"max_grad_norm"}  # for no limit
 
 
-def check_values(where, values, examples, whole=True):
+def check_values(
+    where: str, values: dict, examples: dict, whole: bool = True
+) -> None:
     """Says no to a value that is of another type than its example.
 
     Arguments

@@ -6,11 +6,14 @@ skipping of non-finite gradients, DDP, --compile and --debug work as they do
 in any SpeechBrain recipe.
 """
 
+from __future__ import annotations
+
 import inspect
 import logging
 import math
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
 import speechbrain as sb
 import torch
@@ -35,6 +38,10 @@ from speechbrain_spmamba.training.cuda_graph import (
 from speechbrain_spmamba.training.finite_steps import FiniteBrain
 from speechbrain_spmamba.training.run_options import check_run_options
 from speechbrain_spmamba.training.schedule import check_accumulation
+
+if TYPE_CHECKING:
+    from speechbrain.dataio.batch import PaddedBatch
+
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +85,7 @@ class SeparationBrain(FiniteBrain):
     True
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         check_run_options(vars(self), self.modules)
         # A log in a file is read, not watched.
@@ -116,7 +123,9 @@ class SeparationBrain(FiniteBrain):
             if self.average is not None:
                 self.checkpointer.add_recoverable("average", self.average)
 
-    def compute_forward(self, batch, stage):
+    def compute_forward(
+        self, batch: PaddedBatch, stage: sb.Stage
+    ) -> torch.Tensor:
         """Separates the mixtures of a batch.
 
         Arguments
@@ -144,7 +153,9 @@ class SeparationBrain(FiniteBrain):
             return separator(mix)
         return separator(mix, lengths if padded else None)
 
-    def compute_objectives(self, est, batch, stage):
+    def compute_objectives(
+        self, est: torch.Tensor, batch: PaddedBatch, stage: sb.Stage
+    ) -> torch.Tensor:
         """Loss under the best assignment; keeps what the stage reports.
 
         Arguments
@@ -178,10 +189,10 @@ class SeparationBrain(FiniteBrain):
         pairwise = partial(pairwise_neg_si_snr_or_level, mix=mix)
         loss, order = pit(pairwise, est, src, lengths)
         if stage == sb.Stage.VALID:
-            ids = getattr(batch, "id", range(len(mix)))
+            ids = getattr(batch, "id", [str(n) for n in range(len(mix))])
             try:
                 for _, *item in each_item(ids, mix, est, src, order, lengths):
-                    scores = score(*item, metrics=["si_snr"])
+                    scores = score(item[0], item[1], item[2], ["si_snr"])
                     self.si_snri.append(scores["si_snri"])
             except ValueError as error:
                 if est.isfinite().all():
@@ -212,7 +223,9 @@ class SeparationBrain(FiniteBrain):
                 metrics=read_metrics(getattr(self.hparams, "metrics", DEFAULT)),
             )
 
-    def on_stage_end(self, stage, stage_loss, epoch=None):
+    def on_stage_end(
+        self, stage: sb.Stage, stage_loss: float, epoch: int | None = None
+    ) -> None:
         """Closes the books: learning rate, log, checkpoint, test results.
 
         Arguments
@@ -236,7 +249,9 @@ class SeparationBrain(FiniteBrain):
         elif if_main_process():
             self.summary = self.evaluation.finish(self.tested)
 
-    def on_evaluate_start(self, max_key=None, min_key=None):
+    def on_evaluate_start(
+        self, max_key: str | None = None, min_key: str | None = None
+    ) -> None:
         """Loads the best checkpoint, which the scores will name.
 
         Arguments

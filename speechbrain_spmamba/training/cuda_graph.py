@@ -35,7 +35,7 @@ class GraphedForward:
     True
     """
 
-    def __init__(self, separator):
+    def __init__(self, separator: torch.nn.Module) -> None:
         self.separator = separator
         self.play, self.shape = None, None
 

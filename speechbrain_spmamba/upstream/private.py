@@ -146,7 +146,7 @@ class OpenBrain(sb.Brain):
         """Asked behind each step, before the toolkit looks at its clock."""
         return True
 
-    def save_now(self):
+    def save_now(self) -> None:
         """Saves what training goes on from within an epoch."""
         self._save_intra_epoch_ckpt()
 

@@ -12,8 +12,11 @@ The run is one of ``train.py``, or of a recipe of the toolkit (``toolkit_run``).
 A model folder is made anew from itself, for another layout.
 """
 
+from __future__ import annotations
+
 import inspect
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 

@@ -4,8 +4,11 @@ Everything in it is read from the run. What the run does not tell is said to
 be unknown; nothing is supposed.
 """
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.licenses import (
     InvalidLicenseExpression,
@@ -14,6 +17,11 @@ from packaging.licenses import (
 
 from speechbrain_spmamba.files.markdown import markdown_table
 from speechbrain_spmamba.prepare.talker_counts import TalkerCounts
+
+if TYPE_CHECKING:
+    import torch
+    from speechbrain.utils.checkpoints import Checkpoint
+
 
 HUB_TASK = "audio-to-audio"
 TITLES = {
@@ -31,7 +39,7 @@ WITHOUT_LEVEL = ("get_si_snr_with_pitwrapper", "pairwise_neg_si_snr")
 HUB_LICENSES = ("other", "unknown", "cc", "gpl", "lgpl", "openrail")
 
 
-def known_license(name):
+def known_license(name: str) -> str:
     """A licence as the Hub names it.
 
     Arguments

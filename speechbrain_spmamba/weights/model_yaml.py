@@ -6,6 +6,8 @@ is built of are no matter of trust.
 """
 
 import re
+from collections.abc import Collection
+from pathlib import Path
 
 from speechbrain_spmamba import safe_yaml
 from speechbrain_spmamba.files.text import read_text
@@ -18,7 +20,7 @@ TRUST = (
 )
 
 
-def read_model_yaml(path):
+def read_model_yaml(path: str | Path) -> str:
     """The text of a YAML file that builds a model and does no more.
 
     Arguments
@@ -128,7 +130,9 @@ def _check_values(path, text):
         raise not_loaded(path, error) from None
 
 
-def not_loaded(path, error, advice=""):
+def not_loaded(
+    path: str | Path, error: Exception | str, advice: str = ""
+) -> ValueError:
     """The error of a file that is refused, in one line.
 
     Arguments

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from speechbrain_spmamba.files.text import read_csv, read_json, read_text
 from speechbrain_spmamba.files.yaml_text import load, plain
@@ -70,7 +71,7 @@ def read_facts(folder, checkpoint):
     )
 
 
-def read_settings(path):
+def read_settings(path: str | Path) -> dict:
     """Settings, ours or those of a published run, of which nothing is built.
 
     Arguments
@@ -98,7 +99,7 @@ def read_settings(path):
     return settings
 
 
-def check_no_run(folder):
+def check_no_run(folder: str | Path) -> None:
     """Says no to writing what is no run into the folder of one.
 
     Arguments
@@ -118,7 +119,7 @@ def check_no_run(folder):
         )
 
 
-def read_set(settings, split):
+def read_set(settings: dict, split: str) -> dict | None:
     """What a manifest says of a data set.
 
     Arguments
@@ -135,7 +136,7 @@ def read_set(settings, split):
         mixture that are not silent) and ``noise``; None if there is no such
         manifest any more.
     """
-    path = (settings.get(f"{split}_set") or {}).get("manifest")
+    path: Any = (settings.get(f"{split}_set") or {}).get("manifest")
     try:
         if not Path(path).is_file():  # nor what never ends
             return None
@@ -152,7 +153,7 @@ def read_set(settings, split):
         return None
 
 
-def read_scores(path, checkpoint):
+def read_scores(path: Path, checkpoint: dict) -> dict | None:
     """The test scores of the weights that are exported.
 
     Arguments

@@ -105,7 +105,7 @@ class PathArguments(ctypes.Structure):
 
 
 @functools.cache
-def load():
+def load() -> tuple:
     """Loads the library once.
 
     Returns
