@@ -37,6 +37,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 	$(BIN)/patchnotes --strict CHANGELOG.md validate
 	$(BIN)/check-jsonschema --builtin-schema \
 	    vendor.citation-file-format CITATION.cff

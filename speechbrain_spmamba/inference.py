@@ -1,15 +1,18 @@
 """Separation with a trained model: batches in memory, files on disk."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
 import torch
 from speechbrain.inference.interfaces import Pretrained
 
 from speechbrain_spmamba.files.own_code import find_own_code
-from speechbrain_spmamba.recordings.activity import activity, most_active
 from speechbrain_spmamba.recordings.block_reader import (
-    in_blocks,
     open_recording,
 )
-from speechbrain_spmamba.recordings.channels import Downmix, as_mono
 from speechbrain_spmamba.recordings.fetched import fetched
 from speechbrain_spmamba.recordings.options import SeparationOptions
 from speechbrain_spmamba.recordings.samples import (
@@ -203,8 +206,13 @@ class WaveformSeparation(Pretrained):
         return self.separate_batch(mix, lengths)
 
     def separate_file(
-        self, path, output_folder=None, progress=None, savedir=None, **options
-    ):
+        self,
+        path: str | Path | BinaryIO,
+        output_folder: str | Path | None = None,
+        progress: Callable | None = None,
+        savedir: str | Path | None = None,
+        **options: Any,
+    ) -> torch.Tensor:
         r"""Separates a recording of any rate and number of channels.
 
         Other rates are resampled there and back, and long recordings are

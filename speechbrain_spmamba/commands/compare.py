@@ -92,8 +92,8 @@ def compare(
         else:
             chosen = systems.split(",") if systems else None
         failures = compare(
-            experiment and find_experiment(experiment),
-            output,
+            find_experiment(experiment) if experiment else None,
+            folder,
             systems=chosen,
             epochs=epochs,
             minutes=minutes,

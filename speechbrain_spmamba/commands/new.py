@@ -3,7 +3,7 @@
 from pathlib import Path
 
 
-def new(experiment: str | None = None, file: str | None = None, /):
+def new(experiment: str | None = None, file: str | None = None, /) -> None:
     """Copy an experiment of the package; without its name, list them.
 
     Arguments

@@ -9,8 +9,10 @@ The options of a set are the arguments of its ``prepare`` function, their
 values are read as YAML: ``--splits "{test: tt}"``.
 """
 
+from __future__ import annotations
+
 import inspect
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from docstring_parser import parse
@@ -18,6 +20,9 @@ from docstring_parser import parse
 from speechbrain_spmamba.commands.app import new_app, run
 from speechbrain_spmamba.commands.options import Further
 from speechbrain_spmamba.errors import did_you_mean
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 
 def prepare(
@@ -33,11 +38,12 @@ def prepare(
     """
     from speechbrain_spmamba.prepare.sets import SETS
 
-    argv = arguments or ["--help"]
-    return run(prepare_app(argv[:1] if argv[0] in SETS else SETS), argv)
+    argv = list(arguments) or ["--help"]
+    sets = argv[:1] if argv[0] in SETS else list(SETS)
+    return run(prepare_app(sets), argv)
 
 
-def prepare_app(sets):
+def prepare_app(sets: list[str]) -> App:
     """The program ``spmamba prepare``.
 
     Arguments

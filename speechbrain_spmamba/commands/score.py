@@ -1,6 +1,14 @@
 """``spmamba score``: scores of estimates that any tool has written."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from speechbrain_spmamba.commands.options import Output, Whole
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.estimates.items import Item
+    from speechbrain_spmamba.estimates.layouts import Files
 
 
 def score(
@@ -18,7 +26,7 @@ def score(
     estimate_pattern: str | None = None,
     mixture_pattern: str | None = None,
     data_root: str | None = None,
-):
+) -> None:
     """Score the estimates of any tool, see docs/scores.md.
 
     Arguments
@@ -109,7 +117,7 @@ def score(
     print(f"  scores: {folder}")
 
 
-def notes(references, estimates, items):
+def notes(references: Files, estimates: Files, items: list[Item]) -> list[str]:
     """What is not as one expects it, in lines.
 
     Arguments

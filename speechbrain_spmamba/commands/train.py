@@ -5,7 +5,7 @@ import runpy
 from speechbrain_spmamba.commands.options import Further
 
 
-def train(experiment: str, /, *, further: Further = ()):
+def train(experiment: str, /, *, further: Further = ()) -> None:
     """Train a model and test it, as train.py of the repository does.
 
     Further options, --key value, are keys of the experiment or run options of

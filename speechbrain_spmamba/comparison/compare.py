@@ -293,7 +293,7 @@ def check_unchanged(
         )
 
 
-def find_train_program(path=None):
+def find_train_program(path: str | Path | None = None) -> Path:
     """The ``train.py`` that trains each system.
 
     Arguments

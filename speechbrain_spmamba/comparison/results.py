@@ -217,7 +217,7 @@ def judge_training(history: list[dict], si_snri: dict) -> dict:
     }
 
 
-def scores_side_by_side(scores):
+def scores_side_by_side(scores: dict) -> list[dict]:
     """The scores of all systems, a row a mixture.
 
     Arguments

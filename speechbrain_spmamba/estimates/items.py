@@ -6,11 +6,18 @@ estimate that is missing is one that says nothing. An item without any estimate
 is most likely one that was not separated, and an error unless ``partial``.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speechbrain_spmamba.estimates.layouts import find_files
 from speechbrain_spmamba.estimates.tables import is_table, read_table
 from speechbrain_spmamba.files.names import shown
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.estimates.layouts import Files
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,12 @@ class Patterns:
     mixture: str | None = None
 
 
-def find_references(references, mixtures, patterns, data_root=None):
+def find_references(
+    references: str | Path,
+    mixtures: str | Path | None,
+    patterns: Patterns,
+    data_root: str | Path | None = None,
+) -> tuple[Files, Files | None]:
     """Finds references and mixtures.
 
     Arguments
@@ -92,7 +104,12 @@ def find_references(references, mixtures, patterns, data_root=None):
     return files, found
 
 
-def find_estimates(estimates, references, patterns, data_root=None):
+def find_estimates(
+    estimates: str | Path,
+    references: Files,
+    patterns: Patterns,
+    data_root: str | Path | None = None,
+) -> Files:
     """Finds the estimates of references.
 
     Arguments
@@ -120,7 +137,12 @@ def find_estimates(estimates, references, patterns, data_root=None):
     return find_files(estimates, "estimate", patterns.estimate, ids)
 
 
-def pair(references, estimates, mixtures=None, partial=False):
+def pair(
+    references: Files,
+    estimates: Files,
+    mixtures: Files | None = None,
+    partial: bool = False,
+) -> list[Item]:
     """Puts together what belongs together.
 
     Arguments
@@ -154,7 +176,7 @@ def pair(references, estimates, mixtures=None, partial=False):
         if not found and any(sources.values()):
             without.append(name)
             continue
-        mixture = mixtures and mixtures.items[name][0]
+        mixture = mixtures.items[name][0] if mixtures else None
         items.append(Item(name, _in_order(sources), _in_order(found), mixture))
     if without and not partial:
         raise ValueError(

@@ -5,20 +5,28 @@ version of the package, options, and path, size and time of each file. What a
 run finds there of other digests is dropped, as is a line that was interrupted.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import speechbrain_spmamba
 from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.files.writing import write_text
 
+if TYPE_CHECKING:
+    from speechbrain_spmamba.estimates.items import Item
+
+
 ROWS_FILE = "rows.jsonl"
 
 
-def digest(item, options):
+def digest(item: Item, options: dict) -> str:
     """A digest of what the scores of an item depend on.
 
     Arguments
@@ -53,7 +61,7 @@ def _state(path):
 
 
 @contextmanager
-def kept_rows(folder, digests):
+def kept_rows(folder: str | Path, digests) -> Iterator[tuple[dict, Callable]]:
     """Opens what was kept in a folder.
 
     Arguments

@@ -87,7 +87,9 @@ class Files:
         return f"{self.kind}s: {items}, {self.where}"
 
 
-def find_files(folder, kind, pattern=None, ids=None):
+def find_files(
+    folder: str | Path, kind: str, pattern: str | None = None, ids=None
+) -> Files:
     """Finds the files of one kind in a folder.
 
     Arguments

@@ -6,6 +6,7 @@ twice. Without a suffix at its end, a pattern fits audio of any format.
 """
 
 import re
+from collections.abc import Iterable
 
 from speechbrain_spmamba.files.audio_files import is_audio
 
@@ -13,7 +14,7 @@ FIELDS = {"id": ".+", "n": r"\d+"}
 ANY_SUFFIX = r"\.[^./]+"
 
 
-def read_pattern(text, needed=("id", "n")):
+def read_pattern(text: str, needed: tuple[str, ...] = ("id", "n")):
     """Makes a regular expression of a pattern.
 
     Arguments
@@ -66,7 +67,9 @@ def example(needed):
     return "{id}_s{n}.wav" if "n" in needed else "{id}.wav"
 
 
-def match_files(text, names, needed=("id", "n")):
+def match_files(
+    text: str, names: Iterable[str], needed: tuple[str, ...] = ("id", "n")
+) -> dict:
     """Sorts files by item and source.
 
     Arguments

@@ -11,6 +11,10 @@ estimates of something else.
 Of several channels the first one is scored, as it is by `spmamba evaluate`.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 
@@ -20,10 +24,16 @@ from speechbrain_spmamba.scoring.item import score_item
 from speechbrain_spmamba.scoring.loss import pit, reorder
 from speechbrain_spmamba.scoring.silence import pairwise_neg_si_snr_or_level
 
+if TYPE_CHECKING:
+    from speechbrain_spmamba.estimates.items import Item
+
+
 TOLERANCE = 0.1  # seconds
 
 
-def score_files(item, sample_rate, metrics, sources):
+def score_files(
+    item: Item, sample_rate: int, metrics: list[str], sources: int
+) -> dict:
     """Scores an item under the best order of its estimates.
 
     Without a mixture, outputs for silent sources are judged by their level
@@ -69,7 +79,9 @@ def score_files(item, sample_rate, metrics, sources):
     return {"row": row, "over_time": over_time, "cut": cut}
 
 
-def read_item(item, sample_rate, sources):
+def read_item(
+    item: Item, sample_rate: int, sources: int
+) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor, int]:
     """Reads the files of an item.
 
     Arguments

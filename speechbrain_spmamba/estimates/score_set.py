@@ -4,7 +4,12 @@ OUT/results.csv, summary.json, talkers.csv   see ``scoring/evaluate.py``
 OUT/rows.jsonl                               see ``kept_rows.py``
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speechbrain_spmamba.audio import open_audio
 from speechbrain_spmamba.estimates.kept_rows import digest, kept_rows
@@ -12,8 +17,18 @@ from speechbrain_spmamba.estimates.score_files import score_files
 from speechbrain_spmamba.prepare import workers
 from speechbrain_spmamba.scoring.evaluate import Evaluation
 
+if TYPE_CHECKING:
+    from speechbrain_spmamba.estimates.items import Item
 
-def score_set(items, folder, metrics, tested, jobs=1, label="scoring"):
+
+def score_set(
+    items: list[Item],
+    folder: str | Path,
+    metrics: Sequence[str],
+    tested: dict,
+    jobs: int = 1,
+    label: str = "scoring",
+) -> tuple[dict, list[dict]]:
     """Scores what is not done, and writes the tables.
 
     Arguments

@@ -27,7 +27,9 @@ def is_table(path):
     return Path(path).suffix.lower() == ".csv" or is_list(path)
 
 
-def read_table(path, kind, data_root=None, ids=None):
+def read_table(
+    path: str | Path, kind: str, data_root: str | Path | None = None, ids=None
+) -> tuple[Files, Files | None]:
     """Reads a table.
 
     Arguments

@@ -129,7 +129,9 @@ class BSRNN(nn.Module):
         )
 
     @for_any_length
-    def forward(self, mix, lengths=None):
+    def forward(
+        self, mix: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Separates a batch of mixtures, see ``models``."""
         dtype: Any = self.splits[0].linear.weight.dtype
         mix, count, valid = take_mixture(self, mix, lengths, dtype)

@@ -157,7 +157,9 @@ class TDANet(nn.Module):
         nn.init.xavier_uniform_(self.decoder.weight)
 
     @for_any_length
-    def forward(self, mix, lengths=None):
+    def forward(
+        self, mix: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Separates a batch of mixtures, see ``models``."""
         if self.normalize:
             return separate_standardized(self, self._separate, mix, lengths)

@@ -10,13 +10,14 @@ Around every `forward` in `models`, with all that it calls.
 """
 
 import functools
+from collections.abc import Callable
 
 import torch
 
 from speechbrain_spmamba.upstream.private import unread_sizes
 
 
-def for_any_length(forward):
+def for_any_length(forward: Callable) -> Callable:
     """Decorator of a model's ``forward``: lengths stay symbols in an export.
 
     Arguments

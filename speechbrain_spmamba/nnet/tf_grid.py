@@ -216,7 +216,9 @@ class TFGrid(nn.Module):
         return torch.complex(*x.unflatten(1, (-1, 2)).unbind(2))
 
     @for_any_length
-    def forward(self, mix, lengths=None):
+    def forward(
+        self, mix: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Separates a batch of mixtures, see ``models``."""
         if self.causal:
             return separate_causally(self, mix, lengths)

@@ -190,7 +190,9 @@ class FilterbankSeparator(nn.Module):
         return self.encoder(mix)
 
     @for_any_length
-    def forward(self, mix, lengths=None):
+    def forward(
+        self, mix: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Separates a batch of mixtures, see ``models``."""
         dtype = self.encoder.weight.dtype
         mix, count, valid = take_mixture(self, mix, lengths, dtype)

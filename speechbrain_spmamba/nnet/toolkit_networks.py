@@ -10,12 +10,19 @@ the toolkit puts into one sequence.
 From `models.sepformer`, `models.resepformer` and `models.skim`.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch.nn.functional as F
 from speechbrain.lobes.models.dual_path import Dual_Path_Model
 from speechbrain.lobes.models.resepformer import ResourceEfficientSeparator
 
 from speechbrain_spmamba.nnet.chunks import PairedChunks
 from speechbrain_spmamba.ops.windows import cut
+
+if TYPE_CHECKING:
+    import torch
 
 
 class ChunkedMasks(Dual_Path_Model):
@@ -34,7 +41,7 @@ class ChunkedMasks(Dual_Path_Model):
     torch.Size([2, 2, 3, 7])
     """
 
-    def forward(self, features):
+    def forward(self, features) -> torch.Tensor:
         """See the class."""
         x = self.conv1d(self.norm(features)).transpose(1, 2)
         frames, chunks = x.shape[1], PairedChunks(self.K)
@@ -60,7 +67,7 @@ class SegmentedMasks(ResourceEfficientSeparator):
     ``[B, N, L]`` -> ``[num_spk, B, N, L]``.
     """
 
-    def forward(self, features):
+    def forward(self, features) -> torch.Tensor:
         """See the class."""
         size, frames = self.segment_size, features.shape[2]
         count = frames // size + 1

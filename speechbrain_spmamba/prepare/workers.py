@@ -18,7 +18,15 @@ SHARE = 2  # scenes a task: a second of work, so that all end together
 SPARE = 64 * 2**20  # bytes that are left free for everything else
 
 
-def run(work, items, jobs=1, scheduler=None, label="", share=None, each=None):
+def run(
+    work: Callable,
+    items: list | range,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    label: str = "",
+    share: int | None = None,
+    each: Callable | None = None,
+) -> list:
     """Does the same to every item, and shows how far it is.
 
     Arguments
@@ -65,8 +73,9 @@ def run(work, items, jobs=1, scheduler=None, label="", share=None, each=None):
     ):
         for made in Parallel(return_as="generator", **arguments)(tasks):
             results.extend(made)
-            for result in made if each else ():
-                each(result)
+            if each:
+                for result in made:
+                    each(result)
             bar.update(len(made))
     return results
 

@@ -5,6 +5,7 @@ path, as a user gives it -> here -> a path that can be opened
 
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 from speechbrain.utils.data_utils import split_path
 from speechbrain.utils.fetching import LocalStrategy, fetch
@@ -12,7 +13,9 @@ from speechbrain.utils.fetching import LocalStrategy, fetch
 WEB = ("http://", "https://")
 
 
-def fetched(path, savedir=None):
+def fetched(
+    path: str | Path | BinaryIO, savedir: str | Path | None = None
+) -> str | Path | BinaryIO:
     """Where a recording is on this machine, once it is fetched if need be.
 
     Arguments

@@ -32,7 +32,7 @@ def describe_rows(rows: list[dict]) -> dict:
         whether as many were found as talk: its mean is the accuracy.
     """
     talkers = [row["talkers"].split() for row in rows]
-    found = {"mixtures": len(rows)}
+    found: dict = {"mixtures": len(rows)}
     for name in [name for name in DESCRIBED if name in rows[0]]:
         found[name] = describe([row[name] for row in rows], talkers)
     right = [float(row["found_talkers"] == row["num_talkers"]) for row in rows]

@@ -1,5 +1,6 @@
 """Which scores are asked for, what they are called, and what they need."""
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 from speechbrain_spmamba.errors import did_you_mean
@@ -34,7 +35,7 @@ MODULES = {
 RATES = {"pesq": (8000, 16000), "dnsmos": (16000,)}
 
 
-def read_metrics(given):
+def read_metrics(given: str | list[str]) -> tuple[str, ...]:
     """Reads which scores are wanted.
 
     Arguments
@@ -73,7 +74,7 @@ def read_metrics(given):
     return tuple(name for name in METRICS if name in names)
 
 
-def check_metrics(metrics, sample_rate):
+def check_metrics(metrics: Sequence[str], sample_rate: int) -> None:
     """Says no to scores that could not be computed, before hours of work.
 
     Arguments

@@ -24,7 +24,13 @@ import torch.nn.functional as F
 BLOCK, ROW = 4096, 8  # samples of a transform; transforms at a time
 
 
-def explained_shares(sources, estimates, taps, together=0, loading=0.0):
+def explained_shares(
+    sources: torch.Tensor,
+    estimates: torch.Tensor,
+    taps: int,
+    together: int = 0,
+    loading: float = 0.0,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Energy of each estimate that filtered sources explain, over its own.
 
     Arguments
@@ -87,7 +93,9 @@ def _share(matrix, others):
     return shares.masked_fill(failed.unsqueeze(1) > 0, float("nan"))
 
 
-def correlations(heads, signals, lags):
+def correlations(
+    heads: torch.Tensor, signals: torch.Tensor, lags: int
+) -> torch.Tensor:
     """Sums over t of head[t] * signal[t + lag], of each head and signal.
 
     Arguments

@@ -17,7 +17,7 @@ number of talkers: ``by_talkers.py``; over time: ``over_time.py``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,10 @@ from speechbrain_spmamba.scoring.over_time import (
     over_time_lines,
 )
 from speechbrain_spmamba.scoring.spectrograms import draw_spectrograms
+
+if TYPE_CHECKING:
+    import torch
+
 
 NOT_FINITE = (
     "the mixture of '{item}' has NaN or infinite samples; repair it or leave "
@@ -95,12 +99,12 @@ class Evaluation:
 
     def __init__(
         self,
-        folder,
-        sample_rate,
-        num_examples=0,
-        diarization=False,
-        metrics=DEFAULT,
-    ):
+        folder: str | Path,
+        sample_rate: int,
+        num_examples: int = 0,
+        diarization: bool = False,
+        metrics: Sequence[str] = DEFAULT,
+    ) -> None:
         self.folder = Path(folder)
         self.sample_rate = sample_rate
         self.metrics = metrics
@@ -138,9 +142,10 @@ class Evaluation:
             A signal that is not finite.
         """
         rate = self.sample_rate
-        for item, *signals in each_item(ids, mix, est, src, order, lengths):
+        items = each_item(ids, mix, est, src, order, lengths)
+        for item, mix_item, est_item, src_item in items:
             row, over_time, speech = score_item(
-                item, *signals, rate, self.metrics
+                item, mix_item, est_item, src_item, rate, self.metrics
             )
             self.take(row, over_time)
             if self.diarization is not None:
@@ -154,7 +159,9 @@ class Evaluation:
         self.rows.append(row)
         self.over_time.append(over_time)
 
-    def finish(self, checkpoint=None, further=None):
+    def finish(
+        self, checkpoint: dict | None = None, further: dict | None = None
+    ) -> dict:
         """Writes the table and the summary.
 
         Arguments

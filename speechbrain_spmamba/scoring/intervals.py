@@ -78,7 +78,7 @@ def describe(
     }
 
 
-def interval_text(figure, unit=1.0, form=".2f"):
+def interval_text(figure: dict, unit: float = 1.0, form: str = ".2f") -> str:
     """An interval in words.
 
     Arguments

@@ -1,5 +1,10 @@
 """All scores of one item: a row of the table, and figures over time."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from speechbrain_spmamba.scoring.choice import DEFAULT
 from speechbrain_spmamba.scoring.metrics import below_mixture, score
 from speechbrain_spmamba.scoring.over_time import score_over_time
@@ -7,11 +12,24 @@ from speechbrain_spmamba.scoring.silence import silent_sources
 from speechbrain_spmamba.scoring.who_speaks import who_speaks
 from speechbrain_spmamba.talkers import find_talkers
 
+if TYPE_CHECKING:
+    import torch
+
+    from speechbrain_spmamba.scoring.who_speaks import Speech
+
+
 SILENCE = "silence"
 COUNTS = ("num_talkers", "found_talkers", "frames_wrong")
 
 
-def score_item(item, mix, est, src, sample_rate, metrics=DEFAULT):
+def score_item(
+    item: str,
+    mix: torch.Tensor | None,
+    est: torch.Tensor,
+    src: torch.Tensor,
+    sample_rate: int,
+    metrics: Sequence[str] = DEFAULT,
+) -> tuple[dict, dict, Speech]:
     """Scores an item.
 
     Arguments

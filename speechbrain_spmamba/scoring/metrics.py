@@ -15,6 +15,7 @@ to improve. For silent sources ``below_mixture`` says what can be said.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 
@@ -80,7 +81,12 @@ def sdr(est: torch.Tensor, src: torch.Tensor) -> torch.Tensor:
     return bss_eval(est, src)["sdr"]
 
 
-def bss_eval(est, src, mix=None, together=False):
+def bss_eval(
+    est: torch.Tensor,
+    src: torch.Tensor,
+    mix: torch.Tensor | None = None,
+    together: bool = False,
+) -> dict:
     """Ratios of BSS-eval of each estimate.
 
     Arguments
@@ -153,7 +159,7 @@ def _shares(sources, estimates, together):
 
 
 def below_mixture(
-    mix: torch.Tensor, est: torch.Tensor, src: torch.Tensor
+    mix: torch.Tensor | None, est: torch.Tensor, src: torch.Tensor
 ) -> float:
     """How far the outputs for silent sources are below the mixture.
 
@@ -185,7 +191,13 @@ def below_mixture(
     return below[silent_sources(src.unsqueeze(0))[0]].mean().item()
 
 
-def score(mix, est, src, metrics=DEFAULT, sample_rate=None):
+def score(
+    mix: torch.Tensor | None,
+    est: torch.Tensor,
+    src: torch.Tensor,
+    metrics: Sequence[str] = DEFAULT,
+    sample_rate: int | None = None,
+) -> dict:
     """All scores of one mixture, means over its sources.
 
     Arguments
@@ -230,8 +242,9 @@ def score(mix, est, src, metrics=DEFAULT, sample_rate=None):
     talk = ~silent_sources(src.unsqueeze(0))[0]
     for name in metrics:
         if name not in values:
-            found = (name, est[:, talk], src[:, talk], sample_rate)
-            scores.update(perceptual_scores(*found))
+            assert sample_rate, f"{name} needs the sample rate"
+            heard = est[:, talk], src[:, talk]
+            scores.update(perceptual_scores(name, *heard, sample_rate))
             continue
         scores[name] = values[name].nanmean().item()
         if name in of_mix:

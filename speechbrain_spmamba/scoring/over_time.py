@@ -34,7 +34,7 @@ LONG = 12.0  # seconds from which on an item is a conversation, for the print
 
 
 def score_over_time(
-    mix: torch.Tensor,
+    mix: torch.Tensor | None,
     est: torch.Tensor,
     src: torch.Tensor,
     speech: Speech,
@@ -110,7 +110,7 @@ def describe_over_time(items: list[dict], talkers: list[list[str]]) -> dict:
         ``si_snr`` and ``si_snri`` (``intervals.describe``); ``frames``, the
         matrix of all; ``number_right`` of all; ``pauses``.
     """
-    frames = sum(np.asarray(item["frames"]) for item in items)
+    frames = np.sum([item["frames"] for item in items], axis=0)
     found = {}
     for count, row in enumerate(frames):
         if not row.any():

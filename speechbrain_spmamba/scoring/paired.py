@@ -12,7 +12,7 @@ from speechbrain_spmamba.scoring.intervals import describe
 from speechbrain_spmamba.scoring.text_table import text_table
 
 
-def paired_difference(scores, reference, figure):
+def paired_difference(scores: dict, reference: dict, figure: str) -> dict:
     """The mean difference of two systems on the mixtures that both scored.
 
     Arguments
@@ -46,7 +46,9 @@ def paired_difference(scores, reference, figure):
     return found
 
 
-def all_differences(rows, others):
+def all_differences(
+    rows: list[dict], others: list[dict]
+) -> tuple[dict, list[dict]]:
     """The differences in all figures.
 
     Arguments
@@ -85,7 +87,7 @@ def all_differences(rows, others):
     return found, table
 
 
-def difference_lines(differences):
+def difference_lines(differences: dict) -> list[str]:
     """The same to be printed.
 
     Arguments

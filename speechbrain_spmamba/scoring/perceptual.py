@@ -14,15 +14,24 @@ than 0.4 s of speech. None but DNSMOS depends on the level of an estimate; that
 takes it as it is, and what is beyond full scale at full scale.
 """
 
+from __future__ import annotations
+
 import math
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
 
 SHORTEST = {"pesq": 0.25, "stoi": 0.4, "estoi": 0.4}  # seconds
 
 
-def perceptual_scores(name, est, src, sample_rate):
+def perceptual_scores(
+    name: str, est: torch.Tensor, src: torch.Tensor, sample_rate: int
+) -> dict:
     """One score of several sources.
 
     Arguments

@@ -51,7 +51,7 @@ def _read(path):
         return {}
 
 
-def differences(old, new, where=""):
+def differences(old: dict, new: dict, where: str = "") -> list[str]:
     """What differs between two experiments, but for where they write.
 
     That is their output folder and their logger. A key that one of them does

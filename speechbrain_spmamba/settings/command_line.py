@@ -2,7 +2,9 @@
 
 import contextlib
 import io
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from speechbrain_spmamba.files.yaml_text import load, plain
 
@@ -70,7 +72,9 @@ def read_command_line(argv: list[str]) -> tuple[str, Any, str]:
     return path, run_opts, text
 
 
-def without_switches_off(argv, switches):
+def without_switches_off(
+    argv: list[str], switches: Iterable[str]
+) -> tuple[list[str], set[str]]:
     """Takes ``--switch False`` out, which the toolkit cannot read.
 
     Its switches have no value: what a YAML file turns on, none turns off.

@@ -11,7 +11,7 @@ import speechbrain_spmamba
 _PATTERNS = ("hparams/*.yaml", "recipes/*/hparams/*.yaml")
 
 
-def experiments_folder():
+def experiments_folder() -> Path:
     """Where ``train.py``, ``hparams/`` and ``recipes/`` are.
 
     Returns
@@ -29,7 +29,7 @@ def experiments_folder():
     return inside if inside.is_dir() else package.parent
 
 
-def experiment_names():
+def experiment_names() -> list[str]:
     """Names of all experiments of the package.
 
     Returns
@@ -50,7 +50,7 @@ def experiment_names():
     ]
 
 
-def find_experiment(name):
+def find_experiment(name: str) -> str:
     """The file of an experiment.
 
     Arguments

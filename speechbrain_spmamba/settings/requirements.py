@@ -185,7 +185,7 @@ def check_objects(path: str | Path, hparams: dict) -> None:
             with build_errors(path, key):
                 # As it would say itself when it is called, hours later.
                 if value.func is EpochLogger:
-                    check_logger(value.keywords.get("kind"))
+                    check_logger(str(value.keywords.get("kind")))
                 if getattr(value.func, "__name__", "") == "TensorboardLogger":
                     importlib.import_module("torch.utils.tensorboard")
                 known = inspect.signature(value.func)

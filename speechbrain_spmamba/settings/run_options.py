@@ -33,7 +33,7 @@ NEEDS = {
 EXCLUDE = ("ckpt_interval_minutes", "ckpt_interval_steps")
 
 
-def with_keys(run_opts, keys):
+def with_keys(run_opts, keys: dict):
     """Run options with what the YAML file sets and the command line does not.
 
     Arguments
@@ -59,7 +59,7 @@ def with_keys(run_opts, keys):
     return replace(run_opts, **{name: keys[name] for name in free})
 
 
-def settle(run_opts, keys):
+def settle(run_opts, keys: dict):
     """Decides what the command line means beside the YAML file.
 
     Arguments
@@ -101,7 +101,7 @@ def settle(run_opts, keys):
     return replace(settled, overridden_args=given)
 
 
-def as_keys(run_opts, keys):
+def as_keys(run_opts, keys: dict) -> str:
     """YAML text of the file's keys that options of the command line replace.
 
     Else the folder of a run would keep what it was not trained with.
@@ -130,7 +130,7 @@ def as_keys(run_opts, keys):
     return text if replaced else ""
 
 
-def set_up_logging(path):
+def set_up_logging(path: str | Path) -> None:
     """Logs as a file of the user's says, from now on.
 
     The toolkit does so once a run has a folder, and without a word as if

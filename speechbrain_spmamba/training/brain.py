@@ -288,7 +288,7 @@ class SeparationBrain(FiniteBrain):
             check_accumulation(self.grad_accumulation_factor, len(loader))
         return loader
 
-    def on_fit_start(self):
+    def on_fit_start(self) -> None:
         """Loads the last checkpoint; what has been trained to its end stays.
 
         The toolkit would add an epoch without steps each time, and in
@@ -310,7 +310,7 @@ class SeparationBrain(FiniteBrain):
             for line in text.splitlines():
                 self.left_out.add(*line.split("\t", 1))
 
-    def optimizers_step(self):
+    def optimizers_step(self) -> None:
         """The toolkit's step, which clips the first group of weights alone.
 
         There are two with ``remove_vector_weight_decay``. Gradients that are

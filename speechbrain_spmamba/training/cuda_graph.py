@@ -100,7 +100,9 @@ class GraphedForward:
         return list(found), list(found.values())
 
 
-def check_cuda_graph(device, distributed, accumulation, compiled=False):
+def check_cuda_graph(
+    device: str, distributed: bool, accumulation: int, compiled: bool = False
+) -> None:
     """Says no to a CUDA graph that could not be, or would add up wrongly.
 
     Arguments

@@ -9,6 +9,7 @@ From the YAML files, by ``training.brain``; to the packages, if they are there.
 import importlib
 import os
 from pathlib import Path
+from typing import Any
 
 from speechbrain.utils.distributed import if_main_process, main_process_only
 
@@ -43,12 +44,14 @@ class EpochLogger:
     epoch: 1 - valid si_snri: 3.50
     """
 
-    def __init__(self, kind, folder):
+    def __init__(self, kind: str, folder: str | Path) -> None:
         check_logger(kind)
-        self.place = PLACES[kind](Path(folder)) if if_main_process() else None
+        self.place: Any = (
+            PLACES[kind](Path(folder)) if if_main_process() else None
+        )
 
     @main_process_only
-    def log_stats(self, stats_meta, **stats):
+    def log_stats(self, stats_meta: dict, **stats: Any) -> None:
         """Writes an epoch.
 
         Arguments
@@ -78,7 +81,7 @@ class EventFiles:
         That of the run.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
         self.folder, self.writer = folder / "tensorboard", None
 
     def log_stats(self, stats_meta, **stats):
@@ -106,7 +109,7 @@ class BoardRun:
         That of the run.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
         import wandb
 
         settings, number = folder / "hyperparams.yaml", folder / "wandb_run.txt"
@@ -142,7 +145,7 @@ PLACES = {
 PACKAGES = {"tensorboard": "torch.utils.tensorboard", "wandb": "wandb"}
 
 
-def check_logger(kind):
+def check_logger(kind: str) -> None:
     """Says no to a logger that there is not.
 
     Arguments
@@ -174,7 +177,7 @@ def check_logger(kind):
         ) from error
 
 
-def by_name(stats_meta, stats):
+def by_name(stats_meta: dict, stats: dict) -> dict:
     """Figures of an epoch by one name each.
 
     Arguments

@@ -57,7 +57,7 @@ RULES = {
 }
 
 
-def check_run_options(options, modules):
+def check_run_options(options, modules: dict) -> None:
     """Says no to what the toolkit would stumble over, or not do at all.
 
     Arguments

@@ -15,6 +15,7 @@ A model folder is made anew from itself, for another layout.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,10 @@ from speechbrain_spmamba.weights.training_run import (
     read_settings,
 )
 
+if TYPE_CHECKING:
+    from speechbrain.utils.checkpoints import Checkpoint
+
+
 INTERFACE_FILE = "custom_interface.py"
 INTERFACE = Path(__file__).parents[1] / INTERFACE_FILE  # read, not imported
 # What a checkpoint's description has beside figures.
@@ -68,14 +73,14 @@ NO_FIGURES = {"unixtime", "end-of-epoch", "epoch", "minutes"}
 
 
 def export(
-    source,
-    output_folder,
-    key=None,
-    license=None,
-    overwrite=False,
-    trust=False,
-    layout="model",
-):
+    source: str | Path,
+    output_folder: str | Path,
+    key: str | None = None,
+    license: str | None = None,
+    overwrite: bool = False,
+    trust: bool = False,
+    layout: str = "model",
+) -> Path:
     """Makes a model folder of the best checkpoint of a run.
 
     Arguments
@@ -214,7 +219,13 @@ def _check_lengths(separator):
         ) from None
 
 
-def write_model(folder, separator, text, card=None, code=None):
+def write_model(
+    folder: str | Path,
+    separator: torch.nn.Module,
+    text: str,
+    card: str | None = None,
+    code: dict | None = None,
+) -> None:
     """Writes a model folder as a whole or not at all.
 
     Arguments
@@ -260,7 +271,9 @@ def write_model(folder, separator, text, card=None, code=None):
             there[name].write_bytes(file.read_bytes())
 
 
-def find_best(save_folder, key="loss", wanted=weights_file):
+def find_best(
+    save_folder: str | Path, key: str = "loss", wanted: Callable = weights_file
+) -> tuple[Checkpoint, dict]:
     """The checkpoint with the smallest figure, of those that are whole.
 
     Arguments

@@ -4,8 +4,12 @@ Of a run it is the part that builds the model, of a model its arguments; then
 come lines that are the same in every folder. ``safe_yaml`` lets these pass.
 """
 
+from __future__ import annotations
+
 import inspect
 import re
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speechbrain_spmamba import safe_yaml
 from speechbrain_spmamba.files.yaml_text import dump
@@ -13,6 +17,10 @@ from speechbrain_spmamba.weights.model_yaml import (
     read_model_part,
     read_trusted_part,
 )
+
+if TYPE_CHECKING:
+    import torch
+
 
 HEADER = """\
 # Made by `spmamba {command}`; load it with
@@ -52,7 +60,12 @@ modules:
 LAYOUTS = {"model": TAIL, "toolkit": TOOLKIT_TAIL}
 
 
-def inference_yaml(hparams_file, trust=False, layout="model", text=None):
+def inference_yaml(
+    hparams_file: str | Path,
+    trust: bool = False,
+    layout: str = "model",
+    text: str | None = None,
+) -> str:
     """The part of a training YAML that builds the model, made loadable.
 
     Arguments
@@ -93,7 +106,7 @@ def inference_yaml(hparams_file, trust=False, layout="model", text=None):
     return HEADER.format(command="export") + f"{part}\n{LAYOUTS[layout]}"
 
 
-def model_yaml(separator, arguments):
+def model_yaml(separator: torch.nn.Module, arguments: dict) -> str:
     """The YAML text that builds a model of this package.
 
     Arguments

@@ -20,7 +20,8 @@ from speechbrain_spmamba.prepare.talker_counts import TalkerCounts
 
 if TYPE_CHECKING:
     import torch
-    from speechbrain.utils.checkpoints import Checkpoint
+
+    from speechbrain_spmamba.weights.training_run import RunFacts
 
 
 HUB_TASK = "audio-to-audio"
@@ -74,7 +75,9 @@ def known_license(name: str) -> str:
         ) from None
 
 
-def model_card(facts, separator, license=None):
+def model_card(
+    facts: RunFacts, separator: torch.nn.Module, license: str | None = None
+) -> str:
     """Writes the card.
 
     Arguments

@@ -6,7 +6,7 @@ is built of are no matter of trust.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Sequence
 from pathlib import Path
 
 from speechbrain_spmamba import safe_yaml
@@ -53,7 +53,7 @@ def read_model_yaml(path: str | Path) -> str:
     return text
 
 
-def read_model_part(path, text=None):
+def read_model_part(path: str | Path, text: str | None = None) -> str:
     """What builds the model in the YAML file of an experiment or a run.
 
     Arguments
@@ -82,7 +82,9 @@ def read_model_part(path, text=None):
     return text
 
 
-def read_trusted_part(path, keys, text=None):
+def read_trusted_part(
+    path: str | Path, keys: Sequence[str], text: str | None = None
+) -> str:
     """What keys of a YAML file build, whatever that is.
 
     Arguments

@@ -5,7 +5,11 @@ one here takes the weights of a model folder, from either of the two files that
 may hold them, checks their sum, and loads all of them or none.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speechbrain.utils.fetching import FetchConfig, LocalStrategy
 from speechbrain.utils.parameter_transfer import Pretrainer
@@ -17,6 +21,10 @@ from speechbrain_spmamba.weights.model_folder import (
     collect,
 )
 from speechbrain_spmamba.weights.state_dict import load_weights, read_weights
+
+if TYPE_CHECKING:
+    import torch
+
 
 PATH_KEY = "pretrained_path"
 
@@ -47,7 +55,11 @@ class SeparatorPretrainer(Pretrainer):
     >>> pretrainer.load_collected()
     """
 
-    def __init__(self, separator, pretrained_path=None):
+    def __init__(
+        self,
+        separator: torch.nn.Module,
+        pretrained_path: str | Path | None = None,
+    ) -> None:
         super().__init__(
             loadables={"separator": separator},
             custom_hooks={"separator": strict_load},
@@ -56,10 +68,10 @@ class SeparatorPretrainer(Pretrainer):
 
     def collect_files(
         self,
-        default_source=None,
+        default_source: str | Path | None = None,
         local_strategy=LocalStrategy.SYMLINK,
         fetch_config=None,
-    ):
+    ) -> dict:
         """Finds the weights, or fetches them.
 
         Arguments
@@ -95,14 +107,14 @@ class SeparatorPretrainer(Pretrainer):
         self.is_local.append("separator")
         return {"separator": weights}
 
-    def load_collected(self):
+    def load_collected(self) -> None:
         """Loads the weights, if there are any to be loaded."""
         # A recipe collects in its main process alone.
         if self.is_local or self.collect_files():
             super().load_collected()
 
 
-def wanted_path(overrides):
+def wanted_path(overrides: dict | str | None) -> str | None:
     """The ``pretrained_path`` among changes that a user makes.
 
     Arguments
@@ -125,7 +137,9 @@ def wanted_path(overrides):
     return overrides.get(PATH_KEY) if isinstance(overrides, dict) else None
 
 
-def strict_load(module, path, adapt=None):
+def strict_load(
+    module: torch.nn.Module, path: str | Path, adapt: Callable | None = None
+) -> None:
     """Loads weights and accepts no key too many or too few.
 
     Arguments

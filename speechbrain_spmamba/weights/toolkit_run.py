@@ -11,8 +11,11 @@
 As of SpeechBrain 1.1: LibriMix, WSJ0Mix and WHAMandWHAMR.
 """
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speechbrain_spmamba.files.text import read_csv, read_text
 from speechbrain_spmamba.files.yaml_text import dump, load
@@ -23,6 +26,10 @@ from speechbrain_spmamba.weights.training_run import (
     read_set,
     read_settings,
 )
+
+if TYPE_CHECKING:
+    from speechbrain.utils.checkpoints import Checkpoint
+
 
 FIGURE = "si-snr"  # the negative of what its name says: the smallest is best
 MASKS = ("models.toolkit.RatioMasks", "toolkit.RatioMasks")  # of today, before
@@ -35,7 +42,7 @@ SCORES |= {"sdr_i": "sdri"}
 TESTED = re.compile(r"^Epoch loaded: (\d+) - test ", re.MULTILINE)
 
 
-def is_toolkit_run(settings):
+def is_toolkit_run(settings: dict):
     """Whether settings are those of a separation recipe of the toolkit.
 
     Arguments
@@ -52,7 +59,9 @@ def is_toolkit_run(settings):
     return isinstance(modules, dict) and "masknet" in modules
 
 
-def find_recoverable(settings, hparams_file):
+def find_recoverable(
+    settings: dict, hparams_file: str | Path
+) -> tuple[str, ...]:
     """Which part of a checkpoint holds the model, and under which names.
 
     Arguments
@@ -93,7 +102,7 @@ def find_recoverable(settings, hparams_file):
     )
 
 
-def model_text(hparams_file):
+def model_text(hparams_file: str | Path) -> str:
     """The settings of a run with the model of its masknet as ``separator``.
 
     Arguments
@@ -114,7 +123,7 @@ def model_text(hparams_file):
     return dump(kept | {"separator": settings["modules"]["masknet"]["model"]})
 
 
-def read_toolkit_facts(folder, checkpoint):
+def read_toolkit_facts(folder: str | Path, checkpoint: Checkpoint) -> RunFacts:
     """What such a run tells, for its model card.
 
     Arguments

@@ -1,13 +1,18 @@
 """What a finished training run tells of itself, for its model card."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from speechbrain_spmamba.files.text import read_csv, read_json, read_text
 from speechbrain_spmamba.files.yaml_text import load, plain
 from speechbrain_spmamba.manifest import source_keys
 from speechbrain_spmamba.training.checkpoint import identity
+
+if TYPE_CHECKING:
+    from speechbrain.utils.checkpoints import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class RunFacts:
     further: dict = field(default_factory=dict)
 
 
-def read_facts(folder, checkpoint):
+def read_facts(folder: str | Path, checkpoint: Checkpoint) -> RunFacts:
     """What a run of this package tells.
 
     Arguments
