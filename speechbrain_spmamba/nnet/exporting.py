@@ -46,11 +46,27 @@ def for_any_length(forward: Callable) -> Callable:
 
     @functools.wraps(forward)
     def exportable(*args, **kwargs):
-        if not torch.compiler.is_exporting():
+        if not is_exporting():
             return forward(*args, **kwargs)
-        if torch.compiler.is_dynamo_compiling():  # with strict=True
-            return forward(*args, **kwargs)  # reads bytecode, cannot do that
         with unread_sizes():
             return forward(*args, **kwargs)
 
     return exportable
+
+
+def is_exporting():
+    """Whether ``torch.export`` runs this, with ``strict=False``.
+
+    ``torch.compiler.is_exporting`` is also true in what ``torch.compile``
+    reads, as a strict export reads it: the bytecode.
+
+    Example
+    -------
+    >>> is_exporting()
+    False
+    """
+    # The second question imports the compiler.
+    return (
+        torch.compiler.is_exporting()
+        and not torch.compiler.is_dynamo_compiling()
+    )

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from speechbrain_spmamba.nnet.exporting import is_exporting
 from speechbrain_spmamba.nnet.folded_forward import PathConfig
 from speechbrain_spmamba.nnet.folded_path import MEMORY, run_folded
 from speechbrain_spmamba.nnet.folding import fold
@@ -162,8 +163,10 @@ class MambaPath(GridPath):
 
     def forward_rows(self, x, count=None, valid=None):
         """Chooses the form; see ``GridPath``."""
-        # An exported program keeps the scan as its one operator of ours.
-        if not torch.compiler.is_exporting() and self._can_fold(x):
+        # A recorded program keeps the scan as its one operator of ours. Of the
+        # folded form a tracer would see only the memory that kernels fill.
+        recorded = is_exporting() or torch.jit.is_tracing()
+        if not recorded and self._can_fold(x):
             return self._run_folded(x, valid)
         return super().forward_rows(x, count, valid)
 
