@@ -10,9 +10,7 @@ import torch
 from speechbrain.inference.interfaces import Pretrained
 
 from speechbrain_spmamba.files.own_code import find_own_code
-from speechbrain_spmamba.recordings.block_reader import (
-    open_recording,
-)
+from speechbrain_spmamba.recordings.block_reader import open_recording
 from speechbrain_spmamba.recordings.fetched import fetched
 from speechbrain_spmamba.recordings.options import SeparationOptions
 from speechbrain_spmamba.recordings.samples import (

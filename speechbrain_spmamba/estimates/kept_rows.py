@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,7 +61,9 @@ def _state(path):
 
 
 @contextmanager
-def kept_rows(folder: str | Path, digests) -> Iterator[tuple[dict, Callable]]:
+def kept_rows(
+    folder: str | Path, digests: Collection[str]
+) -> Iterator[tuple[dict, Callable]]:
     """Opens what was kept in a folder.
 
     Arguments

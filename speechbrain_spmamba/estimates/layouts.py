@@ -16,6 +16,7 @@ beside them. Of what is left, that pattern is taken which fits most files, of
 items that the references have as well.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +89,10 @@ class Files:
 
 
 def find_files(
-    folder: str | Path, kind: str, pattern: str | None = None, ids=None
+    folder: str | Path,
+    kind: str,
+    pattern: str | None = None,
+    ids: Collection[str] | None = None,
 ) -> Files:
     """Finds the files of one kind in a folder.
 

@@ -14,7 +14,9 @@ FIELDS = {"id": ".+", "n": r"\d+"}
 ANY_SUFFIX = r"\.[^./]+"
 
 
-def read_pattern(text: str, needed: tuple[str, ...] = ("id", "n")):
+def read_pattern(
+    text: str, needed: tuple[str, ...] = ("id", "n")
+) -> re.Pattern[str]:
     """Makes a regular expression of a pattern.
 
     Arguments

@@ -8,6 +8,7 @@ Relative paths are below ``data_root``, if it is given, else below the folder
 of the table.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 from speechbrain_spmamba.errors import did_you_mean
@@ -28,7 +29,10 @@ def is_table(path):
 
 
 def read_table(
-    path: str | Path, kind: str, data_root: str | Path | None = None, ids=None
+    path: str | Path,
+    kind: str,
+    data_root: str | Path | None = None,
+    ids: Collection[str] | None = None,
 ) -> tuple[Files, Files | None]:
     """Reads a table.
 

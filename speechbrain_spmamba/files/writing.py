@@ -3,8 +3,7 @@
 import csv
 import io
 import json
-import os
-import tempfile
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,7 +60,10 @@ def replacing_all(paths: Sequence[str | Path]) -> Iterator[list[Path]]:
     finals, temporary, renamed = [Path(path) for path in paths], [], []
     try:
         for path in finals:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Noted before it is there: a signal may come in between.
             temporary.append(_temporary(path))
+            temporary[-1].touch(exist_ok=False)
         yield list(temporary)
         for name, path in zip(temporary, finals, strict=True):
             name.replace(path)
@@ -134,16 +136,6 @@ def write_csv(
 
 
 def _temporary(path):
-    """An empty file beside ``path``, with a name that nobody looks for."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A name beside ``path`` that nobody has or looks for."""
     # Part of the name: the longest legal one has no room for more.
-    handle, name = tempfile.mkstemp(
-        prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent
-    )
-    os.close(handle)
-    temporary = Path(name)
-    # mkstemp makes private files; the final one follows the user's umask.
-    umask = os.umask(0)
-    os.umask(umask)
-    temporary.chmod(0o666 & ~umask)
-    return temporary
+    return path.parent / f".{path.name[:40]}.{secrets.token_hex(8)}.part"

@@ -41,7 +41,7 @@ class ChunkedMasks(Dual_Path_Model):
     torch.Size([2, 2, 3, 7])
     """
 
-    def forward(self, features) -> torch.Tensor:
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         """See the class."""
         x = self.conv1d(self.norm(features)).transpose(1, 2)
         frames, chunks = x.shape[1], PairedChunks(self.K)
@@ -67,7 +67,7 @@ class SegmentedMasks(ResourceEfficientSeparator):
     ``[B, N, L]`` -> ``[num_spk, B, N, L]``.
     """
 
-    def forward(self, features) -> torch.Tensor:
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         """See the class."""
         size, frames = self.segment_size, features.shape[2]
         count = frames // size + 1

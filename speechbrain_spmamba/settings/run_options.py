@@ -13,6 +13,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from speechbrain.utils.logger import setup_logging
+from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.files.yaml_text import dump, load, plain
@@ -33,7 +34,7 @@ NEEDS = {
 EXCLUDE = ("ckpt_interval_minutes", "ckpt_interval_steps")
 
 
-def with_keys(run_opts, keys: dict):
+def with_keys(run_opts: RunOptions, keys: dict) -> RunOptions:
     """Run options with what the YAML file sets and the command line does not.
 
     Arguments
@@ -59,7 +60,7 @@ def with_keys(run_opts, keys: dict):
     return replace(run_opts, **{name: keys[name] for name in free})
 
 
-def settle(run_opts, keys: dict):
+def settle(run_opts: RunOptions, keys: dict) -> RunOptions:
     """Decides what the command line means beside the YAML file.
 
     Arguments
@@ -101,7 +102,7 @@ def settle(run_opts, keys: dict):
     return replace(settled, overridden_args=given)
 
 
-def as_keys(run_opts, keys: dict) -> str:
+def as_keys(run_opts: RunOptions, keys: dict) -> str:
     """YAML text of the file's keys that options of the command line replace.
 
     Else the folder of a run would keep what it was not trained with.

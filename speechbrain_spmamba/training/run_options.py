@@ -10,6 +10,7 @@ From ``settings`` and ``training.brain``; to torch.
 
 import torch
 from speechbrain.utils.distributed import infer_device
+from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_spmamba.errors import did_you_mean
 
@@ -57,7 +58,7 @@ RULES = {
 }
 
 
-def check_run_options(options, modules: dict) -> None:
+def check_run_options(options: RunOptions | dict, modules: dict) -> None:
     """Says no to what the toolkit would stumble over, or not do at all.
 
     Arguments

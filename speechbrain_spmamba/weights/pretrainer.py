@@ -69,8 +69,8 @@ class SeparatorPretrainer(Pretrainer):
     def collect_files(
         self,
         default_source: str | Path | None = None,
-        local_strategy=LocalStrategy.SYMLINK,
-        fetch_config=None,
+        local_strategy: LocalStrategy = LocalStrategy.SYMLINK,
+        fetch_config: FetchConfig | None = None,
     ) -> dict:
         """Finds the weights, or fetches them.
 

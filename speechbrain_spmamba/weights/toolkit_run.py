@@ -42,7 +42,7 @@ SCORES |= {"sdr_i": "sdri"}
 TESTED = re.compile(r"^Epoch loaded: (\d+) - test ", re.MULTILINE)
 
 
-def is_toolkit_run(settings: dict):
+def is_toolkit_run(settings: dict) -> bool:
     """Whether settings are those of a separation recipe of the toolkit.
 
     Arguments
