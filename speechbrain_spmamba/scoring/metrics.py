@@ -114,9 +114,13 @@ def bss_eval(
     """
     talk = ~silent_sources(src.unsqueeze(0))[0]
     count = int(talk.sum())
-    parts = [src[:, talk], est[:, talk]]
-    parts += [] if mix is None else [mix.unsqueeze(1)]
-    signals = _at_full_scale(torch.cat(parts, 1)).t().contiguous()
+    # As rows from here on: what lies side by side is summed fast.
+    parts, chosen = [src.t(), est.t()], [talk, talk]
+    if mix is not None:
+        parts.append(mix.unsqueeze(0))
+        chosen.append(torch.ones(1, dtype=torch.bool))
+    signals = torch.cat(parts).contiguous()[torch.cat(chosen)]
+    signals = _at_full_scale(signals, dim=1)
     ratios = {}
     if count:
         shares, of_all = _shares(
