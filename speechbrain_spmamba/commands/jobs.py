@@ -34,7 +34,8 @@ from speechbrain_spmamba.commands.separate_messages import (
 )
 from speechbrain_spmamba.errors import explain
 from speechbrain_spmamba.files.names import shown
-from speechbrain_spmamba.recordings.options import SUBTYPES, SeparationOptions
+from speechbrain_spmamba.recordings.file_formats import FORMATS
+from speechbrain_spmamba.recordings.options import SeparationOptions
 from speechbrain_spmamba.recordings.segments import SUFFIXES, segment_text
 from speechbrain_spmamba.recordings.separation import separate_recording
 from speechbrain_spmamba.weights.model_folder import HPARAMS_FILE
@@ -144,7 +145,7 @@ def _find_earlier(recording, paths, format, tag):
         [*paths, *takewhile(Path.exists, more)],
         tag,
         recording.texts(SUFFIXES),
-        [recording.paths(1, one)[0] for one in SUBTYPES],
+        [recording.paths(1, one)[0] for one in FORMATS],
     )
 
 

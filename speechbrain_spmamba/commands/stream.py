@@ -13,6 +13,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from speechbrain_spmamba.audio import resample_blocks
 from speechbrain_spmamba.commands.distributed import rank_and_world_size
 from speechbrain_spmamba.commands.inputs import STANDARD, find_inputs
 from speechbrain_spmamba.commands.live import hop_of, load_live_model
@@ -26,6 +27,7 @@ from speechbrain_spmamba.commands.separate_messages import (
 from speechbrain_spmamba.recordings.live import separate_live
 from speechbrain_spmamba.recordings.live_files import live_files
 from speechbrain_spmamba.recordings.pcm import PcmReader, PcmWriter
+from speechbrain_spmamba.recordings.separation import warn_if_resampled
 
 if TYPE_CHECKING:
     from speechbrain_spmamba.commands.jobs import Job
@@ -125,18 +127,22 @@ def separate_stream(
             Earlier(paths, "").check_free(paths)
     reader = PcmReader(sys.stdin.buffer, NAME, raw, options.channel)
     own_rate = reader.format.sample_rate
-    rate = options.output_rate(own_rate, model.hparams.sample_rate)
+    own = options.output_rate(own_rate, model.hparams.sample_rate)
+    rate = options.file_rate(own) if paths else own
     blocks = reader.blocks(HOPS * hop_of(model, own_rate))
     try:
         with _sink(paths, rate, options, reader.format, raw) as sink:
-            for block in separate_live(
+            voices = separate_live(
                 model.mods.separator, blocks, own_rate, options
-            ):
+            )
+            for block in resample_blocks(voices, own, rate):
                 sink.push(block)
     except BrokenPipeError:
         _give_up_output()
         return CLOSED
     reader.downmix.warn(NAME)
+    if paths:
+        warn_if_resampled(NAME, options, own)
     print_result(streamed_line(NAME, reader.frames / own_rate, sink), paths)
     if reader.fault:
         print_result(error_line(reader.fault, NAME))

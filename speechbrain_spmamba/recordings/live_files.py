@@ -13,6 +13,7 @@ import soundfile
 
 from speechbrain_spmamba.files.names import native
 from speechbrain_spmamba.files.writing import replacing_all
+from speechbrain_spmamba.recordings.file_formats import container
 from speechbrain_spmamba.recordings.pcm import count_clipped
 from speechbrain_spmamba.recordings.source_writer import (
     UNSCALED,
@@ -89,7 +90,7 @@ def live_files(
                             sample_rate,
                             1,
                             subtype,
-                            format=path.suffix[1:].upper(),
+                            format=container(path),
                         )
                     )
                     for name, path in zip(names, paths, strict=True)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import torch
 
+from speechbrain_spmamba.audio import resample, resample_blocks
 from speechbrain_spmamba.recordings.activity import activity, most_active
 from speechbrain_spmamba.recordings.block_reader import (
     FASTEST,
@@ -205,14 +206,16 @@ def separate_recording(
     with ExitStack() as stack:
         reader = stack.enter_context(open_recording(source, options.channel))
         own_rate = reader.sample_rate
-        output_rate = options.output_rate(own_rate, model.hparams.sample_rate)
+        rate = options.output_rate(own_rate, model.hparams.sample_rate)
+        output_rate = options.file_rate(rate)
         subtype = options.subtype_like(reader.subtype)
         options.check_file(output_rate, count // len(paths))
         writer = stack.enter_context(SourceWriter(output_rate, paths[0].parent))
         mono = _heard(reader.blocks(), writer.meter)
-        for block in separate_mono(
+        blocks = separate_mono(
             model, mono, own_rate, options, progress, reader.seconds
-        ):
+        )
+        for block in resample_blocks(blocks, rate, output_rate):
             writer.push(block)
         activities = writer.meter.result()
         chosen = choose_outputs(activities, options)
@@ -231,6 +234,7 @@ def separate_recording(
         writer.write(found.paths, subtype, chosen, comment, texts)
         if found.paths:
             warn_if_scaled(reader.name, found.gain, subtype)
+            warn_if_resampled(reader.name, options, rate)
         reader.downmix.warn(reader.name)
         return found
 
@@ -273,7 +277,18 @@ def warn_if_scaled(name, gain, subtype):
     if gain < 1:
         logger.warning(
             "%s: sources peak at %.2f and were scaled down together to fit "
-            "%s; --subtype FLOAT keeps their level", name, 1 / gain, subtype
+            "%s; --format wav --subtype FLOAT keeps their level",
+            name, 1 / gain, subtype,
+        )  # fmt: skip
+
+
+def warn_if_resampled(name, options, sample_rate):
+    """Says so where a format does not have the rate of the outputs."""
+    rate = options.file_rate(sample_rate)
+    if rate != sample_rate:
+        logger.warning(
+            "%s: %s has no %d Hz, its files are at %d Hz",
+            name, options.format, sample_rate, rate,
         )  # fmt: skip
 
 
@@ -325,9 +340,11 @@ def source_paths(
 
 def write_sources(est, sample_rate, paths, subtype, options):
     """Writes sources ``[T, S]`` that are in memory as the options want it."""
-    with SourceWriter(sample_rate, paths[0].parent) as writer:
-        writer.push(est)
+    rate = options.file_rate(sample_rate)
+    with SourceWriter(rate, paths[0].parent) as writer:
+        writer.push(resample(est, sample_rate, rate))
         chosen = choose_outputs(writer.meter.result(), options)
         gain = writer.write(paths[: len(chosen)], subtype, chosen)
     if chosen:
         warn_if_scaled(paths[0], gain, subtype)
+        warn_if_resampled(paths[0], options, sample_rate)
