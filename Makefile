@@ -20,6 +20,9 @@ $(VENV)/.installed: setup.cfg setup.py pyproject.toml constraints.txt \
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check \
 	    --constraint constraints.txt --editable '.[dev,docs]'
+	@# Needs a C compiler; without it, PESQ has no test.
+	-$(BIN)/pip install --quiet --disable-pip-version-check \
+	    --constraint constraints.txt pesq
 	touch $@
 
 train: setup

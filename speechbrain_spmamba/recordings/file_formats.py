@@ -55,7 +55,7 @@ FORMATS = {
 }
 
 
-def check_format(name, subtype=None):
+def check_format(name: str, subtype: str | None = None) -> None:
     """Says no to a format that there is not, or not with this libsndfile.
 
     Arguments
@@ -99,7 +99,7 @@ def check_format(name, subtype=None):
         )
 
 
-def file_rate(name, sample_rate):
+def file_rate(name: str, sample_rate: int) -> int:
     """The rate of a file, in Hz: the wanted one, or the next higher there is.
 
     Arguments
