@@ -100,7 +100,7 @@ def terminal(app, tmp_path):
         pytest.skip("no bash that completes")
     script = app.generate_completion(shell="bash")
     (tmp_path / "complete.sh").write_text(script)
-    (tmp_path / "mixture.wav").touch()
+    (tmp_path / "talks.wav").touch()
     found = Terminal(tmp_path)
     found.type(
         "bind 'set enable-bracketed-paste off' 'set bell-style none'\n"
@@ -116,8 +116,8 @@ def test_bash_completes_commands_options_values_and_files(terminal):
         ("spmamba sep", "arate "),
         ("spmamba separate --form", "at "),
         ("spmamba separate --rate k", "eep "),
-        ("spmamba separate mix", "ture.wav "),
-        ("spmamba separate a.wav --model mix", "ture.wav "),
+        ("spmamba separate ta", "lks.wav "),
+        ("spmamba separate a.wav --model ta", "lks.wav "),
         ("spmamba evaluate --no-such", ""),
     ):
         found = terminal.type(f"{typed}\t", typed + shown)
