@@ -53,12 +53,6 @@ def test_a_slip_of_the_pen_is_one_line(words, message, capsys):
     assert message in err
 
 
-def test_a_shell_can_complete_the_options_of_each_command():
-    script = cli.make_app().generate_completion(shell="bash")
-    for words in (*cli.COMMANDS, "--mixture_consistent", "--step_lengths"):
-        assert words in script
-
-
 def test_progress_bars_stay_out_of_redirected_logs():
     calls = [
         (file, call) for file, name, call in package_calls() if name == "tqdm"

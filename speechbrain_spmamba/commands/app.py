@@ -21,6 +21,23 @@ _OPTION = re.compile(r"^--[a-z][a-z0-9-]*")
 _STANDARD = "\0"  # input or output
 
 
+class _Program(App):
+    """A program of which many words are files, which shells shall offer."""
+
+    def generate_completion(self, **keys: Any) -> str:
+        """The script for a shell: cyclopts' own, and files besides.
+
+        To cyclopts, only what is of the type Path is a file: where it has
+        nothing to offer, shells would offer nothing at all.
+        """
+        script = super().generate_completion(**keys)
+        if script.startswith("#compdef"):  # zsh
+            body, _, rest = script.rpartition("}")
+            return f"{body}  (( compstate[nmatches] )) || _files\n}}{rest}"
+        # Of bash; fish offers files by itself.
+        return script.replace("complete -F ", "complete -o default -F ")
+
+
 def new_app(name: str, **keys: Any) -> App:
     """A program whose options are called as the keys of experiments.
 
@@ -38,7 +55,7 @@ def new_app(name: str, **keys: Any) -> App:
     """
     # A flag has no opposite.
     as_keys = Parameter(name_transform=str, negative=())
-    return App(name=name, default_parameter=as_keys, **keys)
+    return _Program(name=name, default_parameter=as_keys, **keys)
 
 
 def run(app: App, argv: list[str]) -> Any:

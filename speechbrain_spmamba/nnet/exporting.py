@@ -6,7 +6,8 @@ need is in `upstream.private`; a model is written so that it compares none:
 ``narrow`` in place of a slice up to a symbol, the number of chunks before the
 length that they fill, no look at the values of its input.
 
-Around every `forward` in `models`, with all that it calls.
+From every `forward` in `models`, which it stands around, to all that this calls
+in `nnet` and `ops`.
 """
 
 import functools

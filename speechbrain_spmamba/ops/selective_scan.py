@@ -142,7 +142,8 @@ def selective_scan(
 def _scan(tensors, delta_softplus, reverse, backend, return_last_state):
     """y and the last state; what that is when it is not asked for, is open."""
     u, A = tensors[0], tensors[2]
-    if plain_scan.wanted():
+    # A compiler that follows the code cannot follow the question.
+    if not torch.compiler.is_dynamo_compiling() and plain_scan.wanted():
         return plain_scan.scan(*tensors, delta_softplus, reverse)
     if backend in BACKENDS and backend not in KERNELS:
         module = BACKENDS[choose_backend(backend, u, A)]

@@ -2,9 +2,8 @@
 
 WAV and FLAC give the samples back. MP3 and Opus, which is Ogg with Opus in it,
 leave out what is hardly heard for files that are much smaller, and know few
-rates.
-libsndfile writes them from version 1.1 on. Both say how many samples to drop
-where they begin and end (LAME's tag; pre-skip and the last granule): what
+rates. libsndfile writes them from version 1.1 on. Both say how many samples to
+drop where they begin and end (LAME's tag; pre-skip and the last granule): what
 libsndfile or ffmpeg reads is as long as what was written, and not late.
 
 From `options` and `source_writer`; to soundfile.
