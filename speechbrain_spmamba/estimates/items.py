@@ -39,26 +39,23 @@ class Item:
         return [path for path in named if path]
 
 
-@dataclass(frozen=True)
-class Patterns:
-    """How files are named, where that is given; see ``patterns``."""
-
-    reference: str | None = None
-    estimate: str | None = None
-    mixture: str | None = None
-
-
-def find_references(references, mixtures, patterns, data_root=None):
+def find_references(
+    references,
+    mixtures=None,
+    reference_pattern=None,
+    mixture_pattern=None,
+    data_root=None,
+):
     """Finds references and mixtures.
 
     Arguments
     ---------
     references : str or Path
         Folder, or table of ``tables.read_table``.
-    mixtures : str or Path or None
+    mixtures : str or Path, optional
         Folder; by default those of the table.
-    patterns : Patterns
-        How they are named.
+    reference_pattern, mixture_pattern : str, optional
+        How they are named, where that is given, see ``patterns``.
     data_root : str or Path, optional
         See ``tables.read_table``.
 
@@ -78,9 +75,9 @@ def find_references(references, mixtures, patterns, data_root=None):
     if is_table(references):
         files, found = read_table(references, "reference", data_root)
     else:
-        files = find_files(references, "reference", patterns.reference)
+        files = find_files(references, "reference", reference_pattern)
     if mixtures is not None:
-        found = find_files(mixtures, "mixture", patterns.mixture, files.items)
+        found = find_files(mixtures, "mixture", mixture_pattern, files.items)
     if found is not None:
         without = [item for item in files.items if item not in found.items]
         if without:
@@ -92,7 +89,7 @@ def find_references(references, mixtures, patterns, data_root=None):
     return files, found
 
 
-def find_estimates(estimates, references, patterns, data_root=None):
+def find_estimates(estimates, references, pattern=None, data_root=None):
     """Finds the estimates of references.
 
     Arguments
@@ -101,7 +98,7 @@ def find_estimates(estimates, references, patterns, data_root=None):
         Folder or table.
     references : layouts.Files
         Those of ``find_references``.
-    patterns, data_root
+    pattern, data_root
         As for ``find_references``.
 
     Returns
@@ -117,7 +114,7 @@ def find_estimates(estimates, references, patterns, data_root=None):
     ids = references.items
     if is_table(estimates):
         return read_table(estimates, "estimate", data_root, ids)[0]
-    return find_files(estimates, "estimate", patterns.estimate, ids)
+    return find_files(estimates, "estimate", pattern, ids)
 
 
 def pair(references, estimates, mixtures=None, partial=False):
