@@ -99,6 +99,7 @@ COMMANDS = {
     "score m.csv nope -o out": "nope does not exist; a folder of estimates wa",
     "score parts/tt parts -o out --metrics sdri": "there is no 'sdri'; give s",
     "score parts/tt parts/tt -o notes.txt": "notes.txt is no folder, or lies",
+    "score parts/tt parts/tt -o out --jobs 0": "--jobs is 0; give at least 1",
     "score parts/tt parts/tt -o out --jobs x": "x is no whole number",
     "score notes.txt empty -o out": "notes.txt is no folder; a folder of refe",
     "evaluate model m.csv -o out --data_root . --metrics pesk": "no 'pesk'; g",

@@ -24,6 +24,7 @@ def score(
     partial: bool = False,
     reference_pattern: str | None = None,
     estimate_pattern: str | None = None,
+    against_pattern: str | None = None,
     mixture_pattern: str | None = None,
     data_root: str | None = None,
 ) -> None:
@@ -48,9 +49,15 @@ def score(
         Processes; -1 is one a core.
     partial : bool
         Leave out references without estimates.
-    reference_pattern, estimate_pattern, mixture_pattern : str, optional
-        How files are named, where that is not found, such as
+    reference_pattern : str, optional
+        How references are named, where that is not found, such as
         "{id}_s{n}.wav": {id} is the item, {n} the source, * anything.
+    estimate_pattern : str, optional
+        The same of estimates.
+    against_pattern : str, optional
+        The same of those of the other tool.
+    mixture_pattern : str, optional
+        The same of mixtures, without {n}.
     data_root : str, optional
         What $data_root means in CSV files, and their paths are relative to;
         by default their own folder.
@@ -58,7 +65,6 @@ def score(
     from pathlib import Path
 
     from speechbrain_spmamba.estimates.items import (
-        Patterns,
         find_estimates,
         find_references,
         pair,
@@ -78,8 +84,11 @@ def score(
     )
 
     metrics, folder = read_metrics(metrics), Path(output)
-    patterns = Patterns(reference_pattern, estimate_pattern, mixture_pattern)
-    true, mixed = find_references(references, mixtures, patterns, data_root)
+    if not jobs:
+        raise ValueError("--jobs is 0; give at least 1, or -1 for all cores")
+    true, mixed = find_references(
+        references, mixtures, reference_pattern, mixture_pattern, data_root
+    )
     print(*filter(None, (true, mixed)), sep="\n", flush=True)
     places = {estimates: folder}
     if against in places:
@@ -91,7 +100,8 @@ def score(
         places[against] = folder / "against"
     sets = {}
     for place in places:
-        found = find_estimates(place, true, patterns, data_root)
+        pattern = estimate_pattern if place == estimates else against_pattern
+        found = find_estimates(place, true, pattern, data_root)
         print(found, flush=True)
         sets[place] = pair(true, found, mixed, partial)
         print(*notes(true, found, sets[place]), sep="", end="", flush=True)

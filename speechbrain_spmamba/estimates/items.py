@@ -6,18 +6,11 @@ estimate that is missing is one that says nothing. An item without any estimate
 is most likely one that was not separated, and an error unless ``partial``.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from speechbrain_spmamba.estimates.layouts import find_files
 from speechbrain_spmamba.estimates.tables import is_table, read_table
 from speechbrain_spmamba.files.names import shown
-
-if TYPE_CHECKING:
-    from speechbrain_spmamba.estimates.layouts import Files
 
 
 @dataclass(frozen=True)
@@ -46,31 +39,23 @@ class Item:
         return [path for path in named if path]
 
 
-@dataclass(frozen=True)
-class Patterns:
-    """How files are named, where that is given; see ``patterns``."""
-
-    reference: str | None = None
-    estimate: str | None = None
-    mixture: str | None = None
-
-
 def find_references(
-    references: str | Path,
-    mixtures: str | Path | None,
-    patterns: Patterns,
-    data_root: str | Path | None = None,
-) -> tuple[Files, Files | None]:
+    references,
+    mixtures=None,
+    reference_pattern=None,
+    mixture_pattern=None,
+    data_root=None,
+):
     """Finds references and mixtures.
 
     Arguments
     ---------
     references : str or Path
         Folder, or table of ``tables.read_table``.
-    mixtures : str or Path or None
+    mixtures : str or Path, optional
         Folder; by default those of the table.
-    patterns : Patterns
-        How they are named.
+    reference_pattern, mixture_pattern : str, optional
+        How they are named, where that is given, see ``patterns``.
     data_root : str or Path, optional
         See ``tables.read_table``.
 
@@ -90,9 +75,9 @@ def find_references(
     if is_table(references):
         files, found = read_table(references, "reference", data_root)
     else:
-        files = find_files(references, "reference", patterns.reference)
+        files = find_files(references, "reference", reference_pattern)
     if mixtures is not None:
-        found = find_files(mixtures, "mixture", patterns.mixture, files.items)
+        found = find_files(mixtures, "mixture", mixture_pattern, files.items)
     if found is not None:
         without = [item for item in files.items if item not in found.items]
         if without:
@@ -104,12 +89,7 @@ def find_references(
     return files, found
 
 
-def find_estimates(
-    estimates: str | Path,
-    references: Files,
-    patterns: Patterns,
-    data_root: str | Path | None = None,
-) -> Files:
+def find_estimates(estimates, references, pattern=None, data_root=None):
     """Finds the estimates of references.
 
     Arguments
@@ -118,7 +98,7 @@ def find_estimates(
         Folder or table.
     references : layouts.Files
         Those of ``find_references``.
-    patterns, data_root
+    pattern, data_root
         As for ``find_references``.
 
     Returns
@@ -134,15 +114,10 @@ def find_estimates(
     ids = references.items
     if is_table(estimates):
         return read_table(estimates, "estimate", data_root, ids)[0]
-    return find_files(estimates, "estimate", patterns.estimate, ids)
+    return find_files(estimates, "estimate", pattern, ids)
 
 
-def pair(
-    references: Files,
-    estimates: Files,
-    mixtures: Files | None = None,
-    partial: bool = False,
-) -> list[Item]:
+def pair(references, estimates, mixtures=None, partial=False):
     """Puts together what belongs together.
 
     Arguments
@@ -176,7 +151,7 @@ def pair(
         if not found and any(sources.values()):
             without.append(name)
             continue
-        mixture = mixtures.items[name][0] if mixtures else None
+        mixture = mixtures and mixtures.items[name][0]
         items.append(Item(name, _in_order(sources), _in_order(found), mixture))
     if without and not partial:
         raise ValueError(

@@ -7,8 +7,8 @@ one length. Here the number of chunks comes first. What is computed is the
 same; but the summaries of a batch's items (RE-SepFormer) stay apart, which
 the toolkit puts into one sequence.
 
-From `models.sepformer`, `models.resepformer` and `models.skim`; to `nnet.chunks`
-and `ops.windows`.
+From `models.sepformer`, `models.resepformer` and `models.skim`; to
+`nnet.chunks` and `ops.windows`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 import pytest
 
 from speechbrain_spmamba.estimates.items import (
-    Patterns,
     find_estimates,
     find_references,
     pair,
@@ -25,8 +24,8 @@ def test_the_layout_of_a_tool_is_found(tool, tmp_path):
     pattern, mixed = (reference, mixture) if reference else LIBRIMIX
     write_references(true, pattern, mixed, first)
     write_estimates(tmp_path / "tool", estimate, first)
-    files, mixtures = find_references(true, true, Patterns())
-    found = find_estimates(tmp_path / "tool", files, Patterns())
+    files, mixtures = find_references(true, true)
+    found = find_estimates(tmp_path / "tool", files)
     items = pair(files, found, mixtures)
     assert [item.name for item in items] == sorted(ITEMS)
     for item in items:

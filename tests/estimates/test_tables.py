@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from speechbrain_spmamba.estimates.items import Patterns, find_references
+from speechbrain_spmamba.estimates.items import find_references
 from speechbrain_spmamba.estimates.tables import read_table
 from tests.estimates.files import ITEMS, LIBRIMIX, write_references
 
@@ -44,7 +44,7 @@ def test_lists_of_look2hear_are_read(tmp_path):
     for name, folder in (("mix", "mix_clean"), ("s1", "s1"), ("s2", "s2")):
         files = [[str(tmp_path / folder / f"{x}.wav"), 4000] for x in ITEMS]
         (tmp_path / f"{name}.json").write_text(json.dumps(files))
-    files, mixtures = find_references(tmp_path, None, Patterns())
+    files, mixtures = find_references(tmp_path)
     assert sorted(files.items) == sorted(mixtures.items) == sorted(ITEMS)
     assert files.items[ITEMS[0]][2] == str(tmp_path / f"s2/{ITEMS[0]}.wav")
 
