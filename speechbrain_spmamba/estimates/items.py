@@ -6,11 +6,18 @@ estimate that is missing is one that says nothing. An item without any estimate
 is most likely one that was not separated, and an error unless ``partial``.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speechbrain_spmamba.estimates.layouts import find_files
 from speechbrain_spmamba.estimates.tables import is_table, read_table
 from speechbrain_spmamba.files.names import shown
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.estimates.layouts import Files
 
 
 @dataclass(frozen=True)
@@ -40,12 +47,12 @@ class Item:
 
 
 def find_references(
-    references,
-    mixtures=None,
-    reference_pattern=None,
-    mixture_pattern=None,
-    data_root=None,
-):
+    references: str | Path,
+    mixtures: str | Path | None = None,
+    reference_pattern: str | None = None,
+    mixture_pattern: str | None = None,
+    data_root: str | Path | None = None,
+) -> tuple[Files, Files | None]:
     """Finds references and mixtures.
 
     Arguments
@@ -89,7 +96,12 @@ def find_references(
     return files, found
 
 
-def find_estimates(estimates, references, pattern=None, data_root=None):
+def find_estimates(
+    estimates: str | Path,
+    references: Files,
+    pattern: str | None = None,
+    data_root: str | Path | None = None,
+) -> Files:
     """Finds the estimates of references.
 
     Arguments
@@ -117,7 +129,12 @@ def find_estimates(estimates, references, pattern=None, data_root=None):
     return find_files(estimates, "estimate", pattern, ids)
 
 
-def pair(references, estimates, mixtures=None, partial=False):
+def pair(
+    references: Files,
+    estimates: Files,
+    mixtures: Files | None = None,
+    partial: bool = False,
+) -> list[Item]:
     """Puts together what belongs together.
 
     Arguments
@@ -151,7 +168,7 @@ def pair(references, estimates, mixtures=None, partial=False):
         if not found and any(sources.values()):
             without.append(name)
             continue
-        mixture = mixtures and mixtures.items[name][0]
+        mixture = mixtures.items[name][0] if mixtures else None
         items.append(Item(name, _in_order(sources), _in_order(found), mixture))
     if without and not partial:
         raise ValueError(

@@ -48,7 +48,7 @@ def test_every_command_and_its_options_are_in_the_script(app, shell):
     for name in cli.COMMANDS:
         assert re.search(rf"\b{name}\b", script)
         part, options = _part(script, shell, name), _options(app, name)
-        assert options or name in ("prepare", "models")
+        assert options or name in ("prepare", "new", "train", "models")
         for option in options:
             word = f"-l {option[2:]} " if shell == "fish" else option
             assert re.search(rf"{re.escape(word)}(?!\w)", part), (name, option)
