@@ -1,5 +1,7 @@
 """``spmamba export``: a training run becomes a model folder."""
 
+from typing import Literal
+
 from speechbrain_spmamba.commands.options import Trust
 
 
@@ -8,18 +10,24 @@ def export(
     output: str,
     /,
     *,
+    layout: Literal["model", "toolkit"] = "model",
     license: str | None = None,
     overwrite: bool = False,
     trust: Trust = False,
-):
+) -> None:
     """Make a model folder of a training run, ready for the Hub.
 
     Arguments
     ---------
     results : str
-        Output folder of train.py.
+        Output folder of train.py, or of a separation recipe of SpeechBrain's
+        with a model of this package; or a model folder, or the name of a
+        model of the package.
     output : str
         The model folder.
+    layout : str
+        model, or toolkit: SpeechBrain's own SepformerSeparation loads the
+        folder, too (docs/toolkit.md).
     license : str, optional
         Licence of the weights for the model card, as the Hugging Face Hub
         names it: cc-by-4.0, apache-2.0 ...; by default not stated.
@@ -34,6 +42,7 @@ def export(
         export(
             results,
             output,
+            layout=layout,
             license=license,
             overwrite=overwrite,
             trust=trust,

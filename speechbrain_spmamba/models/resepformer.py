@@ -57,16 +57,16 @@ class RESepFormer(ToolkitSeparator):
 
     def __init__(
         self,
-        n_filters=128,
-        kernel_size=16,
-        num_blocks=2,
-        num_layers=8,
-        num_heads=8,
-        ffn_dim=1024,
-        segment_size=150,
-        num_spks=2,
-        sample_rate=8000,
-    ):
+        n_filters: int = 128,
+        kernel_size: int = 16,
+        num_blocks: int = 2,
+        num_layers: int = 8,
+        num_heads: int = 8,
+        ffn_dim: int = 1024,
+        segment_size: int = 150,
+        num_spks: int = 2,
+        sample_rate: int = 8000,
+    ) -> None:
         if not 0 < segment_size <= MAX_POSITIONS:
             raise ValueError(
                 f"segment_size is {segment_size}; give 1 to {MAX_POSITIONS} "

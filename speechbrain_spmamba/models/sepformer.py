@@ -71,16 +71,16 @@ class SepFormer(ToolkitSeparator):
 
     def __init__(
         self,
-        n_filters=256,
-        kernel_size=16,
-        num_blocks=2,
-        num_layers=8,
-        num_heads=8,
-        ffn_dim=1024,
-        chunk_size=250,
-        num_spks=2,
-        sample_rate=8000,
-    ):
+        n_filters: int = 256,
+        kernel_size: int = 16,
+        num_blocks: int = 2,
+        num_layers: int = 8,
+        num_heads: int = 8,
+        ffn_dim: int = 1024,
+        chunk_size: int = 250,
+        num_spks: int = 2,
+        sample_rate: int = 8000,
+    ) -> None:
         if chunk_size % 2 or not 2 <= chunk_size <= MAX_POSITIONS:
             raise ValueError(
                 f"chunk_size is {chunk_size}; give an even number of frames "

@@ -56,15 +56,15 @@ class SkiM(ToolkitSeparator):
 
     def __init__(
         self,
-        n_filters=128,
-        kernel_size=16,
-        num_blocks=4,
-        hidden=256,
-        segment_size=150,
-        num_spks=2,
-        sample_rate=8000,
-        causal=False,
-    ):
+        n_filters: int = 128,
+        kernel_size: int = 16,
+        num_blocks: int = 4,
+        hidden: int = 256,
+        segment_size: int = 150,
+        num_spks: int = 2,
+        sample_rate: int = 8000,
+        causal: bool = False,
+    ) -> None:
         form = {
             "bidirectional": not causal,
             "norm_type": "cln" if causal else "gln",

@@ -6,17 +6,19 @@ need is in `upstream.private`; a model is written so that it compares none:
 ``cut`` in place of a slice up to a symbol, the number of chunks before the
 length that they fill, no look at the values of its input.
 
-From a mixture, around every `forward` in `models`, and back to it.
+From every `forward` in `models`, which it stands around, to all that this calls
+in `nnet` and `ops`.
 """
 
 import functools
+from collections.abc import Callable
 
 import torch
 
 from speechbrain_spmamba.upstream.private import unread_sizes
 
 
-def for_any_length(forward):
+def for_any_length(forward: Callable) -> Callable:
     """Decorator of a model's ``forward``: lengths stay symbols in an export.
 
     Arguments

@@ -8,9 +8,13 @@ From `nnet.grid_block`; to `nnet.mamba` (plain) or `nnet.folded_path` (folded),
 and back.
 """
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import torch
 
@@ -24,11 +28,11 @@ from speechbrain_spmamba.ops import choose_backend
 from speechbrain_spmamba.ops.backends import KERNELS
 
 _plain = ContextVar("plain", default=False)
-_together = ContextVar("together", default=None)
+_together: ContextVar[Any] = ContextVar("together", default=None)
 
 
 @contextmanager
-def plain_paths():
+def plain_paths() -> Iterator[None]:
     """Within it, paths are computed as published, to count or to compare.
 
     Example
@@ -47,7 +51,7 @@ def plain_paths():
 
 
 @contextmanager
-def folded_together(folded):
+def folded_together(folded: FoldedPaths) -> Iterator[None]:
     """Within it, the first of some paths folds the weights of all of them.
 
     Arguments
@@ -85,7 +89,7 @@ class FoldedPaths:
         Of one shape. While it is in use, their weights must not change.
     """
 
-    def __init__(self, paths):
+    def __init__(self, paths: list[MambaPath]) -> None:
         self.paths, self.found = paths, {}
 
     @classmethod
@@ -141,8 +145,14 @@ class MambaPath(GridPath):
     """
 
     def __init__(
-        self, emb_dim, emb_ks, emb_hs, eps=1e-5, memory="balanced", **mamba
-    ):
+        self,
+        emb_dim: int,
+        emb_ks: int,
+        emb_hs: int,
+        eps: float = 1e-5,
+        memory: str = "balanced",
+        **mamba: Any,
+    ) -> None:
         if memory not in MEMORY:
             raise ValueError(
                 f"memory is {memory!r}, expected one of: {', '.join(MEMORY)}"

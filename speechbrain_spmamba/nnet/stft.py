@@ -40,7 +40,9 @@ class STFT(nn.Module):
     torch.Size([2, 126, 257])
     """
 
-    def __init__(self, n_fft=512, hop_length=128):
+    window: torch.Tensor
+
+    def __init__(self, n_fft: int = 512, hop_length: int = 128) -> None:
         super().__init__()
         if not 0 < hop_length <= n_fft // 2:
             raise ValueError(
@@ -60,7 +62,9 @@ class STFT(nn.Module):
         short = num_samples <= self.n_fft // 2
         return torch.where(short, self.n_fft, num_samples)
 
-    def forward(self, wave, num_samples=None):
+    def forward(
+        self, wave: torch.Tensor, num_samples: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Transforms a batch of waves.
 
         Arguments
@@ -95,7 +99,12 @@ class STFT(nn.Module):
         )
         return spectrum.transpose(1, 2)
 
-    def inverse(self, spectrum, length, num_frames=None):
+    def inverse(
+        self,
+        spectrum: torch.Tensor,
+        length: int,
+        num_frames: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Transforms spectra back by weighted overlap-add.
 
         Arguments

@@ -63,12 +63,12 @@ class ToolkitSeparator(FilterbankSeparator):
 
     def __init__(
         self,
-        masknet,
-        num_spks=2,
-        n_filters=256,
-        kernel_size=16,
-        sample_rate=8000,
-    ):
+        masknet: torch.nn.Module,
+        num_spks: int = 2,
+        n_filters: int = 256,
+        kernel_size: int = 16,
+        sample_rate: int = 8000,
+    ) -> None:
         if kernel_size < 2 or kernel_size % 2:
             raise ValueError(
                 f"kernel_size is {kernel_size}; give an even number of "

@@ -7,9 +7,13 @@ one length. Here the number of chunks comes first. What is computed is the
 same; but the summaries of a batch's items (RE-SepFormer) stay apart, which
 the toolkit puts into one sequence.
 
-From and to `nnet.toolkit_masks`, for `models.sepformer`, `models.resepformer`
-and `models.skim`.
+From `models.sepformer`, `models.resepformer` and `models.skim`; to
+`nnet.chunks` and `ops.windows`.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch.nn.functional as F
 from speechbrain.lobes.models.dual_path import Dual_Path_Model
@@ -17,6 +21,9 @@ from speechbrain.lobes.models.resepformer import ResourceEfficientSeparator
 
 from speechbrain_spmamba.nnet.chunks import PairedChunks
 from speechbrain_spmamba.ops.windows import cut
+
+if TYPE_CHECKING:
+    import torch
 
 
 class ChunkedMasks(Dual_Path_Model):
@@ -35,7 +42,7 @@ class ChunkedMasks(Dual_Path_Model):
     torch.Size([2, 2, 3, 7])
     """
 
-    def forward(self, features):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         """See the class."""
         x = self.conv1d(self.norm(features)).transpose(1, 2)
         frames, chunks = x.shape[1], PairedChunks(self.K)
@@ -61,7 +68,7 @@ class SegmentedMasks(ResourceEfficientSeparator):
     ``[B, N, L]`` -> ``[num_spk, B, N, L]``.
     """
 
-    def forward(self, features):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         """See the class."""
         size, frames = self.segment_size, features.shape[2]
         count = frames // size + 1

@@ -4,6 +4,7 @@ An update may take any of them away. They stand here and nowhere else, each with
 its reason and a public name; ``tests/upstream/test_private.py`` names them too.
 """
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import speechbrain as sb
@@ -50,7 +51,7 @@ def has_values(tensor):
 
 
 @contextmanager
-def unread_sizes():
+def unread_sizes() -> Iterator[None]:
     """Within it, ``torch.export`` does not ask what need not be known of sizes.
 
     Where a size is a symbol, torch by default asks of each view whether this
@@ -77,7 +78,8 @@ def unread_sizes():
     try:
         lstm.py_kernels.update(dict.fromkeys(rules, _lstm_shapes))
         lstm._dispatch_cache.clear()
-        with _config.patch(backed_size_oblivious=True):
+        # Torch puts it into the module as it is imported.
+        with _config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
             yield
     finally:
         lstm.py_kernels.update(rules)
@@ -97,7 +99,12 @@ def _lstm_shapes(x, states, weights, *options):
     return y, torch.empty_like(hidden), torch.empty_like(cell)
 
 
-def scan_steps(advance, state, sequences, reverse=False):
+def scan_steps(
+    advance: Callable,
+    state: torch.Tensor,
+    sequences: list[torch.Tensor],
+    reverse: bool = False,
+) -> tuple:
     """``torch``'s operator of a loop over time, a prototype so far.
 
     Arguments
@@ -146,7 +153,7 @@ class OpenBrain(sb.Brain):
         """Asked behind each step, before the toolkit looks at its clock."""
         return True
 
-    def save_now(self):
+    def save_now(self) -> None:
         """Saves what training goes on from within an epoch."""
         self._save_intra_epoch_ckpt()
 
@@ -223,6 +230,10 @@ class StrictRunOptions(RunOptions):
         for action in parser._actions:
             if action.dest == "optimizer_step_limit":
                 action.type = int  # its default, None, does not tell
+            if action.dest == "max_grad_norm":
+                action.type = _number
+                action.help = "Gradients are clipped to this norm; .inf: never"
+        parser.epilog = "docs/run_options.md says what each does here."
         return parser
 
     @classmethod
@@ -234,3 +245,8 @@ class StrictRunOptions(RunOptions):
         """Names of the options without a value."""
         actions = cls._create_parser()._actions
         return {action.dest for action in actions if action.nargs == 0}
+
+
+def _number(text):
+    """A number, the infinite one also as YAML writes it."""
+    return float({".inf": "inf"}.get(text, text))
