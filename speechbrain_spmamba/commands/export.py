@@ -1,4 +1,4 @@
-"""``spmamba export``: a training run becomes a model folder."""
+"""``spmamba export``: a training run becomes a model folder, or a file."""
 
 from typing import Literal
 
@@ -13,9 +13,12 @@ def export(
     layout: Literal["model", "toolkit"] = "model",
     license: str | None = None,
     overwrite: bool = False,
+    onnx: bool = False,
     trust: Trust = False,
 ) -> None:
     """Make a model folder of a training run, ready for the Hub.
+
+    With --onnx, make an ONNX file of it, or of any model: see docs/deploy.md.
 
     Arguments
     ---------
@@ -24,7 +27,7 @@ def export(
         with a model of this package; or a model folder, or the name of a
         model of the package.
     output : str
-        The model folder.
+        The model folder; with --onnx NAME.onnx, or a folder for model.onnx.
     layout : str
         model, or toolkit: SpeechBrain's own SepformerSeparation loads the
         folder, too (docs/toolkit.md).
@@ -33,18 +36,18 @@ def export(
         names it: cc-by-4.0, apache-2.0 ...; by default not stated.
     overwrite : bool
         Replace what is there.
+    onnx : bool
+        Write one file for ONNX Runtime, which needs no torch.
     trust : bool
         See ``commands.options``.
     """
+    options = {"license": license, "overwrite": overwrite, "trust": trust}
+    if onnx:
+        from speechbrain_spmamba.deploy.export import export_onnx
+
+        path, error = export_onnx(results, output, **options)
+        print(f"{path}: within {error:.0e} of the model's peak")
+        return
     from speechbrain_spmamba.weights.export import export
 
-    print(
-        export(
-            results,
-            output,
-            layout=layout,
-            license=license,
-            overwrite=overwrite,
-            trust=trust,
-        )
-    )
+    print(export(results, output, layout=layout, **options))

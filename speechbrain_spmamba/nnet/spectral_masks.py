@@ -75,10 +75,15 @@ def shares(
     >>> shares(torch.zeros(1, 2, 1, 1), torch.full((1, 1, 1), 8j)).flatten()
     tensor([0.+4.j, 0.+4.j])
     """
+    return share_weights(logits, rest) * spectrum.unsqueeze(1)
+
+
+def share_weights(logits, rest=False):
+    """The shares themselves, see ``shares``: ``[B, C, T, F]``."""
     if rest:
         padded = F.pad(logits, (0, 0, 0, 0, 0, 1), value=REST)
-        return padded.softmax(dim=1)[:, :-1] * spectrum.unsqueeze(1)
-    return logits.softmax(dim=1) * spectrum.unsqueeze(1)
+        return padded.softmax(dim=1)[:, :-1]
+    return logits.softmax(dim=1)
 
 
 @torch.no_grad()
