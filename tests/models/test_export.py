@@ -83,6 +83,7 @@ def test_a_traced_model_separates_as_the_model_does(name, frozen):
     assert_same(model, traced, (2, 501), (1, 777))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The tensor attributes")
 def test_a_saved_program_runs_where_the_package_is_not(tmp_path):
     model, mix = build_small("dprnn", **FEWER["dprnn"]), torch.randn(1, 777)

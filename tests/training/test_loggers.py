@@ -120,7 +120,10 @@ def test_who_is_not_logged_in_is_told_so_at_once(tmp_path):
     assert not (tmp_path / "wandb_run.txt").exists()
 
 
-@pytest.mark.parametrize("kind", ["tensorboard", "wandb"])
+@pytest.mark.parametrize(
+    "kind",
+    ["tensorboard", pytest.param("wandb", marks=pytest.mark.slow)],
+)
 def test_a_training_goes_on_on_its_board(kind, tmp_path, train, monkeypatch):
     package = pytest.importorskip(kind)
     from tests.train_server import SETTINGS
