@@ -14,13 +14,14 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from speechbrain_spmamba.deploy.path_function import (
-    DOMAIN,
+    PATH,
     PATHS,
     path_function,
     path_tensors,
     paths_function,
 )
 from speechbrain_spmamba.deploy.real_stft import RealSTFT
+from speechbrain_spmamba.deploy.scan_function import DOMAIN
 from speechbrain_spmamba.nnet.folding import fold_weights
 from speechbrain_spmamba.nnet.grid_block import GridBlock
 from speechbrain_spmamba.nnet.mamba_path import MambaPath
@@ -103,6 +104,42 @@ def path_functions(grid):
     ]
 
 
+def frozen(tensors):
+    """Tensors as parameters without gradients, of which a file has one each."""
+    return nn.ParameterList(
+        nn.Parameter(t, requires_grad=False) for t in tensors
+    )
+
+
+class PathOperator(nn.Module):
+    """A ``MambaPath`` as an operator of the file, see ``RealBlock``.
+
+    Arguments
+    ---------
+    path : MambaPath
+        The path.
+    """
+
+    def __init__(self, path):
+        super().__init__()
+        self.emb_ks, self.emb_hs = path.emb_ks, path.emb_hs
+        with torch.no_grad():
+            (weights,) = fold_weights([path])
+        self.tensors = frozen(path_tensors(weights))
+
+    def forward(self, x):
+        """Shape of ``x``, ``[B, R, Q, emb_dim]``."""
+        rows = x.flatten(0, 1)
+        out = torch.onnx.ops.symbolic(
+            f"{DOMAIN}::{PATH}",
+            (rows, *self.tensors),
+            dtype=x.dtype,
+            shape=rows.shape,
+            version=1,
+        )
+        return out.unflatten(0, x.shape[:2])
+
+
 class RealBlock(nn.Module):
     """A ``GridBlock`` of which both paths are one operator of the file.
 
@@ -122,10 +159,8 @@ class RealBlock(nn.Module):
         super().__init__()
         with torch.no_grad():
             folded = fold_weights([block.intra, block.inter])
-        self.tensors = nn.ParameterList(
-            nn.Parameter(tensor, requires_grad=False)
-            for weights in folded
-            for tensor in path_tensors(weights)
+        self.tensors = frozen(
+            tensor for weights in folded for tensor in path_tensors(weights)
         )
         self.attention = block.attention
 

@@ -17,11 +17,17 @@ import torch
 from speechbrain_spmamba import __version__
 from speechbrain_spmamba.deploy.grid import RealGrid
 from speechbrain_spmamba.deploy.layers import AllValid, with_file_layers
+from speechbrain_spmamba.deploy.step import (
+    CausalStep,
+    run_steps,
+    step_metadata,
+)
 from speechbrain_spmamba.files.writing import write_bytes
 from speechbrain_spmamba.models.systems import SYSTEMS
 from speechbrain_spmamba.models.tdanet import TDANet
 from speechbrain_spmamba.nnet.tf_grid import TFGrid
 from speechbrain_spmamba.prepare.seeded import generator
+from speechbrain_spmamba.upstream.private import without_guards
 
 OPSET = 20  # ONNX Runtime has it since 1.17
 TOLERANCE = 1e-4  # of the peak of what the model gives
@@ -112,12 +118,16 @@ def metadata(model, licence=None):
     '1'
     """
     system = [name for name, row in SYSTEMS.items() if type(model) is row.model]
-    least = model.stft.n_fft // 2 + 1 if hasattr(model, "stft") else 1
+    if getattr(model, "causal", None) and isinstance(model, TFGrid):
+        own = step_metadata(model)
+    else:
+        least = model.stft.n_fft // 2 + 1 if hasattr(model, "stft") else 1
+        own = {"min_samples": least}
     known = {
         "system": system[0] if system else type(model).__name__,
         "sample_rate": model.sample_rate,
         "num_spks": model.num_spks,
-        "min_samples": least,
+        **own,
         "version": __version__,
         "licence": licence,
     }
@@ -128,7 +138,7 @@ def file_form(model):
     """A copy of a model as files have it, see `deploy.layers`."""
     model = with_file_layers(model)
     if isinstance(model, TFGrid):
-        return RealGrid(model)
+        return CausalStep(model) if model.causal else RealGrid(model)
     return AllValid(model) if isinstance(model, TDANet) else model
 
 
@@ -162,22 +172,31 @@ def convert(model, properties):
         torch cannot make one of it.
     """
     form = file_form(model).eval()
-    dynamic = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    dynamic = torch.export.Dim.DYNAMIC
+    shapes = ({0: dynamic, 1: dynamic},)
+    examples, states = (noise(model, 3, 1, "export"),), []
+    if isinstance(form, CausalStep):
+        states = form.names
+        hops = 6 * model.stft.hop_length
+        examples = examples[0][:, :hops], [*form.first_states(3).values()]
+        # one name for all, or each would be compared with each
+        batch = torch.export.Dim("batch")
+        shapes = {0: batch, 1: dynamic}, [{0: batch} for _ in states]
     try:
         with torch.no_grad(), _quiet():
-            program = torch.export.export(
-                form, (noise(model, 3, 1, "export"),), dynamic_shapes=(dynamic,)
-            )
+            program = torch.export.export(form, examples, dynamic_shapes=shapes)
             program = torch.onnx.export(
-                program,
+                without_guards(program),
                 dynamo=True,
                 opset_version=OPSET,
-                input_names=["mix"],
-                output_names=["estimates"],
+                input_names=["mix", *states],
+                output_names=["estimates", *(f"next.{s}" for s in states)],
                 verbose=False,
             )
     # Whatever a model does that they do not know.
     except Exception as error:
+        while error.__cause__:  # the first of them says what it was
+            error = error.__cause__
         reason = " ".join(str(error).split())[:300]
         raise ValueError(
             f"torch makes no ONNX file of this {type(model).__name__}: "
@@ -195,12 +214,26 @@ def _completed(proto, form, properties):
     for part in (graph, *graph.node, *graph.value_info, *graph.initializer):
         del part.metadata_props[:]
     del graph.value_info[:]
+    _name_axes(graph)
     proto.producer_name = __package__.partition(".")[0]
     proto.producer_version = __version__
     del proto.metadata_props[:]
     onnx.helper.set_model_props(proto, properties)
     onnx.checker.check_model(proto)
     return proto
+
+
+def _name_axes(graph):
+    """Calls the free sizes batch and samples, not s19 and s12."""
+    mix, est = (
+        x[0].type.tensor_type.shape for x in (graph.input, graph.output)
+    )
+    names = {mix.dim[0].dim_param: "batch", mix.dim[1].dim_param: "samples"}
+    for value in (*graph.input, *graph.output):
+        for size in value.type.tensor_type.shape.dim:
+            if size.dim_param in names:
+                size.dim_param = names[size.dim_param]
+    est.dim[0].dim_param, est.dim[1].dim_param = "batch", "samples"
 
 
 def largest_error(content, model):
@@ -224,10 +257,17 @@ def largest_error(content, model):
         mix = noise(model, batch, seconds, batch)
         with torch.inference_mode():
             expected = model(mix)
-        (est,) = session.run(None, {"mix": mix.numpy()})
+        est = run(session, mix.numpy())
         off = (torch.from_numpy(est) - expected).abs().max()
         errors.append((off / expected.abs().max()).item())
     return max(errors)
+
+
+def run(session, mix):
+    """What a file gives of a wave, ``[batch, samples, num_spks]``."""
+    if len(session.get_inputs()) > 1:
+        return run_steps(session, mix, hops=[1, 7, 2])
+    return session.run(None, {"mix": mix})[0]
 
 
 def open_session(content, threads=0):

@@ -129,6 +129,21 @@ def scan_steps(
     return scan(advance, state, sequences, dim=0, reverse=reverse)
 
 
+def without_guards(program):
+    """An exported program that no longer asks which sizes it was made for.
+
+    A file has no such questions, and torch loses its way where they are about
+    the sizes of inputs in a list.
+
+    Arguments
+    ---------
+    program : torch.export.ExportedProgram
+        Changed in place, and given back.
+    """
+    program._guards_code = []
+    return program
+
+
 class OperatorMode(TorchDispatchMode):
     """Sees each operator as torch runs it, see "Extending PyTorch".
 

@@ -92,8 +92,8 @@ def test_the_file_tells_what_it_is_and_has_each_weight_once(
         "licence": "cc-by-4.0",
     }
     (mix,), (est,) = session.get_inputs(), session.get_outputs()
-    assert (mix.name, len(mix.shape)) == ("mix", 2)
-    assert (est.name, est.shape[2]) == ("estimates", 2)
+    assert (mix.name, mix.shape) == ("mix", ["batch", "samples"])
+    assert (est.name, est.shape) == ("estimates", ["batch", "samples", 2])
     weights = sum(p.numel() for p in model.parameters())
     # the STFT's kernel is 66 x 64 values; the graph itself some 60 kB
     assert os.path.getsize(path) < 4 * (weights + 66 * 64) + 100_000
@@ -156,7 +156,7 @@ def test_the_published_sizes_are_written(name, tmp_path):
 
 @pytest.mark.slow
 def test_a_minute_is_as_exact_as_a_second(written):
-    for name, changes in (*QUICK, *SLOW[2:]):
+    for name, changes in QUICK:
         model, path = written(name, **changes)
         mix = torch.randn(1, 60 * model.sample_rate)
         assert largest_error(model, path, mix) < 1e-4
