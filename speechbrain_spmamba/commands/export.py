@@ -41,7 +41,8 @@ def export(
     trust : bool
         See ``commands.options``.
     """
-    options = {"license": license, "overwrite": overwrite, "trust": trust}
+    options: dict = {"license": license, "overwrite": overwrite}
+    options["trust"] = trust
     if onnx:
         from speechbrain_spmamba.deploy.export import export_onnx
 

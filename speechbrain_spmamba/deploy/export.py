@@ -17,7 +17,13 @@ from speechbrain_spmamba.weights.model_card import known_license
 SUFFIX, FILE = ".onnx", "model.onnx"
 
 
-def export_onnx(source, output, license=None, overwrite=False, trust=False):
+def export_onnx(
+    source: str | Path,
+    output: str | Path,
+    license: str | None = None,
+    overwrite: bool = False,
+    trust: bool = False,
+) -> tuple[Path, float]:
     """Makes an ONNX file of a model.
 
     Arguments
@@ -72,9 +78,9 @@ def card_licence(folder):
     path = Path(folder) / CARD_FILE
     if not path.is_file():
         return None
-    _, front, *_ = [*read_text(path).split("---\n", 2), ""]
+    parts = read_text(path).split("---\n", 2)
     try:
-        front = plain(load(front))
+        front = plain(load(parts[1])) if len(parts) > 1 else None
     except ValueError:
         return None
     return front.get("license") if isinstance(front, dict) else None

@@ -9,6 +9,10 @@ The same numbers as `nnet.tf_grid` gives without ``lengths``. What differs:
 From `deploy.onnx_file`, which makes a file of it.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -27,6 +31,9 @@ from speechbrain_spmamba.nnet.grid_block import GridBlock
 from speechbrain_spmamba.nnet.mamba_path import MambaPath
 from speechbrain_spmamba.nnet.spectral_masks import FLOOR, share_weights
 from speechbrain_spmamba.nnet.waveform import level
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.nnet.tf_grid import TFGrid
 
 
 class RealGrid(nn.Module):
@@ -47,14 +54,14 @@ class RealGrid(nn.Module):
     As for the model.
     """
 
-    def __init__(self, grid):
+    def __init__(self, grid: TFGrid) -> None:
         super().__init__()
         self.functions = path_functions(grid)
         self.blocks = nn.ModuleList(map(RealBlock, grid.blocks))
         self.grid = grid
         self.stft = RealSTFT(grid.stft)
 
-    def forward(self, mix):
+    def forward(self, mix: torch.Tensor) -> torch.Tensor:
         """Separates a batch of mixtures."""
         mix = mix.unsqueeze(-1) if mix.dim() == 2 else mix
         batch, samples, mics = mix.shape
@@ -120,14 +127,14 @@ class PathOperator(nn.Module):
         The path.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: MambaPath) -> None:
         super().__init__()
         self.emb_ks, self.emb_hs = path.emb_ks, path.emb_hs
         with torch.no_grad():
             (weights,) = fold_weights([path])
         self.tensors = frozen(path_tensors(weights))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Shape of ``x``, ``[B, R, Q, emb_dim]``."""
         rows = x.flatten(0, 1)
         out = torch.onnx.ops.symbolic(
@@ -155,7 +162,7 @@ class RealBlock(nn.Module):
     ``[B, T, F, emb_dim]`` -> the same.
     """
 
-    def __init__(self, block):
+    def __init__(self, block: GridBlock) -> None:
         super().__init__()
         with torch.no_grad():
             folded = fold_weights([block.intra, block.inter])
@@ -164,7 +171,7 @@ class RealBlock(nn.Module):
         )
         self.attention = block.attention
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """See the class."""
         x = torch.onnx.ops.symbolic(
             f"{DOMAIN}::{PATHS}",

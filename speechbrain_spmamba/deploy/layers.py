@@ -10,6 +10,7 @@ From `deploy.onnx_file`, which puts them into a copy of a model, and from
 """
 
 import copy
+from typing import Any
 
 import torch
 import torch.nn as nn
@@ -18,7 +19,7 @@ from speechbrain_spmamba.nnet.norms import GlobalLayerNorm
 from speechbrain_spmamba.nnet.time_domain import FrameNorm
 
 
-def with_file_layers(model):
+def with_file_layers(model: torch.nn.Module) -> torch.nn.Module:
     """A copy of a model with these layers in place of torch's.
 
     Arguments
@@ -42,6 +43,7 @@ def with_file_layers(model):
     ))
     """
     model = copy.deepcopy(model)
+    child: Any
     for module in list(model.modules()):
         for name, child in module.named_children():
             if type(child) in FORMS:
@@ -61,11 +63,11 @@ class AllValid(nn.Module):
         Of ``models``.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: torch.nn.Module) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, mix):
+    def forward(self, mix: torch.Tensor) -> torch.Tensor:
         """See ``models``."""
         return self.model(mix, torch.ones_like(mix[:, 0]))
 
@@ -85,11 +87,13 @@ class ExactNorm(nn.Module):
     True
     """
 
-    def __init__(self, norm):
+    def __init__(self, norm: GlobalLayerNorm) -> None:
         super().__init__()
         self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
 
-    def forward(self, x, valid=None):
+    def forward(
+        self, x: torch.Tensor, valid: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """See the class."""
         rest = tuple(range(2, x.dim()))
         x = x - x.mean(rest, keepdim=True).mean(1, keepdim=True)
@@ -124,7 +128,7 @@ class OnnxLSTM(nn.Module):
         Whose weights it has.
     """
 
-    def __init__(self, lstm):
+    def __init__(self, lstm: nn.LSTM) -> None:
         super().__init__()
         if lstm.num_layers != 1 or not lstm.batch_first or lstm.proj_size:
             raise ValueError(
@@ -148,7 +152,7 @@ class OnnxLSTM(nn.Module):
         biases = stacked("bias_ih_l0", "bias_hh_l0").flatten(1)
         self.register_buffer("biases", biases)
 
-    def forward(self, x, state=None):
+    def forward(self, x: torch.Tensor, state: tuple | None = None) -> tuple:
         """``[N, L, width]``, a pair ``[directions, N, hidden]`` or None.
 
         Returns

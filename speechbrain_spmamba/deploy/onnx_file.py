@@ -11,6 +11,8 @@ onnxruntime, which the extra [onnx] installs.
 import importlib
 import logging
 import warnings
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -34,7 +36,9 @@ TOLERANCE = 1e-4  # of the peak of what the model gives
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
-def write_onnx(model, path, licence=None):
+def write_onnx(
+    model: torch.nn.Module, path: str | Path, licence: str | None = None
+) -> float:
     """Writes a model as one ONNX file, if the file gives what the model gives.
 
     Its input is ``mix``, ``[batch, samples]`` (``[batch, samples, mics]`` of
@@ -97,7 +101,7 @@ def packages():
         ) from None
 
 
-def metadata(model, licence=None):
+def metadata(model: torch.nn.Module, licence: str | None = None) -> dict:
     """What a file tells of its model, in words.
 
     Arguments
@@ -151,7 +155,7 @@ def noise(model, batch, seconds, item):
     return wave if mics > 1 else wave.squeeze(-1)
 
 
-def convert(model, properties):
+def convert(model: torch.nn.Module, properties: dict) -> Any:
     """A model as ONNX.
 
     Arguments
@@ -185,7 +189,7 @@ def convert(model, properties):
     try:
         with torch.no_grad(), _quiet():
             program = torch.export.export(form, examples, dynamic_shapes=shapes)
-            program = torch.onnx.export(
+            made: Any = torch.onnx.export(
                 without_guards(program),
                 dynamo=True,
                 opset_version=OPSET,
@@ -202,7 +206,7 @@ def convert(model, properties):
             f"torch makes no ONNX file of this {type(model).__name__}: "
             f"{reason}; docs/deploy.md says which models can be"
         ) from None
-    return _completed(program.model_proto, form, properties)
+    return _completed(made.model_proto, form, properties)
 
 
 def _completed(proto, form, properties):
@@ -236,7 +240,7 @@ def _name_axes(graph):
     est.dim[0].dim_param, est.dim[1].dim_param = "batch", "samples"
 
 
-def largest_error(content, model):
+def largest_error(content: bytes, model: torch.nn.Module) -> float:
     """How far ONNX Runtime is from a model, on noise of two other lengths.
 
     Arguments
@@ -270,7 +274,7 @@ def run(session, mix):
     return session.run(None, {"mix": mix})[0]
 
 
-def open_session(content, threads=0):
+def open_session(content: bytes | str, threads: int = 0) -> Any:
     """A file, or its content, in ONNX Runtime on the CPU.
 
     Arguments

@@ -17,6 +17,10 @@ are only known when it runs, torch's exporter knows too little.
 From `deploy.grid`; to `deploy.onnx_file`, which adds both to the file.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from speechbrain_spmamba.deploy.scan_function import (
     DOMAIN,
     HEAD,
@@ -25,6 +29,13 @@ from speechbrain_spmamba.deploy.scan_function import (
     scan_text,
 )
 from speechbrain_spmamba.nnet.folding import Direction, FoldedWeights
+
+if TYPE_CHECKING:
+    import torch
+
+    from speechbrain_spmamba.nnet.grid_block import GridBlock
+    from speechbrain_spmamba.nnet.mamba_path import MambaPath
+
 
 PATH, PATHS = "GridPath", "GridPaths"
 # Values of a block in its widest tensors, which then stay in a CPU's cache. Of
@@ -43,7 +54,7 @@ def path_inputs():
     ]
 
 
-def path_tensors(weights):
+def path_tensors(weights: FoldedWeights) -> list[torch.Tensor]:
     """Folded weights as the function takes them.
 
     Arguments
@@ -72,7 +83,7 @@ def path_tensors(weights):
     return [tensor.detach().contiguous() for tensor in turned.tensors()]
 
 
-def paths_function(block):
+def paths_function(block: GridBlock) -> str:
     """Both paths of a block, along frequency and along time.
 
     Arguments
@@ -140,7 +151,7 @@ def _fitted(name):
     {name}_behind = Sub ({name}_rest, edge)"""
 
 
-def path_function(path):
+def path_function(path: MambaPath) -> str:
     """A path along the second axis of ``[N, Q, C]``.
 
     Arguments

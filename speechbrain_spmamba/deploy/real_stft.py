@@ -13,14 +13,20 @@ takes, and there is none for the way back.
 From and to `deploy.grid` and `deploy.grid_step`.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+if TYPE_CHECKING:
+    from speechbrain_spmamba.nnet.stft import STFT
 
-def kernel(window):
+
+def kernel(window: torch.Tensor) -> torch.Tensor:
     """Cosines, then negative sines, of every bin, times a window.
 
     Arguments
@@ -78,14 +84,14 @@ class RealSTFT(nn.Module):
     True
     """
 
-    def __init__(self, stft):
+    def __init__(self, stft: STFT) -> None:
         super().__init__()
         self.n_fft, self.hop_length = stft.n_fft, stft.hop_length
         self.register_buffer("kernel", kernel(stft.window))
         self.register_buffer("weights", inverse_weights(stft.n_fft))
         self.register_buffer("square", stft.window.square().view(1, 1, -1))
 
-    def forward(self, wave):
+    def forward(self, wave: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Waves ``[N, T]`` to real and imaginary parts, ``[N, frames, bins]``.
 
         T is more than half a window.

@@ -13,7 +13,7 @@ HEAD = f'<domain: "{DOMAIN}", opset_import: ["" : 20, "{DOMAIN}" : 1]>'
 SCAN_INPUTS = "s_u s_z s_x_proj s_dt_weight s_dt_bias s_A s_D s_state".split()
 
 
-def scan_function(sizes):
+def scan_function(sizes: tuple[int, ...]) -> str:
     """A scan that goes on from a state: to y and the last state.
 
     Arguments

@@ -11,7 +11,10 @@ the transforms (`deploy.real_stft`), the path along frequency
 ring of past frames, whose places depend on a count.
 """
 
+from __future__ import annotations
+
 import itertools
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -38,6 +41,12 @@ from speechbrain_spmamba.nnet.mamba_path import MambaPath
 from speechbrain_spmamba.nnet.past import behind_past, until_past
 from speechbrain_spmamba.nnet.running_level import running_level
 
+if TYPE_CHECKING:
+    from speechbrain_spmamba.nnet.causal_attention import CausalAttention
+    from speechbrain_spmamba.nnet.causal_stft import CausalSTFT
+    from speechbrain_spmamba.nnet.tf_grid import TFGrid
+
+
 HIDDEN = -1e9  # added to a score, it leaves nothing of its weight
 
 
@@ -57,7 +66,7 @@ class CausalStep(nn.Module):
         Of the states, in their order.
     """
 
-    def __init__(self, grid):
+    def __init__(self, grid: TFGrid) -> None:
         super().__init__()
         self.grid, self.stft = grid, CausalRealSTFT(grid.stft)
         functions = {}
@@ -85,7 +94,7 @@ class CausalStep(nn.Module):
         }
 
     @for_any_length
-    def forward(self, mix, states):
+    def forward(self, mix: torch.Tensor, states: list[torch.Tensor]) -> tuple:
         """Separates the next hops.
 
         Arguments
@@ -183,7 +192,7 @@ class CausalRealSTFT(nn.Module):
         The transform to be replaced.
     """
 
-    def __init__(self, stft):
+    def __init__(self, stft: CausalSTFT) -> None:
         super().__init__()
         self.hop_length, self.delay = stft.hop_length, stft.delay
         self.before = stft.n_fft - stft.hop_length
@@ -194,7 +203,9 @@ class CausalRealSTFT(nn.Module):
         self.register_buffer("analysis", kernel(stft.analysis))
         self.register_buffer("synthesis", back)
 
-    def forward(self, wave, past):
+    def forward(
+        self, wave: torch.Tensor, past: dict
+    ) -> tuple[torch.Tensor, ...]:
         """Parts of the spectra of the frames that end with each hop."""
         wave = behind_past(past, "stft.samples", wave, self.before, axis=1)
         parts = F.conv1d(
@@ -218,7 +229,7 @@ class BranchOperator(nn.Module):
         The branch.
     """
 
-    def __init__(self, branch):
+    def __init__(self, branch: MambaBranch) -> None:
         super().__init__()
         mamba = branch.mamba
         self.norm, self.in_proj = branch.norm, mamba.in_proj
@@ -269,11 +280,11 @@ class WindowAttention(nn.Module):
         Whose layers it has.
     """
 
-    def __init__(self, attention):
+    def __init__(self, attention: CausalAttention) -> None:
         super().__init__()
         self.layers, self.before = attention, attention.context - 1
 
-    def forward(self, x, past, name):
+    def forward(self, x: torch.Tensor, past: dict, name: str) -> torch.Tensor:
         """See ``CausalAttention``."""
         query, key, value = self.layers.project(x)
         frames = x.shape[1]
@@ -302,7 +313,7 @@ def step_metadata(grid):
     }
 
 
-def run_steps(session, mix, hops):
+def run_steps(session: Any, mix: np.ndarray, hops: list[int]) -> np.ndarray:
     """Separates a wave by a file, some hops at a time.
 
     Arguments

@@ -6,6 +6,7 @@ its reason and a public name; ``tests/upstream/test_private.py`` names them too.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import speechbrain as sb
 import torch
@@ -129,7 +130,7 @@ def scan_steps(
     return scan(advance, state, sequences, dim=0, reverse=reverse)
 
 
-def without_guards(program):
+def without_guards(program: Any) -> Any:
     """An exported program that no longer asks which sizes it was made for.
 
     A file has no such questions, and torch loses its way where they are about
