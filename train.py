@@ -54,7 +54,12 @@ def main(argv):
     def open_folder():
         """Leaves settings, log and code in the folder of the run."""
         with changes_told(folder):
-            sb.create_experiment_directory(folder, hparams_file, overrides)
+            sb.create_experiment_directory(
+                folder,
+                hparams_file,
+                overrides,
+                run_opts["log_config"] or sb.core.DEFAULT_LOG_CONFIG,
+            )
             if if_main_process():
                 text = read_text(Path(folder) / HPARAMS_FILE)
                 keep_own_code(hparams_file, folder, text)

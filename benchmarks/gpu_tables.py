@@ -1,4 +1,4 @@
-"""Writes README's tables of GPUs, from what was counted and what was measured.
+"""Writes docs/speed.md's tables, from what was counted and what was measured.
 
     python benchmarks/gpu_tables.py
 
@@ -14,7 +14,7 @@ from measure import RESULTS, read_rows
 from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.files.writing import write_text
 
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[1] / "docs/speed.md"
 SECONDS = 4
 
 
@@ -112,8 +112,8 @@ def with_tables(page):
 
 
 def main():
-    """Writes README anew."""
-    write_text(README, with_tables(read_text(README)))
+    """Writes the page anew."""
+    write_text(PAGE, with_tables(read_text(PAGE)))
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
     OMP_NUM_THREADS=1 python benchmarks/scoring.py
 
 `whole` transforms whole signals and solves for each estimate by itself, as
-torchmetrics does; `fast_bss_eval` is the package of that name, where it is
-installed. Sources and estimates are coloured noise. The error is the largest
-difference from `whole` in dB.
+torchmetrics does; `sir and sar` has these ratios, too; `fast_bss_eval` is the
+package of that name, where it is installed. Sources and estimates are coloured
+noise. The error is the largest difference from `whole` in dB.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import math
 import torch
 from measure import Table, in_turns
 
-from speechbrain_spmamba.scoring.metrics import SDR_TAPS, sdr
+from speechbrain_spmamba.scoring.metrics import BSS_TAPS, bss_eval, sdr
 
 CASES = [(8000, 4, 2), (8000, 60, 2), (16000, 60, 2), (16000, 60, 3)]
 
@@ -36,20 +36,25 @@ def whole(est, source):
     source = source / source.norm(dim=1, keepdim=True)
     size = 2 ** math.ceil(math.log2(2 * est.shape[1] - 1))
     spectrum = torch.fft.rfft(source, size)
-    own = torch.fft.irfft(spectrum.abs().square(), size)[:, :SDR_TAPS]
+    own = torch.fft.irfft(spectrum.abs().square(), size)[:, :BSS_TAPS]
     both = spectrum.conj() * torch.fft.rfft(est, size)
-    cross = torch.fft.irfft(both, size)[:, :SDR_TAPS]
-    lags = torch.arange(SDR_TAPS)
+    cross = torch.fft.irfft(both, size)[:, :BSS_TAPS]
+    lags = torch.arange(BSS_TAPS)
     matrix = own[:, (lags - lags.unsqueeze(1)).abs()]
     share = (cross * torch.linalg.solve(matrix, cross)).sum(1)
     return 10 * torch.log10(share / (1 - share))
+
+
+def with_sir_and_sar(est, source):
+    """SDR, with the other ratios computed as well."""
+    return bss_eval(est, source, together=True)["sdr"]
 
 
 def fast_bss_eval(est, source):
     """That package, in float64, ``[S]``."""
     from fast_bss_eval import sdr
 
-    return sdr(source.double().T, est.double().T, filter_length=SDR_TAPS)
+    return sdr(source.double().T, est.double().T, filter_length=BSS_TAPS)
 
 
 def main():
@@ -57,7 +62,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
-    forms = {"whole": whole, "blocks": sdr}
+    forms = {"whole": whole, "blocks": sdr, "sir and sar": with_sir_and_sar}
     if importlib.util.find_spec("fast_bss_eval"):
         forms["fast_bss_eval"] = fast_bss_eval
     table = Table("scoring", "cpu")

@@ -22,7 +22,8 @@ from measure import Table
 
 from speechbrain_spmamba.models import build_model
 from speechbrain_spmamba.models.systems import SYSTEMS
-from speechbrain_spmamba.weights.export import model_yaml, write_model
+from speechbrain_spmamba.weights.export import write_model
+from speechbrain_spmamba.weights.folder_yaml import model_yaml
 
 TOOLKIT = "import speechbrain"
 SEPARATE = """

@@ -25,7 +25,7 @@ MOVED = {
 }
 
 
-def present_name(name):
+def present_name(name: str) -> str:
     """The dotted name of today for one of today or of an earlier version.
 
     Arguments

@@ -7,8 +7,12 @@ Rates are converted by soxr, whole or in blocks. Its HQ passes what lies below
 nothing from 1.09 of it on (less than -120 dB), without delay.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
@@ -19,11 +23,15 @@ from speechbrain_spmamba.audio_formats.sound import open_sound
 from speechbrain_spmamba.files.names import native, shown
 from speechbrain_spmamba.files.writing import replacing
 
+if TYPE_CHECKING:
+    from speechbrain_spmamba.audio_formats.sound import Chain, Sound
+
+
 QUALITY = "HQ"
 BLOCK = 65536  # samples that are looked at for a sound, one block after another
 
 
-def open_audio(path):
+def open_audio(path: str | Path) -> Sound | Chain:
     """Opens an audio file for reading.
 
     Arguments
@@ -33,9 +41,9 @@ def open_audio(path):
 
     Returns
     -------
-    speechbrain_spmamba.audio_formats.sound.Sound
-        Use it in a ``with`` statement. Its ``frames`` can all be read,
-        whatever its header says.
+    Sound or Chain
+        Of ``audio_formats.sound``. Use it in a ``with`` statement. Its
+        ``frames`` can all be read, whatever its header says.
 
     Raises
     ------
@@ -57,7 +65,12 @@ def open_audio(path):
         ) from None
 
 
-def read_audio(path, sample_rate=None, start=0, frames=-1):
+def read_audio(
+    path: str | Path,
+    sample_rate: int | None = None,
+    start: int = 0,
+    frames: int = -1,
+) -> np.ndarray:
     """Reads a file, or a part of it, and decodes only that part.
 
     Arguments
@@ -111,7 +124,7 @@ def read_audio(path, sample_rate=None, start=0, frames=-1):
     return wave
 
 
-def is_silent(path):
+def is_silent(path: str | Path) -> bool:
     """Whether the first channel of a file is all zeros; sound ends the search.
 
     Arguments
@@ -154,7 +167,9 @@ def check_rate(file, path, sample_rate):
         )
 
 
-def write_audio(path, wave, sample_rate, subtype="FLOAT"):
+def write_audio(
+    path: str | Path, wave: np.ndarray, sample_rate: int, subtype: str = "FLOAT"
+) -> None:
     """Writes a file as a whole or not at all.
 
     Arguments
@@ -214,7 +229,7 @@ def at_level(signal, wanted):
     )
 
 
-def resample(wave, old_rate, new_rate):
+def resample(wave: np.ndarray, old_rate: int, new_rate: int) -> np.ndarray:
     """Resamples a whole signal.
 
     Arguments
@@ -241,7 +256,9 @@ def resample(wave, old_rate, new_rate):
     return np.concatenate(blocks).reshape(-1, *wave.shape[1:])
 
 
-def resample_blocks(blocks, old_rate, new_rate):
+def resample_blocks(
+    blocks: Iterable[np.ndarray], old_rate: int, new_rate: int
+) -> Iterator[np.ndarray]:
     """Resamples a stream: together what ``resample`` gives, to rounding.
 
     Arguments
@@ -280,7 +297,7 @@ def resample_blocks(blocks, old_rate, new_rate):
             yield found
     # soxr rounds the length to the nearest: silence makes it long enough.
     missing = -(-read * new_rate // old_rate) - written
-    if missing > 0:
+    if missing > 0 and stream is not None:
         enough = 2 * -(-old_rate // new_rate)
         silence = np.zeros_like(block, shape=(enough, block.shape[1]))
         yield stream.resample_chunk(silence, last=True)[:missing]

@@ -1,19 +1,29 @@
 """The program ``spmamba``: its commands stand in ``commands/``."""
 
+from __future__ import annotations
+
 import atexit
 import gc
 import importlib
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 from speechbrain_spmamba import __version__
 from speechbrain_spmamba.commands.app import new_app, run
 from speechbrain_spmamba.errors import one_line_errors
 
+if TYPE_CHECKING:
+    from cyclopts import App
+
+
 # In the order of the work; each is a function of a module of its name.
 COMMANDS = (
     "prepare",
+    "new",
+    "train",
     "evaluate",
+    "score",
     "export",
     "convert",
     "models",
@@ -25,7 +35,7 @@ COMMANDS = (
 )
 
 
-def make_app():
+def make_app() -> App:
     """All commands and their options.
 
     Returns
@@ -54,7 +64,7 @@ def make_app():
 
 
 @one_line_errors
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """Runs the command line.
 
     Arguments

@@ -14,6 +14,7 @@ import re
 import signal
 import sys
 import traceback
+from collections.abc import Callable, Iterable
 
 from speechbrain_spmamba import signals
 from speechbrain_spmamba.files.names import shown
@@ -66,6 +67,16 @@ LIMITS = (
         "lower the number of jobs",
     ),
     (
+        r"InvalidCxxCompiler|failed to find C compiler",
+        "--compile needs a C++ compiler and found none; install g++ or clang, "
+        "or leave --compile out",
+    ),
+    (
+        r"^Unsupported: ",
+        "the model is more than one graph to --compile; leave out "
+        "--compile_using_fullgraph",
+    ),
+    (
         r"</torch_|shared memory object|received 0 items of ancdata",
         "the shared memory of the loader's workers is full; lower num_workers "
         "or batch_size, or enlarge /dev/shm",
@@ -85,7 +96,7 @@ LIMITS = (
 )
 
 
-def one_line_errors(main):
+def one_line_errors(main: Callable) -> Callable:
     """Turns what a user can mend into one line and exit status 2.
 
     Ctrl-C and SIGTERM become one line and status 130 and 143. The whole
@@ -143,7 +154,7 @@ def one_line_errors(main):
     return wrapper
 
 
-def explain(error):
+def explain(error: Exception) -> str | None:
     """What a user needs to know of an error.
 
     Arguments
@@ -178,7 +189,7 @@ def explain(error):
     return None
 
 
-def last_line(error):
+def last_line(error: Exception | str) -> str:
     """The message of an error; of one from a loader's worker, its own.
 
     Arguments
@@ -197,11 +208,13 @@ def last_line(error):
     'x.wav is empty'
     """
     lines = [line for line in str(error).splitlines() if line.strip()]
+    # How to trace the compiler, below what it has to say.
+    lines = [line for line in lines if "TORCHDYNAMO_VERBOSE" not in line]
     message = lines[-1].strip() if lines else type(error).__name__
     return re.sub(r"^(\w+\.)*\w*Error: ", "", message)
 
 
-def did_you_mean(word, known):
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The nearest of the known words, as the end of a message.
 
     Arguments

@@ -1,25 +1,27 @@
 """Separation with a trained model: batches in memory, files on disk."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import torch
 from speechbrain.inference.interfaces import Pretrained
 
 from speechbrain_spmamba.files.own_code import find_own_code
-from speechbrain_spmamba.recordings.activity import activity, most_active
-from speechbrain_spmamba.recordings.block_reader import (
-    in_blocks,
-    open_recording,
-)
-from speechbrain_spmamba.recordings.channels import Downmix, as_mono
+from speechbrain_spmamba.recordings.block_reader import open_recording
+from speechbrain_spmamba.recordings.fetched import fetched
 from speechbrain_spmamba.recordings.options import SeparationOptions
+from speechbrain_spmamba.recordings.samples import (
+    separate_blocks_as_mono,
+    separate_samples,
+)
 from speechbrain_spmamba.recordings.separation import (
     output_stem,
     separate_in_memory,
-    separate_mono,
     separate_recording,
     source_paths,
-    whole_rate,
     write_sources,
 )
 from speechbrain_spmamba.weights.build import (
@@ -30,11 +32,19 @@ from speechbrain_spmamba.weights.build import (
 from speechbrain_spmamba.weights.model_folder import (
     HPARAMS_FILE,
     SAFETENSORS_FILE,
-    check_file,
     collect,
 )
+
+# Model folders of earlier versions look for strict_load here.
+from speechbrain_spmamba.weights.pretrainer import strict_load as strict_load
+from speechbrain_spmamba.weights.pretrainer import wanted_path
 from speechbrain_spmamba.weights.speaker_encoder import load_encoder
-from speechbrain_spmamba.weights.state_dict import load_weights, read_weights
+
+if TYPE_CHECKING:
+    import numpy as np
+    from speechbrain.inference.speaker import EncoderClassifier
+
+    from speechbrain_spmamba.recordings.separation import Separated
 
 
 class WaveformSeparation(Pretrained):
@@ -63,19 +73,23 @@ class WaveformSeparation(Pretrained):
     HPARAMS_NEEDED = ["sample_rate", "num_spks"]
     MODULES_NEEDED = ["separator"]
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         # The toolkit does not look at MODULES_NEEDED.
         if "separator" not in self.mods:
             raise ValueError(
                 f"modules are {', '.join(self.mods)}; expected 'separator'"
             )
-        check_header(vars(self.hparams), self.mods.separator)
+        check_header(self.hparams.__dict__, self.mods.separator)
 
     @classmethod
     def from_hparams(
-        cls, source, hparams_file=HPARAMS_FILE, safe=True, **kwargs
-    ):
+        cls,
+        source: str | Path,
+        hparams_file: str = HPARAMS_FILE,
+        safe: bool = True,
+        **kwargs: Any,
+    ) -> WaveformSeparation:
         """Loads a model folder.
 
         Arguments
@@ -92,7 +106,9 @@ class WaveformSeparation(Pretrained):
             models of one's own making. The same as ``--trust`` of the
             commands.
         **kwargs : dict
-            Passed on to ``Pretrained.from_hparams``.
+            Passed on to ``Pretrained.from_hparams``. With
+            ``overrides={"pretrained_path": other}`` the weights are those of
+            another folder.
 
         Returns
         -------
@@ -111,6 +127,11 @@ class WaveformSeparation(Pretrained):
             if name in kwargs
         }
         paths = collect(source, hparams_file, **options)
+        weights_from = wanted_path(kwargs.get("overrides"))
+        if weights_from is not None:
+            # Not beside what savedir has of the model's own folder.
+            options_there = {k: v for k, v in options.items() if k != "savedir"}
+            paths[1] = collect(weights_from, **options_there)[1]
         # The toolkit looks for separator.ckpt alone.
         if safe or paths[1].name == SAFETENSORS_FILE:
             kwargs = {k: v for k, v in kwargs.items() if k not in options}
@@ -126,7 +147,9 @@ class WaveformSeparation(Pretrained):
                 "have to be in that folder, or in the working folder"
             ) from None
 
-    def separate_batch(self, mix, lengths=None):
+    def separate_batch(
+        self, mix: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Separates mixtures that are in memory.
 
         Arguments
@@ -154,7 +177,7 @@ class WaveformSeparation(Pretrained):
             rest = () if lengths is None else (lengths,)
             return self.mods.separator(mix, *rest).float()
 
-    def speaker_encoder(self, source):
+    def speaker_encoder(self, source: str) -> EncoderClassifier:
         """Loads what tells voices apart where this model runs.
 
         Arguments
@@ -174,27 +197,55 @@ class WaveformSeparation(Pretrained):
         """
         return load_encoder(str(source), str(self.device))
 
-    def forward(self, mix, lengths=None):
+    def forward(
+        self, mix: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """The same as ``separate_batch``."""
         return self.separate_batch(mix, lengths)
 
-    def separate_file(self, path, output_folder=None, progress=None, **options):
-        """Separates a recording of any rate and number of channels.
+    def separate_file(
+        self,
+        path: str | Path | BinaryIO,
+        output_folder: str | Path | None = None,
+        progress: Callable | None = None,
+        savedir: str | Path | None = None,
+        **options: Any,
+    ) -> torch.Tensor:
+        r"""Separates a recording of any rate and number of channels.
 
         Other rates are resampled there and back, and long recordings are
         separated in windows. The result is held in memory;
         ``separate_to_files`` does without.
 
+        It takes the toolkit's ``separate_file(path, savedir=...)`` and gives
+        something else on purpose, which can be written as it is:
+
+        ==================  ==========================  ====================
+        \                   the toolkit                 here
+        ==================  ==========================  ====================
+        shape               [channels, T, num_spks]     [T, num_spks]
+        rate and length     the model's                 the recording's
+        levels              each source to a peak of 1  as in the mixture
+        stereo              each channel by itself, or  mean of the channels,
+                            their mean if resampled     or ``channel``
+        a file that is      gets a link in savedir      is read where it is
+        on this machine
+        second argument     savedir                     output_folder
+        ==================  ==========================  ====================
+
         Arguments
         ---------
         path : str, Path or binary file object
-            The mixture.
+            The mixture; with ``savedir`` also a web address, or
+            ``user/model/name.wav`` of the Hugging Face Hub.
         output_folder : str or Path, optional
             Gets ``<name>_s1.wav``, ``<name>_s2.wav``, ..., the voices in which
             someone speaks; all with ``all_outputs=True``.
         progress : callable, optional
             ``progress(seconds_done, seconds_in_all)``, called with each
             block; the second is None where the length is not known.
+        savedir : str or Path, optional
+            Keeps what is fetched from elsewhere; nothing else is put there.
         **options : dict
             Any of ``recordings.options.SeparationOptions``.
 
@@ -207,9 +258,11 @@ class WaveformSeparation(Pretrained):
         Raises
         ------
         ValueError
-            No audio, a damaged file, or samples that are not finite.
+            No audio, a damaged file, samples that are not finite, or a file
+            elsewhere that cannot be fetched.
         """
         options = self._checked(options)
+        path = fetched(path, savedir)
         with open_recording(path, options.channel) as reader:
             est, sample_rate = separate_in_memory(
                 self,
@@ -228,8 +281,12 @@ class WaveformSeparation(Pretrained):
         return torch.from_numpy(est)
 
     def separate_to_files(
-        self, source, output_folder, progress=None, **options
-    ):
+        self,
+        source: str | Path | BinaryIO,
+        output_folder: str | Path,
+        progress: Callable | None = None,
+        **options: Any,
+    ) -> Separated:
         """Separates a recording of any length in constant memory.
 
         Arguments
@@ -261,8 +318,13 @@ class WaveformSeparation(Pretrained):
         )
 
     def separate_array(
-        self, wave, sample_rate, order="model", progress=None, **options
-    ):
+        self,
+        wave: np.ndarray | torch.Tensor,
+        sample_rate: int,
+        order: str = "model",
+        progress: Callable | None = None,
+        **options: Any,
+    ) -> np.ndarray | torch.Tensor:
         """Separates samples of any length that are in memory.
 
         Arguments
@@ -289,24 +351,18 @@ class WaveformSeparation(Pretrained):
             A wrong shape, type or order, no samples, or not finite.
         """
         options = self._checked(options)
-        if order not in ("model", "activity"):
-            raise ValueError(f"order is '{order}'; expected model or activity")
-        sample_rate, downmix = whole_rate(sample_rate), Downmix(options.channel)
-        mono = as_mono(wave, downmix)
-        downmix.warn("the samples")
-        if not len(mono):
-            raise ValueError("there are no samples; nothing to separate")
-        seconds = len(mono) / sample_rate
-        est, sample_rate = separate_in_memory(
-            self, in_blocks(mono), sample_rate, options, progress, seconds
+        return separate_samples(
+            self, wave, sample_rate, options, order, progress
         )
-        if order == "activity":
-            est = est[:, most_active(activity(est, sample_rate))]
-        return torch.from_numpy(est) if torch.is_tensor(wave) else est
 
     def separate_stream(
-        self, blocks, sample_rate, progress=None, seconds=None, **options
-    ):
+        self,
+        blocks: Iterable[np.ndarray | torch.Tensor],
+        sample_rate: int,
+        progress: Callable | None = None,
+        seconds: float | None = None,
+        **options: Any,
+    ) -> Iterator[np.ndarray]:
         """Separates blocks as they come, in constant memory.
 
         Arguments
@@ -333,49 +389,12 @@ class WaveformSeparation(Pretrained):
             A wrong setting, or samples that are not finite.
         """
         options = self._checked(options)
-        if options.speakers is not None:
-            raise ValueError(
-                "who speaks most is known when a stream has ended; leave out "
-                "speakers, or take separate_to_files"
-            )
-        sample_rate, downmix = whole_rate(sample_rate), Downmix(options.channel)
-        mono = (as_mono(block, downmix) for block in blocks)
-        yield from separate_mono(
-            self, mono, sample_rate, options, progress, seconds
+        yield from separate_blocks_as_mono(
+            self, blocks, sample_rate, options, progress, seconds
         )
-        downmix.warn("the stream")
 
     def _checked(self, options):
         """Options by their names as one value that suits this model."""
         options = SeparationOptions(**options).for_model(self.hparams)
         options.check_speakers(self.hparams.num_spks)
         return options
-
-
-def strict_load(module, path, adapt=None):
-    """Loads weights and accepts no key too many or too few.
-
-    Arguments
-    ---------
-    module : torch.nn.Module
-        Gets the weights.
-    path : str or Path
-        A state dict that ``torch.save`` wrote; where its folder has sums, it
-        has to be what they say.
-    adapt : callable, optional
-        ``adapt(state) -> state``, before they have to fit.
-
-    Raises
-    ------
-    ValueError
-        The file is damaged, no state dict, or does not fit the module.
-    """
-    check_file(Path(path))
-    state = read_weights(path)
-    try:
-        load_weights(module, adapt(state) if adapt else state)
-    except ValueError as error:
-        raise ValueError(
-            f"weights in {path} do not fit the model of its "
-            f"{HPARAMS_FILE}: {error}"
-        ) from None

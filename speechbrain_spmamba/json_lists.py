@@ -15,7 +15,7 @@ from speechbrain_spmamba.files.text import read_json
 SUFFIX = ".json"
 
 
-def is_list(path):
+def is_list(path: str | Path) -> bool:
     """Whether a path is a folder of such lists, or its list of mixtures.
 
     Arguments
@@ -32,7 +32,9 @@ def is_list(path):
     return path.suffix == SUFFIX or (path / f"mix{SUFFIX}").is_file()
 
 
-def read_lists(path, data_root):
+def read_lists(
+    path: str | Path, data_root: str | Path
+) -> tuple[list[str], list[tuple]]:
     """Reads the lists of a split.
 
     Arguments

@@ -6,6 +6,7 @@ fewer talk than there are columns, the cells of the others are empty: these
 sources are silent.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from speechbrain_spmamba.files.names import shown
@@ -16,7 +17,7 @@ from speechbrain_spmamba.json_lists import is_list, read_lists
 DATA_ROOT = "$data_root"
 
 
-def source_keys(columns):
+def source_keys(columns: Iterable[str]) -> list[str]:
     """Names of the source columns, in order.
 
     Arguments
@@ -40,7 +41,7 @@ def source_keys(columns):
     return keys
 
 
-def known_columns(columns):
+def known_columns(columns: Iterable[str]) -> list[str]:
     """Names of the columns that mean something in a manifest.
 
     Arguments
@@ -64,7 +65,9 @@ def known_columns(columns):
     return ["ID", "duration", "mix_wav", "noise_wav", *sources, *told]
 
 
-def write_manifest(path, rows, data_root):
+def write_manifest(
+    path: str | Path, rows: list[dict], data_root: str | Path
+) -> None:
     """Writes rows, sorted by ID, with paths relative to ``$data_root``.
 
     Arguments
@@ -110,7 +113,9 @@ def write_manifest(path, rows, data_root):
     write_csv(path, written, list(rows[0]))
 
 
-def read_manifest(path, data_root, num_spks=None):
+def read_manifest(
+    path: str | Path, data_root: str | Path, num_spks: int | None = None
+) -> dict:
     """Reads and checks a manifest.
 
     Arguments

@@ -38,16 +38,40 @@ LOADER = "!name:speechbrain_spmamba.inference.strict_load"
 SEPARATOR = (None, {"separator": ("!ref", "<separator>")})
 HOOK = (None, {"separator": (LOADER, "")})
 PRETRAINERS = (
+    # Two of earlier versions, and that of today.
     (PRETRAINER, {"loadables": SEPARATOR, "custom_hooks": HOOK}),
     (PRETRAINER, {"loadables": SEPARATOR}),  # gets the hook all the same
+    (
+        "!new:speechbrain_spmamba.weights.pretrainer.SeparatorPretrainer",
+        {
+            "separator": ("!ref", "<separator>"),
+            "pretrained_path": ("!ref", "<pretrained_path>"),
+        },
+    ),
 )
-FIXED = {"modules": (SEPARATOR,), "pretrainer": PRETRAINERS}
+# The model as the parts of the toolkit's classes, of ``--layout toolkit``.
+TOOLKIT = "!new:speechbrain_spmamba.models.toolkit"
+PARTS = {
+    "encoder": (f"{TOOLKIT}.SpectrumEncoder", ""),
+    "masknet": (f"{TOOLKIT}.RatioMasks", {"model": ("!ref", "<separator>")}),
+    "decoder": (f"{TOOLKIT}.SpectrumDecoder", ""),
+}
+ALL_PARTS = (
+    None,
+    {key: ("!ref", f"<{key}>") for key in ("separator", *PARTS)},
+)
+FIXED = {
+    "modules": (SEPARATOR, ALL_PARTS),
+    "pretrainer": PRETRAINERS,
+    "pretrained_path": ((None, "null"),),
+    **{key: (part,) for key, part in PARTS.items()},
+}
 HEADER = ("sample_rate", "num_spks")
 WINDOWS = ("window", "overlap")  # whole seconds, if a model asks for some
-NEEDED = (*HEADER, "separator", *FIXED)
+NEEDED = (*HEADER, "separator", "modules", "pretrainer")
 
 
-def check(text):
+def check(text: str) -> None:
     """Refuses the text of a ``hyperparams.yaml`` that is more than a model.
 
     Arguments
@@ -87,7 +111,7 @@ def check(text):
             raise ValueError(f"the key '{key}' is no number or word")
 
 
-def check_values(text):
+def check_values(text: str) -> None:
     """Refuses numbers and words that no model is built of.
 
     Arguments
@@ -125,7 +149,7 @@ def check_values(text):
             check_arguments(known[tag], values)
 
 
-def model_part(text):
+def model_part(text: str) -> str:
     """What builds the model of an experiment, or of a training run.
 
     Arguments
@@ -159,8 +183,9 @@ def model_part(text):
     arguments = arguments or {}
     kept = {key: tree[key] for key in (*HEADER, *WINDOWS) if key in tree}
     for node in arguments.values():
-        if node[0] == "!ref":
-            name = REFERENCE.fullmatch(node[1]).group(1)
+        found = node[0] == "!ref" and REFERENCE.fullmatch(node[1])
+        if found:
+            name = found.group(1)
             kept[name] = tree[name]
     for key, node in kept.items():
         if not _is_plain(node):

@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -33,7 +34,7 @@ class Stopped(KeyboardInterrupt):
     stopped by SIGTERM; nothing was written
     """
 
-    def __init__(self, signum, advice=""):
+    def __init__(self, signum: int, advice: str = "") -> None:
         name = signal.Signals(signum).name
         super().__init__(
             "; ".join(filter(None, [f"stopped by {name}", advice]))
@@ -55,7 +56,7 @@ class Notice:
     True
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.signum = 0
         self._since = 0.0
 
@@ -74,7 +75,7 @@ def stop(signum, frame=None):
 
 
 @contextmanager
-def handled(handler):
+def handled(handler: Callable) -> Iterator[None]:
     """Both signals go to a handler, unless the process was told to ignore them.
 
     Arguments
@@ -94,16 +95,18 @@ def handled(handler):
             signal.signal(signum, former)
 
 
-def leave_to_parent(*_):
+def leave_to_parent(*_) -> None:
     """Lets a worker live until its parent, which has to save, ends it.
 
     Terminals and clusters signal all processes of a program.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "sigwaitinfo"):  # else the worker ends at once
+    parent = multiprocessing.parent_process()
+    # Else the worker ends at once.
+    if parent is not None and hasattr(signal, "sigwaitinfo"):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        parent = multiprocessing.parent_process().pid
-        threading.Thread(target=_obey, args=(parent,), daemon=True).start()
+        args = (parent.pid,)
+        threading.Thread(target=_obey, args=args, daemon=True).start()
 
 
 def _obey(parent):

@@ -10,7 +10,15 @@ the mean power of the active frames. Then pauses are filled that are too short
 to be heard as such.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
 
 FRAME = 0.032  # seconds
 MARGIN = 15.9  # dB below the active speech level; P.56
@@ -22,7 +30,7 @@ def frame_size(sample_rate):
     return max(1, round(FRAME * sample_rate))
 
 
-def frame_power(wave, sample_rate):
+def frame_power(wave: np.ndarray, sample_rate: int) -> np.ndarray:
     """Mean power of each frame.
 
     Arguments
@@ -50,7 +58,7 @@ def frame_power(wave, sample_rate):
     return np.square(frames).mean(1)
 
 
-def active_power(power, count):
+def active_power(power: np.ndarray, count: np.ndarray) -> float:
     """The active speech level of ITU-T P.56, as a power.
 
     That is the mean of all that is within 15.9 dB of it. Where several levels
@@ -90,7 +98,7 @@ def active_power(power, count):
         active = energy[most - 1] / frames[most - 1]
 
 
-def fill_pauses(speaks, shorter_than):
+def fill_pauses(speaks: np.ndarray, shorter_than: float) -> np.ndarray:
     """Fills what lies between two frames of speech, if it is short.
 
     Arguments
@@ -118,7 +126,9 @@ def fill_pauses(speaks, shorter_than):
     return following - last - 1 < shorter_than
 
 
-def reference_activity(src, sample_rate):
+def reference_activity(
+    src: np.ndarray | torch.Tensor, sample_rate: int
+) -> np.ndarray:
     """When each reference speaks, judged by itself.
 
     Arguments

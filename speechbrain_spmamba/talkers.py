@@ -12,7 +12,9 @@ TALKER_PATTERNS = (
 )
 
 
-def find_talkers(item, num_spks, pattern=None):
+def find_talkers(
+    item: str, num_spks: int, pattern: str | None = None
+) -> list[str]:
     """Finds who talks in a mixture from its ID.
 
     Arguments

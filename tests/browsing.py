@@ -26,7 +26,7 @@ def write_model(folder, spoil=False, **overrides):
     import torch
 
     from speechbrain_spmamba.models import build_model
-    from speechbrain_spmamba.weights.export import TAIL
+    from speechbrain_spmamba.weights.folder_yaml import TAIL
     from tests.small_models import SMALL
 
     sizes = {**SMALL["spmamba"], **overrides}

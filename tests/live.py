@@ -5,7 +5,8 @@ import torch
 
 from speechbrain_spmamba.inference import WaveformSeparation
 from speechbrain_spmamba.models import build_model
-from speechbrain_spmamba.weights.export import model_yaml, write_model
+from speechbrain_spmamba.weights.export import write_model
+from speechbrain_spmamba.weights.folder_yaml import model_yaml
 from tests.small_models import SMALL
 
 SMALLEST = {**SMALL["spmamba"], "causal": True}

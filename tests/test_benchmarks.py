@@ -127,8 +127,8 @@ def test_what_there_is_no_memory_for_is_left_out_and_the_rest_stays(capsys):
     assert said == "# large left out: CUDA out of memory\n"
 
 
-def test_the_tables_of_the_readme_are_those_of_the_results():
-    page = gpu_tables.README.read_text()
+def test_the_tables_of_the_page_are_those_of_the_results():
+    page = gpu_tables.PAGE.read_text()
     assert "| 359 |" in page
     assert gpu_tables.with_tables(page) == page
 

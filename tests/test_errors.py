@@ -15,6 +15,10 @@ GPU = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ..."
 CPU = "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried ..."
 SHARED = "unable to write to file </torch_1_2_3>: No space left on device (28)"
 FULL = "[enforce fail] PytorchStreamWriter failed writing file data/0: ..."
+NO_COMPILER = (
+    "InvalidCxxCompiler: No working C++ compiler found: (None, 'g++')\n\n"
+    "Set TORCHDYNAMO_VERBOSE=1 for the internal stack trace"
+)
 
 
 def _system(code, filename=None):
@@ -47,6 +51,7 @@ def _raise(error):
             "another process",
         ),
         (RuntimeError("NCCL ..., no GPUs found!"), "--distributed_backend gl"),
+        (RuntimeError(NO_COMPILER), "install g++ or clang, or leave --compile"),
         (MemoryError(), "in separation lower --window, --batch or --jobs"),
         (
             ValueError("Caught in worker\nValueError: x.wav is empty"),
@@ -60,7 +65,7 @@ def test_what_a_user_can_mend_is_one_line_and_status_2(error, words, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert stopped.value.code == 2
     assert line.startswith("error: ") and words in line
-    assert "Errno" not in line
+    assert "Errno" not in line and "VERBOSE" not in line
 
 
 def test_a_fault_is_a_traceback_that_ends_with_where_to_report_it(capsys):

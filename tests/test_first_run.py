@@ -273,36 +273,40 @@ def test_prepare_takes_keys_of_the_experiment(run_here, folder):
     assert "made with seed=1234, now seed=7" in done.stderr
 
 
-def _readme_commands():
-    """Commands of the README that work on what the first run has made."""
-    text = (ROOT / "README.md").read_text()
-    blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
-    lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    return [x for x in lines if x.startswith("spmamba ")]
+# These go on from what the first run has made.
+FIRST_PAGES = ["README.md", "docs/separate.md", "docs/train.md"]
 
 
-def _readme_python():
-    """Python blocks of the README."""
-    text = (ROOT / "README.md").read_text()
-    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+def _blocks(page, language):
+    text = (ROOT / page).read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-def test_the_commands_of_the_readme_work(run_here, folder, mixture):
+def test_the_commands_of_the_first_pages_work(run_here, folder, mixture):
+    """Blocks of bash: on what the first run has made; others are of sh."""
     (folder / "mixture.wav").write_bytes(mixture.read_bytes())
-    commands = _readme_commands()
-    assert len(commands) == 3
+    commands = {}
+    for page in FIRST_PAGES:
+        lines = "".join(_blocks(page, "bash")).replace("\\\n", " ")
+        commands |= dict.fromkeys(lines.splitlines())
+    assert [shlex.split(x)[1] for x in commands] == [
+        "export", "separate", "evaluate",
+    ]  # fmt: skip
     for command in commands:
         done = run_here(*shlex.split(command, comments=True))
         assert done.returncode == 0, (command, done.stderr[-2000:])
 
 
-def test_the_python_of_the_readme_works(folder, mixture, monkeypatch):
-    monkeypatch.chdir(folder)
+@pytest.mark.parametrize("page", ["README.md", "docs/separate.md"])
+def test_the_python_of_the_first_pages_works(
+    page, folder, mixture, monkeypatch
+):
+    monkeypatch.chdir(ROOT if page == "README.md" else folder)
     (folder / "mixture.wav").write_bytes(mixture.read_bytes())
-    blocks = _readme_python()
-    assert blocks
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), {})
+    (block,) = _blocks(page, "python")
+    found = {}
+    exec(compile(block, page, "exec"), found)
+    assert found["voices"].ndim == 2
 
 
 def test_relative_levels_survive_integer_files(

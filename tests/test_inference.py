@@ -8,7 +8,7 @@ import soundfile
 import torch
 
 from speechbrain_spmamba.inference import WaveformSeparation, strict_load
-from speechbrain_spmamba.weights.export import TAIL
+from speechbrain_spmamba.weights.folder_yaml import TAIL
 from tests.separating import parts_model
 from tests.small_models import SMALL
 

@@ -60,10 +60,11 @@ def test_a_run_goes_on_from_its_checkpoint(kept):
     found = re.findall(r"(train snr|valid \w+): ([-+.\de]+)", last)
     found = {name: float(value) for name, value in found}
     assert found == pytest.approx(THIRD_EPOCH, rel=0.01)
-    # Names that have moved are no other settings.
+    # Names that have moved are no other settings. (That version did not keep
+    # what options of the command line had replaced.)
     assert (
-        "goes on with other settings (max_epochs: 2 -> 3)"
-        in (run / "log.txt").read_text()
+        "goes on with other settings (max_epochs: 2 -> 3, "
+        "ckpt_interval_minutes: 15 -> 0)" in (run / "log.txt").read_text()
     )
 
 

@@ -11,7 +11,8 @@ import pytest
 from speechbrain_spmamba import cli
 from speechbrain_spmamba.audio import write_audio
 from speechbrain_spmamba.models import build_model
-from speechbrain_spmamba.weights.export import model_yaml, write_model
+from speechbrain_spmamba.weights.export import write_model
+from speechbrain_spmamba.weights.folder_yaml import model_yaml
 from tests import ROOT
 from tests.small_models import SMALL
 
@@ -29,6 +30,8 @@ TRAINING = {
     "no_separator.yaml": "no_separator.yaml: modules have no 'separator'",
     "word.yaml": "word.yaml: max_grad_norm is 'abc'; expected a number, for",
     "device.yaml": "there is no device 'gpu'; here there is cpu",
+    "metrics.yaml": "metrics: there is no 'si_sdr'; give some of [si_snr,",
+    "dnsmos.yaml": "dnsmos is defined for 16000 Hz, these signals have 8000 H",
     "odd.yaml": "settings odd.yaml cannot be built (optimizer): ",
     "tiny.yaml --device gpu": "there is no device 'gpu'; here there is cpu",
     "tiny.yaml --device cuda:77": "no device 'cuda:77'; here there is cpu",
@@ -68,6 +71,7 @@ TRAINING = {
     "tiny.yaml --train_set null": "train_set is None; expected what is called",
     "tiny.yaml --train_loss x": "train_loss is 'x'; expected what is called",
     "tiny.yaml --train_logger null": "is None; expected an object with log_st",
+    "tiny.yaml --logger paper": "is 'paper'; give file, tensorboard or wandb",
     "tiny.yaml --modules null": "modules is None; expected a mapping",
     "tiny.yaml --separator null": "modules have no 'separator'",
     "tiny.yaml --debug --test_only": "--test_only finds no checkpoint there",
@@ -90,6 +94,15 @@ COMMANDS = {
     "compare empty out": "empty",
     "compare tiny.yaml out --device gpu": "there is no device 'gpu'",
     "compare tiny.yaml notes.txt": "notes.txt: File exists; a folder was expe",
+    "score empty empty -o out": "empty has no audio files; references were ex",
+    "score nope empty -o out": "nope does not exist; a folder of references w",
+    "score m.csv nope -o out": "nope does not exist; a folder of estimates wa",
+    "score parts/tt parts -o out --metrics sdri": "there is no 'sdri'; give s",
+    "score parts/tt parts/tt -o notes.txt": "notes.txt is no folder, or lies",
+    "score parts/tt parts/tt -o out --jobs 0": "--jobs is 0; give at least 1",
+    "score parts/tt parts/tt -o out --jobs x": "x is no whole number",
+    "score notes.txt empty -o out": "notes.txt is no folder; a folder of refe",
+    "evaluate model m.csv -o out --data_root . --metrics pesk": "no 'pesk'; g",
     "prepare noise.bin out": "there is no data set noise.bin",
     "prepare noise.yaml": "noise.yaml is no text but binary data",
     "prepare custom out --folder notes.txt": "notes.txt",
@@ -133,6 +146,8 @@ def folder(tmp_path_factory):
             "        lr",
         ),
         "odd": ("lr: 0.00", "lr: minus 0.00"),
+        "metrics": ("num_examples:", "metrics: [si_sdr]\nnum_examples:"),
+        "dnsmos": ("num_examples:", "metrics: dnsmos\nnum_examples:"),
     }
     for name, change in changes.items():
         (folder / f"{name}.yaml").write_text(text.replace(*change))

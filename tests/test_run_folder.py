@@ -138,15 +138,18 @@ def test_a_run_that_goes_on_tells_what_is_set_otherwise(
     )
 
 
-def test_a_logger_may_be_made_when_there_is_something_to_log(
-    run, tmp_path, monkeypatch
+@pytest.mark.parametrize("made", ["!new:", "!name:"])
+def test_an_experiment_with_the_logger_of_the_toolkit_trains(
+    made, run, tmp_path, monkeypatch
 ):
     text = Path(train_server.SETTINGS[0]).read_text()
-    assert text.count("!new:speechbrain.utils.train_logger") == 1
-    changed = text.replace(
-        "!new:speechbrain.utils.t", "!name:speechbrain.utils.t"
+    before, _, rest = text.partition("logger: file")
+    rest = "history: " + rest.partition("history: ")[2]
+    (tmp_path / "tiny.yaml").write_text(
+        f"{before}train_logger: {made}speechbrain.utils.train_logger."
+        "FileTrainLogger\n    save_file: !ref <output_folder>/train_log.txt\n"
+        f"{rest}"
     )
-    (tmp_path / "tiny.yaml").write_text(changed)
     settings = [str(tmp_path / "tiny.yaml"), *train_server.SETTINGS[1:]]
     monkeypatch.setattr(train_server, "SETTINGS", settings)
     run("--max_epochs=1", f"--output_folder={tmp_path / 'run'}")

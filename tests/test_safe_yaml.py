@@ -8,10 +8,12 @@ from speechbrain_spmamba import safe_yaml
 from speechbrain_spmamba.files.checksums import SUMS_FILE
 from speechbrain_spmamba.inference import WaveformSeparation
 from speechbrain_spmamba.models import build_model
-from speechbrain_spmamba.weights.export import (
+from speechbrain_spmamba.weights.export import write_model
+from speechbrain_spmamba.weights.folder_yaml import (
+    LAYOUTS,
+    TAIL,
     inference_yaml,
     model_yaml,
-    write_model,
 )
 from tests import ROOT
 
@@ -56,9 +58,19 @@ ADDED = {
     "too deep": "x: " + "{y: " * 500 + "1" + "}" * 500,
     "too long": "#" * 30_000,
 }
-# Part of a good folder -> what stands there instead.
+# The last part of a good folder, and what earlier versions wrote there.
+_PRETRAINER = TAIL[TAIL.index("pretrained_path:") :]
 _HOOK = "!name:speechbrain_spmamba.inference.strict_load"
 _LOADABLES = "    loadables:"
+EARLIER = f"""\
+pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
+    loadables:
+        separator: !ref <separator>
+    custom_hooks:
+        separator: {_HOOK}
+"""
+# Part of a good folder -> what stands there instead. Of a folder of earlier
+# versions, if it is about what they wrote.
 CHANGED = {
     "condition": (
         _LOADABLES,
@@ -82,6 +94,26 @@ CHANGED = {
     "other loadable": (
         "loadables:\n        separator: !ref <separator>",
         "loadables:\n        separator: !apply:os.mkdir {path: MARK}",
+    ),
+    "path of the pretrainer": (
+        "pretrained_path: null",
+        "pretrained_path: evil",
+    ),
+    "call for the path": (
+        "pretrained_path: null",
+        "pretrained_path: !apply:os.mkdir {path: MARK}",
+    ),
+    "path beside the reference": (
+        "!ref <pretrained_path>",
+        "!apply:os.mkdir {path: MARK}",
+    ),
+    "one more for the pretrainer": (
+        "    pretrained_path: !ref",
+        "    collect_in: MARK\n    pretrained_path: !ref",
+    ),
+    "other separator": (
+        "Pretrainer\n    separator: !ref <separator>",
+        "Pretrainer\n    separator: !apply:os.mkdir {path: MARK}",
     ),
     "other class": ("models.dprnn.DPRNN", "settings.load_settings"),
     "class of the toolkit": (
@@ -131,6 +163,9 @@ REAL = [
     "carriage return",
     "condition",
     "other loadable",
+    "call for the path",
+    "path beside the reference",
+    "other separator",
     "argument",
     "argument of a word",
     "normalizer",
@@ -159,6 +194,8 @@ def _spoil(folder, how):
         text = text.rstrip("\n") + f"\n{ADDED[how]}\n"
     else:
         old, new = CHANGED[how]
+        if old in EARLIER and old not in text:
+            text = text.replace(_PRETRAINER, EARLIER)
         assert text.count(old) == 1
         text = text.replace(old, new)
     evil = "x: !apply:os.mkdir [MARK]\n".replace("MARK", str(mark))
@@ -179,6 +216,50 @@ def test_what_is_more_than_a_model_is_refused_and_not_run(folder, how):
     with pytest.raises(ValueError, match="hyperparams.yaml was not") as error:
         _load(folder)
     assert "\n" not in str(error.value)
+    assert not mark.exists()
+
+
+def test_what_earlier_versions_wrote_is_loaded(folder):
+    path = folder / "hyperparams.yaml"
+    text = path.read_text()
+    path.write_text(text.replace(_PRETRAINER, EARLIER))
+    assert EARLIER in path.read_text()
+    wanted = _load(folder).state_dict()
+    trusted = _load(folder, safe=False).state_dict()
+    assert all(torch.equal(trusted[key], wanted[key]) for key in wanted)
+
+
+PARTS = {
+    "another encoder": (
+        "encoder: !new:speechbrain_spmamba.models.toolkit.SpectrumEncoder",
+        "encoder: !new:torch.nn.Identity",
+    ),
+    "an argument": (
+        "models.toolkit.SpectrumEncoder",
+        "models.toolkit.SpectrumEncoder {n_fft: 100000000}",
+    ),
+    "a call": (
+        "    model: !ref <separator>",
+        "    model: !apply:os.mkdir {path: MARK}",
+    ),
+    "a module more": (
+        "    decoder: !ref <decoder>",
+        "    decoder: !ref <decoder>\n    other: !ref <decoder>",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", PARTS)
+def test_parts_for_the_toolkit_are_checked_too(folder, how):
+    path, mark = folder / "hyperparams.yaml", folder.parent / "mark"
+    text = path.read_text().replace(TAIL, LAYOUTS["toolkit"])
+    path.write_text(text)
+    assert set(_load(folder).mods) > {"separator", "encoder", "masknet"}
+    old, new = PARTS[how]
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new.replace("MARK", str(mark))))
+    with pytest.raises(ValueError, match="hyperparams.yaml was not loaded"):
+        _load(folder)
     assert not mark.exists()
 
 

@@ -13,11 +13,8 @@ import torch
 
 from speechbrain_spmamba.files.checksums import SUMS_FILE
 from speechbrain_spmamba.inference import WaveformSeparation
-from speechbrain_spmamba.weights.export import (
-    SAFETENSORS_FILE,
-    model_yaml,
-    write_model,
-)
+from speechbrain_spmamba.weights.export import SAFETENSORS_FILE, write_model
+from speechbrain_spmamba.weights.folder_yaml import model_yaml
 from tests.small_models import SMALL, build_small
 
 HPARAMS, WEIGHTS = "hyperparams.yaml", "separator.ckpt"

@@ -7,11 +7,18 @@ behind it, and where they differ the file is read through a view that corrects
 the header, or counted by decoding it once.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
 from speechbrain_spmamba.audio_formats import chunks, flac, mpeg, nist, ogg
 from speechbrain_spmamba.audio_formats.layout import AS_IT_IS, file_size
 
+if TYPE_CHECKING:
+    from speechbrain_spmamba.audio_formats.layout import Layout
 
-def find_layout(file):
+
+def find_layout(file: BinaryIO) -> Layout:
     """Compares the header of a file with what is there.
 
     Arguments

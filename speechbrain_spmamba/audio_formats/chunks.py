@@ -12,6 +12,7 @@ else                     the size is right
 
 import struct
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from speechbrain_spmamba.audio_formats.layout import AS_IT_IS, Layout
 
@@ -68,7 +69,7 @@ CONTAINERS = {
 }
 
 
-def find_layout(file, size):
+def find_layout(file: BinaryIO, size: int) -> Layout:
     """Compares the size of the samples with what follows.
 
     Arguments
@@ -143,7 +144,7 @@ def _find_au(file, container, size):
     return 8, container.code, struct.unpack(container.code, start)[0]
 
 
-def is_unknown(told):
+def is_unknown(told: int) -> bool:
     """Whether a size of samples is one that stands for an unknown length.
 
     Arguments

@@ -4,6 +4,8 @@ Each frame carries its number. If the last one does not end where the header
 says, the file is decoded once: its header may be of a stream (0), or be wrong.
 """
 
+from typing import BinaryIO
+
 from speechbrain_spmamba.audio_formats.layout import (
     AS_IT_IS,
     Layout,
@@ -16,7 +18,7 @@ ID3V1 = 128  # bytes of a tag that begins with TAG, at the end of a file
 TOTAL = (1 << 36) - 1  # the bits of the number of samples
 
 
-def find_layout(file, start, size):
+def find_layout(file: BinaryIO, start: int, size: int) -> Layout:
     """Compares the header with the last frame.
 
     Arguments

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import soundfile
 
@@ -30,9 +31,9 @@ class Layout:
     """
 
     patches: tuple = ()
-    stop: int = None
-    size: int = None
-    frames: int = None
+    stop: int | None = None
+    size: int | None = None
+    frames: int | None = None
     links: tuple = ()
 
 
@@ -58,7 +59,7 @@ class View:
     b'aXYd'
     """
 
-    def __init__(self, file, layout, start=0):
+    def __init__(self, file: BinaryIO, layout: Layout, start: int = 0) -> None:
         self.file, self.layout, self.start = file, layout, start
         self.stop = file_size(file) if layout.stop is None else layout.stop
         self.size = layout.size or self.stop - start
@@ -101,7 +102,7 @@ class _Forwards(soundfile.SoundFile):
         return False
 
 
-def count_samples(file, layout):
+def count_samples(file: BinaryIO, layout: Layout) -> int:
     """Counts the samples of a file by decoding it.
 
     Arguments

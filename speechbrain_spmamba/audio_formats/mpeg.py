@@ -5,6 +5,8 @@ a variable bit rate. The frames' own headers tell where the last one ends, and
 a pretended size makes the estimate so large that decoding ends there.
 """
 
+from typing import BinaryIO
+
 from speechbrain_spmamba.audio_formats.layout import (
     AS_IT_IS,
     Layout,
@@ -34,7 +36,7 @@ KBITS_2 = {
 KBITS_2[3] = KBITS_2[2]
 
 
-def find_layout(file, start, size):
+def find_layout(file: BinaryIO, start: int, size: int) -> Layout:
     """Compares the table of contents with the frames.
 
     Arguments
@@ -132,7 +134,7 @@ def _read_head(file, place):
     return int.from_bytes(file.read(4), "big")
 
 
-def frame_bytes(head, other=None):
+def frame_bytes(head: int, other: int | None = None) -> int:
     """Length of a frame by its header.
 
     Arguments

@@ -1,14 +1,21 @@
 """NIST Sphere, the format of TIMIT and WSJ: a header in words."""
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING, BinaryIO
 
 from speechbrain_spmamba.audio_formats.layout import AS_IT_IS
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.audio_formats.layout import Layout
+
 
 NUMBER = re.compile(rb"(\w+) -i (\d+)")
 HEAD = 1024  # bytes of the usual header
 
 
-def find_layout(file, size):
+def find_layout(file: BinaryIO, size: int) -> Layout:
     """Compares the number of samples with what follows.
 
     Arguments

@@ -4,6 +4,7 @@ Radio stations chain recordings in one stream; libsndfile reads the first.
 """
 
 import io
+from typing import BinaryIO
 
 from speechbrain_spmamba.audio_formats.layout import AS_IT_IS, Layout
 
@@ -12,7 +13,7 @@ LARGEST = 65_307  # bytes of a page
 FIRST, LAST = 2, 4  # flags of pages
 
 
-def find_layout(file, size):
+def find_layout(file: BinaryIO, size: int) -> Layout:
     """Looks at the pages of a file.
 
     Arguments

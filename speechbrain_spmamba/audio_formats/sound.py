@@ -1,7 +1,10 @@
 """Open audio files that give all their samples, and tell how many."""
 
+from __future__ import annotations
+
 import os
 from functools import lru_cache
+from typing import IO, BinaryIO
 
 import numpy as np
 import soundfile
@@ -11,7 +14,7 @@ from speechbrain_spmamba.audio_formats.layout import AS_IT_IS, Layout, View
 from speechbrain_spmamba.audio_formats.reasons import reason_of
 
 
-def open_sound(source):
+def open_sound(source: bytes | str | BinaryIO) -> Sound | Chain:
     """Opens what libsndfile reads, whatever length its header tells.
 
     Arguments
@@ -30,7 +33,7 @@ def open_sound(source):
         What is wrong with the file, as the rest of a sentence.
     """
     try:
-        if hasattr(source, "read"):
+        if not isinstance(source, (bytes, str)):
             place = source.tell()
             layout = find_layout(source)
             source.seek(place)
@@ -83,7 +86,12 @@ class Sound(soundfile.SoundFile):
         To be closed together with it.
     """
 
-    def __init__(self, source, frames=None, own=None):
+    def __init__(
+        self,
+        source: bytes | str | BinaryIO,
+        frames: int | None = None,
+        own: IO | None = None,
+    ) -> None:
         self._counted, self._own = frames, own
         super().__init__(source)
 
@@ -92,7 +100,7 @@ class Sound(soundfile.SoundFile):
         """Samples of a channel."""
         return super().frames if self._counted is None else self._counted
 
-    def close(self):
+    def close(self) -> None:
         """Closes the file."""
         super().close()
         if self._own is not None:
@@ -110,7 +118,7 @@ class Chain:
         To be closed together with them.
     """
 
-    def __init__(self, sounds, own=None):
+    def __init__(self, sounds: list[Sound], own: IO | None = None) -> None:
         self.sounds, self.place, self._own = sounds, 0, own
         first = sounds[0]
         self.samplerate, self.channels = first.samplerate, first.channels
@@ -133,7 +141,7 @@ class Chain:
     def __exit__(self, *error):
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Closes all of them."""
         for sound in self.sounds:
             sound.close()

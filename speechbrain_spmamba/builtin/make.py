@@ -28,7 +28,9 @@ from speechbrain_spmamba.files.writing import replacing_all
 MAX_BYTES = 5_000_000  # of weights: all who install the package download them
 
 
-def make_builtin(model, figures_file, folder):
+def make_builtin(
+    model: str | Path, figures_file: str | Path, folder: str | Path
+) -> None:
     """Writes the folder.
 
     Arguments
@@ -74,7 +76,7 @@ def make_builtin(model, figures_file, folder):
             path.write_bytes(content)
 
 
-def card_with(figures, card, name):
+def card_with(figures: dict, card: str, name: str) -> str:
     """The model card of an export with what is known beside it.
 
     Arguments

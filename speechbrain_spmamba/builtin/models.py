@@ -81,7 +81,7 @@ class BuiltinModel:
         return score_text(self.figures["scores"][0])
 
 
-def read_figures(path):
+def read_figures(path: str | Path) -> dict:
     """What is known of a model beside itself.
 
     Arguments
@@ -114,13 +114,18 @@ def read_figures(path):
     return figures
 
 
-def score_text(score):
+def score_text(score: dict) -> str:
     """A score in a few words.
 
     Arguments
     ---------
     score : dict
         One of ``read_figures``.
+
+    Returns
+    -------
+    str
+        Of one line.
 
     Example
     -------
@@ -134,7 +139,7 @@ def score_text(score):
     )
 
 
-def builtin_models():
+def builtin_models() -> dict:
     """All that come with the package.
 
     Returns
@@ -146,7 +151,7 @@ def builtin_models():
     return {folder.name: BuiltinModel(folder) for folder in folders}
 
 
-def find_model(source):
+def find_model(source: str | Path) -> str | Path:
     """Where a model is, if it comes with the package.
 
     Arguments

@@ -5,15 +5,40 @@ docstrings; here stands what is ours: names of options, and one line for what is
 wrong.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import App, CycloptsError, Parameter
+
+if TYPE_CHECKING:
+    import inspect
+
 
 _OPTION = re.compile(r"^--[a-z][a-z0-9-]*")
 _STANDARD = "\0"  # input or output
 
 
-def new_app(name, **keys):
+class _Program(App):
+    """A program of which many words are files, which shells shall offer."""
+
+    def generate_completion(self, **keys: Any) -> str:
+        """The script for a shell: cyclopts' own, and files besides.
+
+        To cyclopts, only what is of the type Path is a file: where it has
+        nothing to offer, shells would offer nothing at all.
+        """
+        script = super().generate_completion(**keys)
+        if script.startswith("#compdef"):  # zsh
+            body, _, rest = script.rpartition("}")
+            return f"{body}  (( compstate[nmatches] )) || _files\n}}{rest}"
+        # Of bash; fish offers files by itself.
+        return script.replace("complete -F ", "complete -o default -F ")
+
+
+def new_app(name: str, **keys: Any) -> App:
     """A program whose options are called as the keys of experiments.
 
     Arguments
@@ -30,10 +55,10 @@ def new_app(name, **keys):
     """
     # A flag has no opposite.
     as_keys = Parameter(name_transform=str, negative=())
-    return App(name=name, default_parameter=as_keys, **keys)
+    return _Program(name=name, default_parameter=as_keys, **keys)
 
 
-def run(app, argv):
+def run(app: App, argv: list[str]) -> Any:
     """Carries out a command line.
 
     Arguments
@@ -63,7 +88,9 @@ def run(app, argv):
     return command(*given.args, **given.kwargs)
 
 
-def understand(app, argv):
+def understand(
+    app: App, argv: list[str]
+) -> tuple[Callable, inspect.BoundArguments]:
     """Finds the command of a command line, and what it is given.
 
     Arguments

@@ -25,7 +25,7 @@ def compare(
     report_only: bool = False,
     trust: Trust = False,
     further: Further = (),
-):
+) -> int:
     """Train and test systems alike, and write tables and figures.
 
     Further options, --key value, are keys of the experiment or run options of
@@ -34,8 +34,8 @@ def compare(
     Arguments
     ---------
     experiment : str
-        YAML file of an experiment; may be left out with --smoke and
-        --report_only.
+        YAML file of an experiment, or its name in the package; may be left
+        out with --smoke and --report_only.
     output : str
         Folder; made if needed.
     systems : str, optional
@@ -55,7 +55,7 @@ def compare(
     no_measure : bool
         Leave memory and speed out.
     train_program : str, optional
-        train.py, if it is not beside the package.
+        A train.py of your own in place of the package's.
     report_only : bool
         Write the report of what is in the folder, run nothing.
     further : list of str
@@ -69,10 +69,12 @@ def compare(
     if output is None or output[:1] == "-":
         # OUT alone, then what no option takes.
         further = [*filter(None, [output]), *further]
-        experiment, output = None, experiment
-    if output.endswith((".yaml", ".yml")):
+        folder, experiment = experiment, ""
+    else:
+        folder = output
+    if folder.endswith((".yaml", ".yml")):
         raise ValueError(
-            f"OUT is {output}; expected: spmamba compare EXPERIMENT.yaml OUT "
+            f"OUT is {folder}; expected: spmamba compare EXPERIMENT.yaml OUT "
             "[options]"
         )
     if epochs is not None and minutes is not None:
@@ -82,15 +84,16 @@ def compare(
         from speechbrain_spmamba.comparison.chosen_systems import read_systems
         from speechbrain_spmamba.comparison.compare import compare
         from speechbrain_spmamba.settings.device import check_device
+        from speechbrain_spmamba.settings.experiments import find_experiment
 
         check_device(device)
         if systems and systems.endswith((".yaml", ".yml")):
             chosen = read_systems(systems)
         else:
-            chosen = systems and systems.split(",")
+            chosen = systems.split(",") if systems else None
         failures = compare(
-            experiment,
-            output,
+            find_experiment(experiment) if experiment else None,
+            folder,
             systems=chosen,
             epochs=epochs,
             minutes=minutes,
@@ -105,7 +108,7 @@ def compare(
         )
     from speechbrain_spmamba.comparison.results import write_report
 
-    report = write_report(output)
+    report = write_report(folder)
     print(f"report: {report['path']}")
     idle = [
         name

@@ -15,7 +15,7 @@ def complexity(
     note: str | None = None,
     output: Output | None = None,
     trust: Trust = False,
-):
+) -> None:
     """Count and measure what models cost.
 
     Arguments
@@ -97,7 +97,7 @@ def finish(report, folder=None):
     return write_report(report, folder) if folder else complexity_page(report)
 
 
-def read_lengths(text, option):
+def read_lengths(text: str, option: str) -> tuple[float, ...]:
     """Reads lengths that are separated by commas.
 
     Arguments
@@ -134,7 +134,7 @@ def read_lengths(text, option):
     return lengths
 
 
-def about(device, note):
+def about(device: str | None, note: str | None) -> dict:
     """What the figures are made with.
 
     Arguments

@@ -14,7 +14,7 @@ def convert(
     skip_objects: bool = False,
     overwrite: bool = False,
     further: Further = (),
-):
+) -> None:
     """Make a model folder of published weights.
 
     Further options, --key value, are arguments of the model that its weights
@@ -52,6 +52,6 @@ def convert(
         skip_objects=skip_objects,
         prefix=prefix,
         overwrite=overwrite,
-        **read_options(further),
+        **read_options(list(further)),
     )
     print("\n".join([*notes, str(folder)]))

@@ -11,7 +11,7 @@ def demo(
     host: str = "127.0.0.1",
     device: Device = None,
     trust: Trust = False,
-):
+) -> None:
     """Open a page on which recordings are separated, seen and heard.
 
     Arguments

@@ -10,7 +10,7 @@ import os
 PATIENCE = datetime.timedelta(days=30)  # for the slowest process
 
 
-def rank_and_world_size():
+def rank_and_world_size() -> tuple[int, int]:
     """Which process this is, and of how many.
 
     Returns
@@ -30,7 +30,7 @@ def rank_and_world_size():
     return (rank, world_size) if world_size > 1 else (0, 1)
 
 
-def own_device(device):
+def own_device(device: str | None) -> str | None:
     """The card of this process, where torchrun gives each one its own.
 
     Arguments
@@ -54,7 +54,7 @@ def own_device(device):
     return device
 
 
-def highest_status(status):
+def highest_status(status: int) -> int:
     """Waits for all processes and gives the highest exit status.
 
     Arguments

@@ -13,9 +13,10 @@ def evaluate(
     examples: Whole = 0,
     whole: bool = False,
     diarization: bool = False,
+    metrics: str = "[si_snr, sdr, sir, sar]",
     device: Device = None,
     trust: Trust = False,
-):
+) -> None:
     """Score a model on a test set: of all, by number of talkers, over time.
 
     Arguments
@@ -37,6 +38,9 @@ def evaluate(
         window is separated in windows, as `spmamba separate` does.
     diarization : bool
         Also score who speaks when: the diarization error rate.
+    metrics : str
+        Of si_snr, sdr, sir, sar, pesq, stoi, estoi and dnsmos, see
+        docs/scores.md.
     device, trust
         See ``commands.options``.
     """
@@ -48,6 +52,10 @@ def evaluate(
     from speechbrain_spmamba.files.checksums import file_sum
     from speechbrain_spmamba.files.names import shown
     from speechbrain_spmamba.loading.loader import make_dataset
+    from speechbrain_spmamba.scoring.choice import (
+        check_metrics,
+        read_metrics,
+    )
     from speechbrain_spmamba.scoring.evaluate import Evaluation, summary_lines
     from speechbrain_spmamba.scoring.loss import pit
     from speechbrain_spmamba.scoring.silence import (
@@ -55,10 +63,12 @@ def evaluate(
     )
     from speechbrain_spmamba.weights.model_folder import find_weights
 
+    metrics = read_metrics(metrics)
     separator = load_model(model, device, trust)
     sample_rate = separator.hparams.sample_rate
+    check_metrics(metrics, sample_rate)
     items = make_dataset(manifest, data_root, sample_rate)
-    evaluation = Evaluation(output, sample_rate, examples, diarization)
+    evaluation = Evaluation(output, sample_rate, examples, diarization, metrics)
     for item in tqdm(items, desc="evaluating", disable=None):
         mix, src = item["mix_sig"].unsqueeze(0), item["src_sig"].unsqueeze(0)
         src = _with_silence(src, separator.hparams.num_spks, manifest)

@@ -44,7 +44,9 @@ class Input:
         return {text_path(self.stem, form): form for form in forms}
 
 
-def find_inputs(names, output_folder):
+def find_inputs(
+    names: list[str], output_folder: str | Path
+) -> tuple[list[Input], list[str]]:
     """Finds all recordings.
 
     Arguments
@@ -97,9 +99,8 @@ def find_inputs(names, output_folder):
                 errors.append(f"{shown(name)} holds no audio")
         elif glob.has_magic(name) and not os.path.lexists(name):
             root = _fixed_part(name)
-            matches, unreadable = audio_files(
-                root, Path(name).relative_to(root)
-            )
+            below_root = str(Path(name).relative_to(root))
+            matches, unreadable = audio_files(root, below_root)
             for path in matches:
                 add(path, path.relative_to(root))
             errors += unreadable

@@ -4,6 +4,8 @@ What runs in each process of `spmamba separate`. Nothing that is wrong with a
 recording or with the place for its outputs ends the process.
 """
 
+from __future__ import annotations
+
 import shutil
 import sys
 import tempfile
@@ -12,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count, takewhile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speechbrain_spmamba.audio import open_audio
 from speechbrain_spmamba.builtin.models import find_model
@@ -31,10 +34,14 @@ from speechbrain_spmamba.commands.separate_messages import (
 )
 from speechbrain_spmamba.errors import explain
 from speechbrain_spmamba.files.names import shown
-from speechbrain_spmamba.recordings.options import SUBTYPES, SeparationOptions
+from speechbrain_spmamba.recordings.file_formats import FORMATS
+from speechbrain_spmamba.recordings.options import SeparationOptions
 from speechbrain_spmamba.recordings.segments import SUFFIXES, segment_text
 from speechbrain_spmamba.recordings.separation import separate_recording
 from speechbrain_spmamba.weights.model_folder import HPARAMS_FILE
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.commands.inputs import Input
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ class Job:
     forms: tuple = ()
 
 
-def separate_one(recording, job):
+def separate_one(recording: Input, job: Job) -> tuple[bool, str, list[Path]]:
     """Separates one recording, whatever is wrong with it.
 
     Arguments
@@ -138,7 +145,7 @@ def _find_earlier(recording, paths, format, tag):
         [*paths, *takewhile(Path.exists, more)],
         tag,
         recording.texts(SUFFIXES),
-        [recording.paths(1, one)[0] for one in SUBTYPES],
+        [recording.paths(1, one)[0] for one in FORMATS],
     )
 
 

@@ -20,7 +20,7 @@ def listen(
     seconds: float | None = None,
     device: Device = None,
     trust: Trust = False,
-):
+) -> int:
     """Separate the voices that a microphone hears, until Ctrl-C.
 
     Arguments

@@ -1,10 +1,21 @@
 """All that ``spmamba listen`` prints on standard error while it works."""
 
+from __future__ import annotations
+
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from speechbrain_spmamba.audio import rms_level
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.recordings.live_files import LiveFiles
+    from speechbrain_spmamba.recordings.sound_device import (
+        Loudspeakers,
+        Microphone,
+    )
+
 
 SOFTEST = -60.0  # dB to full scale, where a bar begins
 WIDTH = 20  # characters of a bar
@@ -12,7 +23,7 @@ EVERY = 0.1  # seconds of sound that one drawing tells about
 SLOW = 1.0  # seconds behind from which on that is said
 
 
-def meter_text(levels):
+def meter_text(levels: list[float]) -> str:
     """Levels of voices in one line.
 
     Arguments
@@ -50,7 +61,7 @@ class LevelMeter:
         Whether to draw.
     """
 
-    def __init__(self, sample_rate, visible):
+    def __init__(self, sample_rate: int, visible: bool) -> None:
         self.size, self.visible = round(EVERY * sample_rate), visible
         self.blocks, self.width = [], 0
 
@@ -65,7 +76,7 @@ class LevelMeter:
             self.blocks, self.width = [], len(text)
             print(f"\r{text}", end="", file=sys.stderr, flush=True)
 
-    def clear(self):
+    def clear(self) -> None:
         """Gives the line back, for what is to be said."""
         if self.width:
             print(f"\r{'':{self.width}}\r", end="", file=sys.stderr, flush=True)
@@ -88,7 +99,11 @@ def slow_line(behind):
     )
 
 
-def heard_line(microphone, files, loudspeakers=None):
+def heard_line(
+    microphone: Microphone,
+    files: LiveFiles,
+    loudspeakers: Loudspeakers | None = None,
+) -> str:
     """The line of report.
 
     Arguments

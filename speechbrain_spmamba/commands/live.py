@@ -1,6 +1,9 @@
 """What the commands for live sound, `stream` and `listen`, share."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -9,8 +12,13 @@ from speechbrain_spmamba.commands.model import load_model
 from speechbrain_spmamba.files.names import shown
 from speechbrain_spmamba.recordings.live import is_causal
 
+if TYPE_CHECKING:
+    from speechbrain_spmamba.inference import WaveformSeparation
 
-def load_live_model(source, device=None, trust=False):
+
+def load_live_model(
+    source: str, device: str | None = None, trust: bool = False
+) -> WaveformSeparation:
     """Loads a model that separates sound as it comes.
 
     Arguments

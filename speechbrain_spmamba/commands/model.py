@@ -1,9 +1,17 @@
 """The model that a command works with."""
 
+from __future__ import annotations
+
 import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.inference import WaveformSeparation
 
 
-def load_model(source, device=None, trust=False):
+def load_model(
+    source: str, device: str | None = None, trust: bool = False
+) -> WaveformSeparation:
     """Loads a model folder for a command.
 
     Arguments

@@ -10,7 +10,7 @@ Others, and better ones, are published weights; `spmamba convert` reads them:
 Your own, or one of the Hugging Face Hub: --model FOLDER, --model user/name"""
 
 
-def models():
+def models() -> None:
     """List the models that come with the package, and where others are."""
     from speechbrain_spmamba.builtin.models import (
         DEFAULT,

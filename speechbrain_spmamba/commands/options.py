@@ -1,5 +1,6 @@
 """Options that several commands have, and the types of all of them."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -31,4 +32,4 @@ Trust = Annotated[
 ]
 
 # Filled by ``commands.app`` with what no option of the command takes.
-Further = Annotated[list[str], Parameter(parse=False)]
+Further = Annotated[Sequence[str], Parameter(parse=False)]

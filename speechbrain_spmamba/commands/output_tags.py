@@ -10,14 +10,23 @@ voice too many is removed. Anything else under the same names is neither taken
 for done, nor replaced unasked, nor removed.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import soundfile
 
 from speechbrain_spmamba.files.checksums import file_sum
 from speechbrain_spmamba.files.names import native, shown
 from speechbrain_spmamba.recordings.options import SeparationOptions
+
+if TYPE_CHECKING:
+    import torch
+
 
 PREFIX = "spmamba"
 DIGITS = 16  # of each digest
@@ -27,7 +36,7 @@ NOBODY, SMALL = b'"talkers": []', 1 << 16  # bytes
 EMPTY = hashlib.sha256(b"").hexdigest()[:DIGITS]
 
 
-def digest_of_model(model, settings=b""):
+def digest_of_model(model: torch.nn.Module, settings: bytes = b"") -> str:
     """A digest of what a model computes.
 
     Arguments
@@ -50,7 +59,7 @@ def digest_of_model(model, settings=b""):
     return digest.hexdigest()
 
 
-def make_tag(path, digest, options):
+def make_tag(path: str | Path, digest: str, options: SeparationOptions) -> str:
     """The tag of the outputs of a recording.
 
     Arguments
@@ -101,7 +110,7 @@ def _deciding(options):
     return *(values[name] for name in first), tuple(rest)
 
 
-def whole_tag(tag, count, texts):
+def whole_tag(tag: str, count: int, texts: Iterable[str]) -> str:
     """A tag with what is written at once.
 
     Arguments
@@ -143,7 +152,13 @@ class Earlier:
         Voices in other formats, to which texts may belong as well.
     """
 
-    def __init__(self, voices, tag, texts=(), siblings=()):
+    def __init__(
+        self,
+        voices: list[Path],
+        tag: str,
+        texts: Iterable[Path] = (),
+        siblings: Iterable[Path] = (),
+    ) -> None:
         self.wanted = tag.split()
         there = {p: _comment(p).split() for p in voices if p.exists()}
         self.own = {path: t for path, t in there.items() if self._is_own(t)}
@@ -162,7 +177,9 @@ class Earlier:
                     "give another output folder, or --overwrite"
                 )
 
-    def done(self, voices, texts=()):
+    def done(
+        self, voices: list[Path], texts: Iterable[Path] = ()
+    ) -> list[Path]:
         """The outputs, if they were made as they would be made now.
 
         Arguments
@@ -189,7 +206,7 @@ class Earlier:
         whole &= all(self.sums.get(path) in tags[0][5:] for path in texts)
         return outputs if whole else []
 
-    def clear(self, written):
+    def clear(self, written: list[Path]) -> tuple[list[Path], list[Path]]:
         """Removes what is of this recording and was not written anew.
 
         Arguments

@@ -9,8 +9,10 @@ The options of a set are the arguments of its ``prepare`` function, their
 values are read as YAML: ``--splits "{test: tt}"``.
 """
 
+from __future__ import annotations
+
 import inspect
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from docstring_parser import parse
@@ -19,8 +21,13 @@ from speechbrain_spmamba.commands.app import new_app, run
 from speechbrain_spmamba.commands.options import Further
 from speechbrain_spmamba.errors import did_you_mean
 
+if TYPE_CHECKING:
+    from cyclopts import App
 
-def prepare(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]):
+
+def prepare(
+    *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)],
+) -> Any:
     """Make mixtures and their manifests.
 
     Arguments
@@ -31,29 +38,47 @@ def prepare(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]):
     """
     from speechbrain_spmamba.prepare.sets import SETS
 
-    argv = arguments or ["--help"]
+    argv = list(arguments) or ["--help"]
+    sets = argv[:1] if argv[0] in SETS else list(SETS)
+    return run(prepare_app(sets), argv)
+
+
+def prepare_app(sets: list[str]) -> App:
+    """The program ``spmamba prepare``.
+
+    Arguments
+    ---------
+    sets : list of str
+        The data sets that it knows.
+
+    Returns
+    -------
+    cyclopts.App
+        A command for each of them, inspect, and for an experiment none.
+    """
     # Sets may have an option --version.
     app = new_app("spmamba prepare", version_flags=())
-    for name in argv[:1] if argv[0] in SETS else SETS:
+    for name in sets:
         app.command(_set_command(name), name=name)
     app.command(look, name="inspect")
     app.default(experiment)
-    return run(app, argv)
+    return app
 
 
-def experiment(what: str, /, *, further: Further = ()):
+def experiment(what: str, /, *, further: Further = ()) -> None:
     """Make mixtures and their manifests: a data set's or an experiment's.
 
     Arguments
     ---------
     what : str
-        A data set, inspect, or the YAML file of an experiment; its keys are
-        further options.
+        A data set, inspect, or an experiment: its YAML file, or its name in
+        the package. Its keys are further options.
     further : list of str
         Keys of the experiment, and run options of the toolkit.
     """
     from speechbrain_spmamba.prepare.sets import SETS
     from speechbrain_spmamba.settings.experiment import load_settings
+    from speechbrain_spmamba.settings.experiments import find_experiment
 
     if not what.lower().endswith((".yaml", ".yml")):
         hint = did_you_mean(what, [*SETS, "inspect"]) or "."
@@ -61,11 +86,11 @@ def experiment(what: str, /, *, further: Further = ()):
             f"there is no data set {what}{hint} Expected a YAML file, inspect, "
             f"or one of {', '.join(SETS)}"
         )
-    _, hparams, _, _ = load_settings([what, *further])
+    _, hparams, _, _ = load_settings([find_experiment(what), *further])
     _print_manifests(hparams["prepare"]())
 
 
-def look(folder: str, /):
+def look(folder: str, /) -> None:
     """Look at prepared scenes: figures in numbers, and one drawing.
 
     Arguments

@@ -45,7 +45,7 @@ def separate(
     overwrite: bool = False,
     device: Device = None,
     trust: Trust = False,
-):
+) -> int:
     """Separate recordings: files, folders, patterns or standard input.
 
     Arguments

@@ -6,16 +6,26 @@ channels that cancel in `recordings/channels.py`, sources that were scaled in
 `recordings/separation.py`.
 """
 
+from __future__ import annotations
+
 import math
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from speechbrain_spmamba.builtin.models import DEFAULT, builtin_models
 from speechbrain_spmamba.files.names import shown
 from speechbrain_spmamba.recordings.segments import talkers_text
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.recordings.live_files import LiveFiles
+    from speechbrain_spmamba.recordings.pcm import PcmWriter
+    from speechbrain_spmamba.recordings.separation import Separated
 
 
 def default_model_line(name=DEFAULT):
@@ -26,7 +36,14 @@ def default_model_line(name=DEFAULT):
     )
 
 
-def separated_line(source, found, taken, written, removed=(), left=()):
+def separated_line(
+    source: str,
+    found: Separated,
+    taken: float,
+    written: list[Path],
+    removed: Sequence[Path] = (),
+    left: Sequence[Path] = (),
+) -> str:
     """The line of report for a recording.
 
     Arguments
@@ -70,7 +87,9 @@ def _names(paths):
     return ", ".join(shown(path) for path in paths)
 
 
-def streamed_line(source, seconds, sink):
+def streamed_line(
+    source: str, seconds: float, sink: PcmWriter | LiveFiles
+) -> str:
     """The line of report for sound that was separated as it came.
 
     Arguments

@@ -6,10 +6,14 @@ Exit status: 0; 1 if the sound ended where it should not have; 2 if nothing
 could begin; 141 if who read the voices has stopped.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+from speechbrain_spmamba.audio import resample_blocks
 from speechbrain_spmamba.commands.distributed import rank_and_world_size
 from speechbrain_spmamba.commands.inputs import STANDARD, find_inputs
 from speechbrain_spmamba.commands.live import hop_of, load_live_model
@@ -23,6 +27,12 @@ from speechbrain_spmamba.commands.separate_messages import (
 from speechbrain_spmamba.recordings.live import separate_live
 from speechbrain_spmamba.recordings.live_files import live_files
 from speechbrain_spmamba.recordings.pcm import PcmReader, PcmWriter
+from speechbrain_spmamba.recordings.separation import warn_if_resampled
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.commands.jobs import Job
+    from speechbrain_spmamba.recordings.options import SeparationOptions
+
 
 NAME = "standard input"
 CLOSED = 141  # as of a program that SIGPIPE ends
@@ -31,7 +41,9 @@ CLOSED = 141  # as of a program that SIGPIPE ends
 HOPS = 16
 
 
-def check_stream(files, jobs, options, to_stdout):
+def check_stream(
+    files: list[str], jobs: int, options: SeparationOptions, to_stdout: bool
+) -> None:
     """Raises ValueError where a separation makes no sense as a stream.
 
     Arguments
@@ -83,14 +95,16 @@ def check_stream(files, jobs, options, to_stdout):
         )
 
 
-def separate_stream(job, output, raw, introduce=False):
+def separate_stream(
+    job: Job, output: str | None, raw: int | None, introduce: bool = False
+) -> int:
     """Separates standard input.
 
     Arguments
     ---------
     job : speechbrain_spmamba.commands.jobs.Job
         How; ``bar`` is not looked at.
-    output : str
+    output : str or None
         Folder of the files, unless the job writes to standard output.
     raw : int or None
         Rate in Hz of samples without a header, in and out; None for WAV.
@@ -107,24 +121,28 @@ def separate_stream(job, output, raw, introduce=False):
         print_result(default_model_line(job.model))
     options, paths = job.options, []
     if not job.to_stdout:
-        ((recording,), _) = find_inputs([STANDARD], output)
+        ((recording,), _) = find_inputs([STANDARD], output or ".")
         paths = recording.paths(model.hparams.num_spks, options.format)
         if not job.overwrite:
             Earlier(paths, "").check_free(paths)
     reader = PcmReader(sys.stdin.buffer, NAME, raw, options.channel)
     own_rate = reader.format.sample_rate
-    rate = options.output_rate(own_rate, model.hparams.sample_rate)
+    own = options.output_rate(own_rate, model.hparams.sample_rate)
+    rate = options.file_rate(own) if paths else own
     blocks = reader.blocks(HOPS * hop_of(model, own_rate))
     try:
         with _sink(paths, rate, options, reader.format, raw) as sink:
-            for block in separate_live(
+            voices = separate_live(
                 model.mods.separator, blocks, own_rate, options
-            ):
+            )
+            for block in resample_blocks(voices, own, rate):
                 sink.push(block)
     except BrokenPipeError:
         _give_up_output()
         return CLOSED
     reader.downmix.warn(NAME)
+    if paths:
+        warn_if_resampled(NAME, options, own)
     print_result(streamed_line(NAME, reader.frames / own_rate, sink), paths)
     if reader.fault:
         print_result(error_line(reader.fault, NAME))

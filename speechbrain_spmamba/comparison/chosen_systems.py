@@ -4,6 +4,7 @@ From the names or the YAML file that the user gives; to ``compare.plan``.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from speechbrain_spmamba.errors import did_you_mean
 from speechbrain_spmamba.files.text import read_text
@@ -33,7 +34,7 @@ class ChosenSystem:
     lr: float | None = None
 
 
-def read_systems(path):
+def read_systems(path: str | Path) -> dict:
     """The systems of a YAML file, as ``choose_systems`` takes them.
 
     Arguments
@@ -57,7 +58,7 @@ def read_systems(path):
     return systems
 
 
-def choose_systems(given):
+def choose_systems(given: list[str] | dict | None) -> dict:
     """Who takes part, by name.
 
     Arguments

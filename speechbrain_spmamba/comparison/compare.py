@@ -15,9 +15,9 @@ OUT/report.md ...              see ``results.py``
 
 import shlex
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
-import speechbrain_spmamba
 from speechbrain_spmamba.comparison.chosen_systems import (
     choose_systems,
 )
@@ -39,6 +39,7 @@ from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.files.writing import write_json
 from speechbrain_spmamba.files.yaml_text import load, plain
 from speechbrain_spmamba.settings.changes import differences
+from speechbrain_spmamba.settings.experiments import experiments_folder
 from speechbrain_spmamba.settings.reading import read_experiment
 from speechbrain_spmamba.weights.training_run import check_no_run
 
@@ -48,20 +49,20 @@ OWN = {"name", "memory", "separator"}
 
 
 def compare(
-    experiment,
-    output_folder,
-    systems=None,
-    epochs=None,
-    minutes=None,
-    smoke=False,
-    loaded=None,
-    further=(),
-    train_program=None,
-    device=None,
-    measure=True,
-    command="",
-    trust=False,
-):
+    experiment: str | Path | None,
+    output_folder: str | Path,
+    systems: list[str] | dict | None = None,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    smoke: bool = False,
+    loaded: dict | None = None,
+    further: Sequence[str] = (),
+    train_program: str | Path | None = None,
+    device: str | None = None,
+    measure: bool = True,
+    command: str = "",
+    trust: bool = False,
+) -> dict:
     """Runs a comparison as far as it is not done.
 
     Arguments
@@ -83,7 +84,7 @@ def compare(
     further : list of str
         ``--key value`` for the experiment, and run options of the toolkit.
     train_program : str or Path, optional
-        The ``train.py`` of this project, if it is not beside the package.
+        A ``train.py`` in place of the package's.
     device : str, optional
         Where all runs.
     measure : bool
@@ -152,15 +153,15 @@ def compare(
 
 
 def plan(
-    experiment,
-    output_folder,
-    systems,
-    budget,
-    smoke,
-    loaded,
-    further,
-    trust=False,
-):
+    experiment: str | Path,
+    output_folder: str | Path,
+    systems: list[str] | dict | None,
+    budget: dict,
+    smoke: bool,
+    loaded: dict,
+    further: Sequence[str],
+    trust: bool = False,
+) -> tuple[list[ComparedSystem], list[str]]:
     """Writes down what a comparison consists of; touches no file.
 
     Arguments
@@ -184,7 +185,7 @@ def plan(
     """
     path, folder = Path(experiment), Path(output_folder)
     text = read_experiment(path)
-    settings, options = split_settings(further, path, text)
+    settings, options = split_settings(list(further), path, text)
     settings["patience"] = 0  # all get the same
     if budget.get("epochs"):
         settings["max_epochs"] = budget["epochs"]
@@ -194,7 +195,7 @@ def plan(
     settings["output_folder"] = f'!ref "{folder.as_posix()}/<name>/run"'
     chosen = choose_systems(systems)
     have_rates = any(system.lr for system in chosen.values())
-    may_differ = OWN | ({"lr"} if have_rates else set())
+    may_differ = frozenset(OWN | ({"lr"} if have_rates else set()))
     chosen |= dict.fromkeys(loaded)
     entries = []
     for name, system in chosen.items():
@@ -229,12 +230,16 @@ def plan(
     return entries, options
 
 
-def check_unchanged(entries, output_folder, options=()):
+def check_unchanged(
+    entries: list[ComparedSystem],
+    output_folder: str | Path,
+    options: Sequence[str] = (),
+) -> None:
     """Makes sure that what is in the folder belongs to this comparison.
 
     Arguments
     ---------
-    entries, options
+    entries, options : list of ComparedSystem, list of str
         See ``plan``.
     output_folder : str or Path
         See ``compare``.
@@ -288,13 +293,13 @@ def check_unchanged(entries, output_folder, options=()):
         )
 
 
-def find_train_program(path=None):
-    """The ``train.py`` of this project.
+def find_train_program(path: str | Path | None = None) -> Path:
+    """The ``train.py`` that trains each system.
 
     Arguments
     ---------
     path : str or Path, optional
-        Where it is, if not beside the package.
+        Where it is, if not that of the package.
 
     Returns
     -------
@@ -307,7 +312,7 @@ def find_train_program(path=None):
         It is not there.
     """
     if path is None:
-        path = Path(speechbrain_spmamba.__file__).parent.parent / "train.py"
+        path = experiments_folder() / "train.py"
     if not Path(path).is_file():
         raise ValueError(
             f"{path} does not exist; give the train.py of a checkout of this "

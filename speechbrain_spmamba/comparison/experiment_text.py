@@ -5,6 +5,8 @@ stands there is replaced by the block of another system, so that all else, data,
 loaders, loss and optimiser, is the same for all of them.
 """
 
+from pathlib import Path
+
 from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_spmamba.files.yaml_text import dump, load
@@ -23,7 +25,9 @@ from speechbrain_spmamba.upstream.private import StrictRunOptions
 BEGIN, END = "# ---- Model ----\n", "# ---- Training ----\n"
 
 
-def experiment_text(text, block, changes, first_lines):
+def experiment_text(
+    text: str, block: str, changes: dict, first_lines: str
+) -> str:
     """An experiment with another model and other settings.
 
     Arguments
@@ -72,7 +76,9 @@ def experiment_text(text, block, changes, first_lines):
     return first_lines + "\n" + text.lstrip("\n")
 
 
-def split_settings(argv, path, text):
+def split_settings(
+    argv: list[str], path: str | Path, text: str
+) -> tuple[dict, list[str]]:
     """Tells settings of an experiment from run options of the toolkit.
 
     Arguments

@@ -3,13 +3,21 @@
 A system has one colour and one marker in all figures, see ``models.systems``.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from speechbrain_spmamba.files.figures import new_figure
 from speechbrain_spmamba.models.systems import SYSTEMS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 GREY = "#555555"
 
 
-def title_of(system):
+def title_of(system: str) -> str:
     """How a system is called in tables and figures.
 
     Arguments
@@ -30,7 +38,7 @@ def title_of(system):
     return SYSTEMS[system].title if system in SYSTEMS else system
 
 
-def style_of(system):
+def style_of(system: str) -> dict:
     """Colour and marker of a system; all unknown ones have the last.
 
     Arguments
@@ -52,7 +60,7 @@ def style_of(system):
     return {"color": row.colour, "marker": row.marker}
 
 
-def draw_curves(histories):
+def draw_curves(histories: dict) -> Figure:
     """Training and validation of each epoch.
 
     Arguments
@@ -88,7 +96,7 @@ def draw_curves(histories):
     return figure
 
 
-def draw_costs(systems):
+def draw_costs(systems: dict) -> Figure | None:
     """SI-SNRi against multiply-accumulates and parameters.
 
     Arguments

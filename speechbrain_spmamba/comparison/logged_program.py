@@ -3,13 +3,15 @@
 import contextlib
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from speechbrain_spmamba.files.lock import this_process
 
 
 @contextlib.contextmanager
-def locked_with_children(folder):
+def locked_with_children(folder: str | Path) -> Iterator[IO]:
     """Keeps a folder to this process and the programs that it starts.
 
     The lock lives as long as any of them. So a program that outlives a killed
@@ -50,7 +52,9 @@ def locked_with_children(folder):
         yield file
 
 
-def run_logged(command, log, lock=None):
+def run_logged(
+    command: list[str], log: str | Path, lock: IO | None = None
+) -> None:
     """Runs a program to its end; stops it if this process is interrupted.
 
     Arguments
@@ -77,7 +81,7 @@ def run_logged(command, log, lock=None):
     ValueError: exit status 3: 1
     """
     # Without buffers, so that a log tells where a killed program stood.
-    options = {"env": {**os.environ, "PYTHONUNBUFFERED": "1"}}
+    options: dict = {"env": {**os.environ, "PYTHONUNBUFFERED": "1"}}
     if lock is not None and os.name == "posix":
         options["pass_fds"] = (lock.fileno(),)
     with open(log, "ab") as output:

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from pathlib import Path
 
 from speechbrain_spmamba.errors import did_you_mean
 from speechbrain_spmamba.files.own_code import find_own_code
@@ -14,7 +15,9 @@ from speechbrain_spmamba.weights.model_yaml import read_model_yaml
 FROM_EXPERIMENT = ("num_spks", "sample_rate", "memory")
 
 
-def model_block(system, smoke=False, arguments=None):
+def model_block(
+    system: str, smoke: bool = False, arguments: dict | None = None
+) -> str:
     """The YAML text that builds a system in its published or another size.
 
     Arguments
@@ -80,7 +83,7 @@ def model_block(system, smoke=False, arguments=None):
     return "\n".join(lines)
 
 
-def loaded_block(folder, trust=False):
+def loaded_block(folder: str | Path, trust: bool = False) -> str:
     """The YAML text that builds the model of a model folder.
 
     Arguments

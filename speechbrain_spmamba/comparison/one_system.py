@@ -98,7 +98,7 @@ class Options:
     trust: bool = False
 
 
-def run_system(entry, options):
+def run_system(entry: ComparedSystem, options: Options) -> None:
     """Trains, tests and measures a system, as far as it is not done.
 
     Arguments
@@ -170,7 +170,7 @@ def _as_typed(command):
     return shlex.join(["python", *typed])
 
 
-def count_and_measure(experiment, options):
+def count_and_measure(experiment: Path, options: Options) -> dict:
     """Counts and, if wanted, measures a system.
 
     Arguments
@@ -198,7 +198,7 @@ def count_and_measure(experiment, options):
     return found
 
 
-def describe_sets(text):
+def describe_sets(text: str) -> dict:
     """Size and hash of the sets of an experiment, as far as they are there.
 
     Arguments
@@ -228,7 +228,7 @@ def describe_sets(text):
     return found
 
 
-def training_minutes(save_folder):
+def training_minutes(save_folder: str | Path) -> float | None:
     """Minutes of training, validation not counted, of a finished run.
 
     Arguments

@@ -27,9 +27,10 @@ from speechbrain_spmamba.files.writing import (
     write_json,
     write_text,
 )
-from speechbrain_spmamba.scoring.evaluate import FIGURES
 from speechbrain_spmamba.scoring.intervals import describe
+from speechbrain_spmamba.scoring.paired import paired_difference
 
+FIGURES = ("si_snr", "si_snri", "sdr", "sdri")
 REFERENCE = "spmamba"
 TEXTS = ("ID", "talkers")  # columns of results.csv; all others are numbers
 COSTS = (
@@ -42,7 +43,7 @@ COSTS = (
 )
 
 
-def write_report(folder):
+def write_report(folder: str | Path) -> dict:
     """Writes the report of a comparison, also of one that is not complete.
 
     Arguments
@@ -90,7 +91,7 @@ def write_report(folder):
     return report
 
 
-def collect(folder):
+def collect(folder: Path) -> dict:
     """All figures of a comparison.
 
     Arguments
@@ -130,7 +131,7 @@ def collect(folder):
     }
 
 
-def collect_system(folder, reference=None):
+def collect_system(folder: Path, reference: dict | None = None) -> dict:
     """The figures of a system.
 
     Arguments
@@ -149,7 +150,7 @@ def collect_system(folder, reference=None):
         ``differences`` to the reference.
     """
     scores = read_scores(folder)
-    found = {"items": len(scores)}
+    found: dict = {"items": len(scores)}
     for figure in FIGURES:
         found[figure] = describe(
             [row[figure] for row in scores.values()],
@@ -171,7 +172,7 @@ def collect_system(folder, reference=None):
     return found
 
 
-def judge_training(history, si_snri):
+def judge_training(history: list[dict], si_snri: dict) -> dict:
     """What the learning curve says.
 
     Arguments
@@ -216,35 +217,7 @@ def judge_training(history, si_snri):
     }
 
 
-def paired_difference(scores, reference, figure):
-    """The mean difference of two systems on the mixtures that both scored.
-
-    Arguments
-    ---------
-    scores, reference : dict
-        Of the two systems, see ``read_scores``.
-    figure : str
-        The score.
-
-    Returns
-    -------
-    dict
-        What ``scoring.intervals.describe`` says of system minus reference,
-        of the mixtures that both scored.
-
-    Example
-    -------
-    >>> one, other = {"a": {"sdr": 3.0}}, {"a": {"sdr": 1.0}}
-    >>> found = paired_difference(one, other, "sdr")
-    >>> found["mean"], found["interval"]
-    (2.0, [2.0, 2.0])
-    """
-    both = [item for item in scores if item in reference]
-    gains = [scores[item][figure] - reference[item][figure] for item in both]
-    return describe(gains, [scores[item].get("talkers", []) for item in both])
-
-
-def scores_side_by_side(scores):
+def scores_side_by_side(scores: dict) -> list[dict]:
     """The scores of all systems, a row a mixture.
 
     Arguments
@@ -277,7 +250,7 @@ def scores_side_by_side(scores):
     ]
 
 
-def table_row(name, found):
+def table_row(name: str, found: dict) -> dict:
     """A system's figures in one row.
 
     Arguments
@@ -302,7 +275,7 @@ def table_row(name, found):
     return {**row, **{name: found[name] for name in names}}
 
 
-def read_scores(folder):
+def read_scores(folder: Path) -> dict:
     """Scores of a system.
 
     Arguments
@@ -322,7 +295,7 @@ def read_scores(folder):
     return {row["ID"]: row for row in rows}
 
 
-def read_rows(path):
+def read_rows(path: Path) -> list[dict]:
     """Rows of a CSV file: text, or else floats, NaN for empty cells.
 
     Arguments

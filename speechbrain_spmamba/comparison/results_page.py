@@ -1,5 +1,7 @@
 """The results of a comparison as a page of Markdown."""
 
+from collections.abc import Sequence
+
 from speechbrain_spmamba.comparison.figures import title_of
 from speechbrain_spmamba.files.markdown import markdown_table, number
 
@@ -21,7 +23,7 @@ FIGURE_TEXTS = {
 }
 
 
-def results_page(report, figures=()):
+def results_page(report: dict, figures: Sequence[str] = ()) -> str:
     """The text of ``report.md``.
 
     Arguments
@@ -57,7 +59,7 @@ def results_page(report, figures=()):
     return "\n\n".join(parts) + "\n"
 
 
-def score(found, sign=""):
+def score(found: dict, sign: str = "") -> str:
     """A mean and its interval as text.
 
     Arguments

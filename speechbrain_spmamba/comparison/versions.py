@@ -11,7 +11,7 @@ import speechbrain_spmamba
 PACKAGES = ("torch", "speechbrain", "numpy")
 
 
-def versions(device=None):
+def versions(device: str | None = None) -> dict:
     """Versions of what counts, and the names of the processors.
 
     Arguments
@@ -43,7 +43,7 @@ def versions(device=None):
     return found
 
 
-def cpu_name(path="/proc/cpuinfo"):
+def cpu_name(path: str | Path = "/proc/cpuinfo") -> str:
     """The name of the processor.
 
     Arguments

@@ -17,7 +17,9 @@ import functools
 import importlib.metadata
 import re
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -46,7 +48,9 @@ from speechbrain_spmamba.weights.model_yaml import (
 )
 
 
-def count(model, seconds=1.0, computed=True):
+def count(
+    model: torch.nn.Module, seconds: float = 1.0, computed: bool = True
+) -> dict:
     """Counts parameters and multiply-accumulates; computes nothing.
 
     Arguments
@@ -106,7 +110,7 @@ def _trace(model, seconds, warm_up=False):
         return count_operators(model, silence(model, seconds))
 
 
-def silence(model, seconds):
+def silence(model: torch.nn.Module, seconds: float) -> torch.Tensor:
     """A recording that a model takes.
 
     Arguments
@@ -126,7 +130,8 @@ def silence(model, seconds):
     ValueError
         It would not have a sample.
     """
-    samples = round(seconds * model.sample_rate)
+    rate: Any = model.sample_rate
+    samples = round(seconds * rate)
     if samples < 1:
         raise ValueError(
             f"{seconds} s at {model.sample_rate} Hz is no sample; give a "
@@ -136,7 +141,7 @@ def silence(model, seconds):
     return torch.zeros((1, samples) if mics == 1 else (1, samples, mics))
 
 
-def part_name(model, module, kind):
+def part_name(model: torch.nn.Module, module: str, kind: str) -> str:
     """The part of the network that an operator belongs to.
 
     Arguments
@@ -171,8 +176,13 @@ def part_name(model, module, kind):
 
 
 def measure(
-    model, seconds=1.0, device="cpu", step=False, repeats=3, trust=False
-):
+    model: str | Path | Callable,
+    seconds: float = 1.0,
+    device: str = "cpu",
+    step: bool = False,
+    repeats: int = 3,
+    trust: bool = False,
+) -> dict:
     """Measures time and memory of a model in a process of its own.
 
     Arguments
@@ -199,8 +209,9 @@ def measure(
     ValueError
         It does not run here; the message says why.
     """
-    build = functools.partial(load, model, trust=trust)
-    build = model if callable(model) else build
+    build = model
+    if not callable(build):
+        build = functools.partial(load, build, trust=trust)
     wanted = Measurement(build, (seconds,), device, step)
     found = measure_in_turns({"": wanted}, repeats)[""][0]
     if "error" in found:
@@ -211,14 +222,14 @@ def measure(
     return found
 
 
-def growth(lengths, values):
+def growth(lengths: Sequence[float], values: Sequence[float]) -> float | None:
     """Fits ``value = c * length ** exponent`` by least squares of logarithms.
 
     Arguments
     ---------
-    lengths : list of float
+    lengths : sequence of float
         Lengths of recordings.
-    values : list of float
+    values : sequence of float
         What they cost.
 
     Returns
@@ -239,7 +250,7 @@ def growth(lengths, values):
     return ((x * y).sum() / (x * x).sum()).item()
 
 
-def ptflops(model, seconds=1.0):
+def ptflops(model: torch.nn.Module, seconds: float = 1.0) -> dict | None:
     """What the library ptflops counts; most of the model is computed for it.
 
     Arguments
@@ -258,6 +269,7 @@ def ptflops(model, seconds=1.0):
     except ImportError:
         return None
     model = copy.deepcopy(model).to("cpu")
+    samples = silence(model, seconds).shape[1]
     for module in model.modules():
         if isinstance(module, torch.nn.RNNBase):
             # It counts these by their shapes, and they take the longest.
@@ -265,7 +277,7 @@ def ptflops(model, seconds=1.0):
     with torch.no_grad(), plain_paths():
         macs, _ = get_model_complexity_info(
             model,
-            (round(seconds * model.sample_rate),),
+            (samples,),
             input_constructor=lambda _: silence(model, seconds),
             as_strings=False,
             print_per_layer_stat=False,
@@ -283,7 +295,9 @@ def _zeros(layer, x, states=None):
     return x.new_zeros(*x.shape[:-1], width), states
 
 
-def load(source, num_spks=None, trust=False):
+def load(
+    source: str | Path, num_spks: int | None = None, trust: bool = False
+) -> torch.nn.Module:
     """Builds a model of a name, or of the settings of an experiment.
 
     Arguments

@@ -6,6 +6,7 @@ complexity.md     what one reads: models, parts, growth
 """
 
 from pathlib import Path
+from typing import Any
 
 from speechbrain_spmamba.cost.complexity import (
     count,
@@ -26,7 +27,12 @@ GROWTH = (1.0, 4.0, 15.0, 60.0)
 RUNS = ("forward", "step")
 
 
-def count_model(source, seconds=1.0, num_spks=None, trust=False):
+def count_model(
+    source: str | Path,
+    seconds: float = 1.0,
+    num_spks: int | None = None,
+    trust: bool = False,
+) -> dict:
     """Everything about a model that needs no time to be measured.
 
     Arguments
@@ -42,13 +48,13 @@ def count_model(source, seconds=1.0, num_spks=None, trust=False):
         That of ``cost.complexity.count``, and ``ptflops``, ``table1``,
         ``growth`` and, of a causal model, ``stream``.
     """
-    model = load(source, num_spks, trust)
+    model: Any = load(source, num_spks, trust)
     found = count(model, seconds)
     total = [
         count(model, length, computed=False)["macs"] * length
         for length in GROWTH
     ]
-    row = SYSTEMS.get(source)
+    row = SYSTEMS.get(str(source))
     printed = row and row.table_1
     causal = getattr(model, "causal", None)
     return {
@@ -72,7 +78,9 @@ def count_model(source, seconds=1.0, num_spks=None, trust=False):
     }
 
 
-def measure_models(builders, lengths, device, step, repeats):
+def measure_models(
+    builders: dict, lengths: tuple, device: str, step: bool, repeats: int
+) -> dict:
     """Time and memory of models, in turns.
 
     Arguments
@@ -109,7 +117,7 @@ def measure_models(builders, lengths, device, step, repeats):
     return found
 
 
-def write_report(report, folder):
+def write_report(report: dict, folder: str | Path) -> str:
     """Writes the three files.
 
     Arguments
@@ -177,7 +185,7 @@ def _rows(model):
     return rows
 
 
-def complexity_page(report):
+def complexity_page(report: dict) -> str:
     """The report as one reads it.
 
     Arguments

@@ -49,7 +49,7 @@ _PRODUCTS = ("mm", "bmm", "mv", "dot", "addmm", "addmm_", "addmv", "addbmm")
 _PRODUCTS += ("baddbmm", "baddbmm_")
 
 
-def count_operators(model, mix):
+def count_operators(model: torch.nn.Module, mix: torch.Tensor) -> Counter:
     """Counts the MACs of one forward pass.
 
     Arguments

@@ -55,7 +55,7 @@ class Measurement(NamedTuple):
     step: bool = False
 
 
-def measure_in_turns(wanted, repeats=3):
+def measure_in_turns(wanted: dict, repeats: int = 3) -> dict:
     """Measures models side by side.
 
     Arguments
@@ -126,7 +126,7 @@ class Worker:
         Its model, device and kind of run.
     """
 
-    def __init__(self, wanted):
+    def __init__(self, wanted: Measurement) -> None:
         code = "import speechbrain_spmamba.cost.time_and_memory as w; w.serve()"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code],
@@ -150,7 +150,7 @@ class Worker:
             status = self.process.wait()
             return {"error": f"its process ended ({status}): out of memory?"}
 
-    def run(self, length):
+    def run(self, length: float) -> dict:
         """Runs the model once.
 
         Arguments
@@ -168,13 +168,13 @@ class Worker:
         self._send(length)
         return self._receive()
 
-    def close(self):
+    def close(self) -> None:
         """Ends the process."""
         self.process.kill()
         self.process.communicate()
 
 
-def serve():
+def serve() -> None:
     """The worker's side: answers requests on standard input until it ends."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a model prints is no answer

@@ -5,13 +5,20 @@
 The tab itself is `live_tab.py`.
 """
 
+from __future__ import annotations
+
 import threading
 from queue import Queue
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from speechbrain_spmamba.recordings.live import separate_live
 from speechbrain_spmamba.recordings.options import SeparationOptions
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.inference import WaveformSeparation
+
 
 PATIENCE = 0.05  # seconds that a chunk waits for its voices
 SOON = 1.0  # seconds that one waits for a thread that is not needed any more
@@ -54,21 +61,23 @@ class LiveVoices:
     (4000, 2)
     """
 
-    def __init__(self, model):
+    def __init__(self, model: WaveformSeparation) -> None:
         self.separator = model.mods.separator
         self.sample_rate = model.hparams.sample_rate
         self.speakers = model.hparams.num_spks
         self.heard, self.given = 0.0, 0
         self.chunks, self.found = Queue(), Queue()
         self.idle = threading.Event()
-        self.rate = self.thread = self.error = None
+        self.rate: int | None = None
+        self.thread: threading.Thread | None = None
+        self.error: Exception | None = None
 
     @property
     def behind(self):
         """Seconds that came in and have not gone out."""
         return max(0.0, self.heard - self.given / self.sample_rate)
 
-    def feed(self, sample_rate, samples):
+    def feed(self, sample_rate: int, samples: np.ndarray) -> np.ndarray:
         """Takes a chunk; gives what is complete of the voices.
 
         Arguments
@@ -105,7 +114,7 @@ class LiveVoices:
         self.idle.wait(PATIENCE)
         return self._taken()
 
-    def stop(self):
+    def stop(self) -> np.ndarray:
         """Ends the recording; gives what is left, in all as long as it.
 
         Returns
@@ -118,7 +127,7 @@ class LiveVoices:
             self.thread.join()
         return self._taken()
 
-    def drop(self):
+    def drop(self) -> None:
         """Ends the recording without what is left, soon."""
         while not self.chunks.empty():
             self.chunks.get()

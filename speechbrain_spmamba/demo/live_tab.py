@@ -8,10 +8,14 @@ come from a microphone. Here a few lines of script play samples as they come,
 through Web Audio.
 """
 
+from __future__ import annotations
+
 import base64
 import json
 import tempfile
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +25,12 @@ from speechbrain_spmamba.demo.parts import notice, player
 from speechbrain_spmamba.demo.voices import SUBTYPE, activity_line
 from speechbrain_spmamba.errors import explain
 from speechbrain_spmamba.recordings.source_writer import SourceWriter
+
+if TYPE_CHECKING:
+    import gradio
+
+    from speechbrain_spmamba.inference import WaveformSeparation
+
 
 EVERY = 0.1  # seconds of a chunk; in a tab, Gradio takes no other
 LOWEST = -60  # dB to full scale, the left end of a level
@@ -83,7 +93,7 @@ class LiveRecording:
         Something went wrong, and has been said: no chunk says it again.
     """
 
-    def __init__(self, model, folder):
+    def __init__(self, model: WaveformSeparation, folder: str | Path) -> None:
         self.folder = Path(tempfile.mkdtemp(dir=folder))
         self.live = LiveVoices(model)
         self.writer = SourceWriter(self.live.sample_rate, self.folder)
@@ -102,8 +112,13 @@ class LiveRecording:
         count = round(METER * self.live.sample_rate)
         return levels(self.recent[-count:], self.live.behind)
 
-    def sound(self, voice):
-        """What is to be played of a voice, from 1; 0 for none.
+    def sound(self, voice: int | None) -> str:
+        """What is to be played of a voice.
+
+        Arguments
+        ---------
+        voice : int or None
+            From 1; 0 and None for none.
 
         Returns
         -------
@@ -122,7 +137,7 @@ class LiveRecording:
             }
         )
 
-    def finish(self):
+    def finish(self) -> tuple[list[Path], list[str]]:
         """Writes a file a voice.
 
         Returns
@@ -143,14 +158,14 @@ class LiveRecording:
             writer.write(paths, SUBTYPE)
             return paths, [activity_line(one) for one in writer.meter.result()]
 
-    def drop(self):
+    def drop(self) -> None:
         """Ends all that is going on; nothing is kept."""
         self.over = True
         with self.writer:
             self.live.drop()
 
 
-def levels(block, behind=0.0):
+def levels(block: np.ndarray, behind: float = 0.0) -> str:
     """How loud each voice is, as HTML.
 
     Arguments
@@ -183,7 +198,12 @@ def levels(block, behind=0.0):
     return "".join(rows)
 
 
-def add_live(gr, page, model, folder):
+def add_live(
+    gr: ModuleType,
+    page: gradio.Blocks,
+    model: WaveformSeparation,
+    folder: str | Path,
+) -> None:
     """What the tab has, and what it does.
 
     Arguments

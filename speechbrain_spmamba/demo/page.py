@@ -5,17 +5,28 @@ statistics, update checks and public links are off, and recordings lie in a
 temporary folder that ends with the command.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 import socket
 import sys
 import tempfile
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from speechbrain_spmamba.demo.live_tab import add_live
 from speechbrain_spmamba.demo.parts import notice, player
 from speechbrain_spmamba.demo.voices import separate_upload
 from speechbrain_spmamba.errors import explain
 from speechbrain_spmamba.recordings.live import is_causal
+
+if TYPE_CHECKING:
+    import gradio
+
+    from speechbrain_spmamba.inference import WaveformSeparation
+
 
 TITLE = "Separate voices"
 INTRODUCTION = f"""\
@@ -31,7 +42,7 @@ CANCELLED = "The channels cancel in their mean: choose channel 1"
 CSS = ".gradio-container {max-width: 60rem !important; margin: auto}"
 
 
-def import_gradio():
+def import_gradio() -> ModuleType:
     """Imports Gradio, told to keep quiet.
 
     Returns
@@ -55,7 +66,7 @@ def import_gradio():
     return gradio
 
 
-def check_address(host, port):
+def check_address(host: str, port: int) -> None:
     """Finds out whether a page can be served there.
 
     Arguments
@@ -90,7 +101,7 @@ def check_address(host, port):
         ) from None
 
 
-def serve(model, host, port):
+def serve(model: WaveformSeparation, host: str, port: int) -> None:
     """Serves the page until the process is told to end.
 
     Arguments
@@ -114,7 +125,7 @@ def serve(model, host, port):
         page.block_thread()
 
 
-def build_page(model, folder):
+def build_page(model: WaveformSeparation, folder: str | Path) -> gradio.Blocks:
     """The page and what its buttons do.
 
     Arguments
@@ -250,7 +261,7 @@ def _separate(gr, model, path, folder, progress, **options):
     ]
 
 
-def launch(page, host, port, **options):
+def launch(page: gradio.Blocks, host: str, port: int, **options: Any) -> None:
     """Starts the server of a page, with all off that would use the net.
 
     Arguments

@@ -1,9 +1,22 @@
 """What the tabs of the page have in common."""
 
+from __future__ import annotations
+
 import html
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import gradio
 
 
-def player(gr, index, path=None, line="", prefix="voice"):
+def player(
+    gr: ModuleType,
+    index: int,
+    path: str | None = None,
+    line: str = "",
+    prefix: str = "voice",
+) -> gradio.Audio:
     """The player of a voice, with what is said about it.
 
     Arguments
@@ -35,7 +48,7 @@ def player(gr, index, path=None, line="", prefix="voice"):
     )
 
 
-def notice(gr, text):
+def notice(gr: ModuleType, text: str) -> gradio.Error:
     """An error that the page shows in one line, until it is closed.
 
     Arguments

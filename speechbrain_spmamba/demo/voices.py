@@ -5,9 +5,13 @@
 The page itself is `page.py`.
 """
 
+from __future__ import annotations
+
 import zipfile
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from speechbrain_spmamba.audio import open_audio
 from speechbrain_spmamba.files.names import shown
@@ -20,6 +24,14 @@ from speechbrain_spmamba.recordings.segments import (
     text_path,
 )
 from speechbrain_spmamba.scoring.spectrograms import draw_powers, power_columns
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from speechbrain_spmamba.inference import WaveformSeparation
+    from speechbrain_spmamba.recordings.activity import Activity
+    from speechbrain_spmamba.recordings.separation import Separated
+
 
 SUBTYPE = "PCM_16"  # which every browser plays
 BLOCK = 1 << 18  # samples read at a time
@@ -56,7 +68,13 @@ class Voices:
     cancelled: bool
 
 
-def separate_upload(model, path, folder, progress=None, **options):
+def separate_upload(
+    model: WaveformSeparation,
+    path: str | Path,
+    folder: str | Path,
+    progress: Callable | None = None,
+    **options: Any,
+) -> Voices:
     """Separates a recording and prepares all that the page shows.
 
     Arguments
@@ -130,7 +148,7 @@ def separate_upload(model, path, folder, progress=None, **options):
     )
 
 
-def activity_line(activity):
+def activity_line(activity: Activity) -> str:
     """What is said about a voice.
 
     Arguments
@@ -155,7 +173,13 @@ def activity_line(activity):
     return f"speaks {percent or 'less than 1'} % of the time"
 
 
-def draw_voices(path, mixture, found, lines, band):
+def draw_voices(
+    path: Path,
+    mixture: Iterable[np.ndarray],
+    found: Separated,
+    lines: list[str],
+    band: float,
+) -> None:
     """Draws the mixture and its voices.
 
     Arguments
@@ -185,7 +209,7 @@ def draw_voices(path, mixture, found, lines, band):
     draw_powers(path, powers, frames / sample_rate, sample_rate, band, bars)
 
 
-def pack(archive, paths):
+def pack(archive: Path, paths: list[Path]) -> None:
     """Puts files into one archive.
 
     Arguments

@@ -28,7 +28,7 @@ HEADLESS = "RAW"  # needs to be told its rate
 
 
 @lru_cache(maxsize=1)
-def audio_suffixes():
+def audio_suffixes() -> frozenset[str]:
     """Suffixes of the formats that this libsndfile reads.
 
     Returns
@@ -46,7 +46,7 @@ def audio_suffixes():
     return frozenset(f".{name.lower()}" for name in [*names, *more])
 
 
-def is_audio(path):
+def is_audio(path: str | Path) -> bool:
     """Whether a file is audio, by its name.
 
     Arguments
@@ -67,7 +67,11 @@ def is_audio(path):
     return os.path.splitext(path)[1].lower() in audio_suffixes()
 
 
-def audio_files(folder, pattern="**/*", leave_out=None):
+def audio_files(
+    folder: str | Path,
+    pattern: str = "**/*",
+    leave_out: str | Path | None = None,
+) -> tuple[list[Path], list[str]]:
     """Finds the audio files of a folder, also behind links.
 
     Arguments

@@ -10,7 +10,7 @@ from pathlib import Path
 VARIABLE = "SPMAMBA_CACHE"
 
 
-def cache_folder():
+def cache_folder() -> Path:
     """The folder that this package may write to, whatever is worked on.
 
     Returns

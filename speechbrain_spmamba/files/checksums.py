@@ -6,6 +6,7 @@ was taken when the file was written can tell.
 
 import hashlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from speechbrain_spmamba.files.writing import write_text
@@ -14,7 +15,7 @@ SUMS_FILE = "SHA256SUMS"
 LINE = re.compile(r"([0-9a-f]{64})  ([\w+.-]+)\n", re.ASCII)
 
 
-def sums_text(paths):
+def sums_text(paths: dict) -> str:
     """The sums of files, a line each.
 
     Arguments
@@ -32,7 +33,7 @@ def sums_text(paths):
     )
 
 
-def write_sums(folder, names):
+def write_sums(folder: str | Path, names: Iterable[str]) -> None:
     """Writes the sums of files of a folder into it.
 
     Arguments
@@ -59,7 +60,11 @@ def write_sums(folder, names):
     write_text(folder / SUMS_FILE, text)
 
 
-def check_sums(folder, names=None, needed=()):
+def check_sums(
+    folder: str | Path,
+    names: Iterable[str] | None = None,
+    needed: Iterable[str] = (),
+) -> None:
     """Compares the files of a folder with its sums.
 
     Arguments
@@ -99,7 +104,7 @@ def check_sums(folder, names=None, needed=()):
             )
 
 
-def file_sum(path):
+def file_sum(path: str | Path) -> str:
     """SHA-256 of a file, in hexadecimal digits.
 
     Arguments

@@ -7,6 +7,7 @@ it stands who has it, for the message to those who come second.
 import os
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,7 +20,7 @@ HOLDER_FILE = ".lock_holder"
 
 
 @contextmanager
-def locked(folder):
+def locked(folder: str | Path) -> Iterator[None]:
     """Keeps a folder to this process; leaves no trace of itself.
 
     Arguments
@@ -70,7 +71,7 @@ def locked(folder):
                 path.rmdir()
 
 
-def this_process():
+def this_process() -> str:
     """How others are told of this process.
 
     Returns

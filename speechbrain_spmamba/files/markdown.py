@@ -1,7 +1,9 @@
 """Tables and numbers of reports in Markdown."""
 
 
-def markdown_table(head, rows, text_columns=1):
+def markdown_table(
+    head: list[str], rows: list[list], text_columns: int = 1
+) -> str:
     """A table.
 
     Arguments
@@ -30,7 +32,7 @@ def markdown_table(head, rows, text_columns=1):
     return "\n".join([lines[0], f"|{rule}", *lines[1:]])
 
 
-def number(value, unit=1.0, form="#.3g"):
+def number(value: float | None, unit: float = 1.0, form: str = "#.3g") -> str:
     """A number as text, a dash if there is none.
 
     Arguments

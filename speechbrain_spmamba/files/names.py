@@ -2,13 +2,14 @@
 
 import hashlib
 import os
+from pathlib import Path
 
 LONGEST_NAME = 200  # bytes; of 255, so that suffixes have room
 # No file name everywhere; the last marks names that were changed.
 NO_FILE_NAME = '/\\:*?"<>|~'
 
 
-def file_name(text):
+def file_name(text: str) -> str:
     """A file name made of a name in data, such as an ID.
 
     What was written by others may hold "../", be absolute or too long: a path
@@ -45,7 +46,7 @@ def file_name(text):
     return f"{short.lstrip('.')}~{digest[:16]}"
 
 
-def native(path):
+def native(path: str | Path) -> bytes | str:
     """A path as soundfile takes it, also if its name is no valid text.
 
     Arguments
@@ -61,7 +62,7 @@ def native(path):
     return os.fsencode(path) if os.name == "posix" else str(path)
 
 
-def shown(path):
+def shown(path: object) -> str:
     """A path as it can be printed in one line.
 
     Arguments

@@ -16,7 +16,7 @@ NAMED = re.compile(r"!(?:new|name|apply|applyref|module):\s*([A-Za-z_]\w*)")
 OURS = __name__.partition(".")[0]
 
 
-def find_own_code(path, *texts):
+def find_own_code(path: str | Path, *texts: str) -> dict:
     """Lets Python import what a YAML file names, and says what of it is own.
 
     Arguments
@@ -67,7 +67,7 @@ def find_own_code(path, *texts):
     return found
 
 
-def keep_own_code(path, folder, text):
+def keep_own_code(path: str | Path, folder: str | Path, text: str) -> None:
     """Copies the modules of one's own beside a YAML file made of another.
 
     Arguments

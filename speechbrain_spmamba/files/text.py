@@ -8,6 +8,8 @@ import csv
 import io
 import json
 import logging
+from collections.abc import Callable
+from pathlib import Path
 
 from speechbrain_spmamba.files.names import shown
 
@@ -19,7 +21,7 @@ HEAD = 1 << 16  # bytes that show whether a file is text
 DELIMITERS = (";", "\t", "|")  # what tables have in place of a comma
 
 
-def read_text(path, errors="strict"):
+def read_text(path: str | Path, errors: str = "strict") -> str:
     """Reads a file of UTF-8 text, with or without the mark at its start.
 
     Arguments
@@ -75,7 +77,7 @@ def read_json(path):
     return json.loads(read_text(path))
 
 
-def read_columns(path):
+def read_columns(path: str | Path) -> list[str]:
     """Reads the first line of a table.
 
     Arguments
@@ -97,7 +99,9 @@ def read_columns(path):
     return _parse(path)[0]
 
 
-def read_csv(path, known=None):
+def read_csv(
+    path: str | Path, known: Callable | None = None
+) -> tuple[list[str], list[tuple]]:
     """Reads a CSV file with names of columns in its first line.
 
     Arguments

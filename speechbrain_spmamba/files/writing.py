@@ -3,14 +3,14 @@
 import csv
 import io
 import json
-import os
-import tempfile
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def replacing(path):
+def replacing(path: str | Path) -> Iterator[Path]:
     """Gives a temporary name that becomes ``path`` if all goes well.
 
     Arguments
@@ -36,7 +36,7 @@ def replacing(path):
 
 
 @contextmanager
-def replacing_all(paths):
+def replacing_all(paths: Sequence[str | Path]) -> Iterator[list[Path]]:
     """Gives temporary names that become ``paths`` together or not at all.
 
     Arguments
@@ -57,12 +57,15 @@ def replacing_all(paths):
     >>> [path.read_text() for path in paths]
     ['whole', 'whole']
     """
-    paths, temporary, renamed = [Path(path) for path in paths], [], []
+    finals, temporary, renamed = [Path(path) for path in paths], [], []
     try:
-        for path in paths:
+        for path in finals:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Noted before it is there: a signal may come in between.
             temporary.append(_temporary(path))
+            temporary[-1].touch(exist_ok=False)
         yield list(temporary)
-        for name, path in zip(temporary, paths, strict=True):
+        for name, path in zip(temporary, finals, strict=True):
             name.replace(path)
             renamed.append(path)
     except BaseException as error:
@@ -97,7 +100,12 @@ def write_json(path, content, indent=2, end="\n"):
     write_text(path, json.dumps(content, indent=indent) + end)
 
 
-def write_csv(path, rows, columns=None, undefined="nan"):
+def write_csv(
+    path: str | Path,
+    rows: Iterable[dict],
+    columns: list[str] | None = None,
+    undefined: str = "nan",
+) -> None:
     """Writes a table, see ``write_bytes``.
 
     Arguments
@@ -128,16 +136,6 @@ def write_csv(path, rows, columns=None, undefined="nan"):
 
 
 def _temporary(path):
-    """An empty file beside ``path``, with a name that nobody looks for."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A name beside ``path`` that nobody has or looks for."""
     # Part of the name: the longest legal one has no room for more.
-    handle, name = tempfile.mkstemp(
-        prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent
-    )
-    os.close(handle)
-    temporary = Path(name)
-    # mkstemp makes private files; the final one follows the user's umask.
-    umask = os.umask(0)
-    os.umask(umask)
-    temporary.chmod(0o666 & ~umask)
-    return temporary
+    return path.parent / f".{path.name[:40]}.{secrets.token_hex(8)}.part"

@@ -6,6 +6,7 @@ decided by ``yaml_tree``.
 """
 
 import io
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import TaggedScalar
@@ -15,7 +16,7 @@ from speechbrain_spmamba import present_name
 MAX_NODES = 100_000  # of settings
 
 
-def load(text):
+def load(text: str) -> Any:
     """Reads YAML without building anything.
 
     Arguments
@@ -50,7 +51,9 @@ def load(text):
         raise ValueError(f"is no valid YAML: {reason}") from None
 
 
-def dump(tree, indent=None, width=None):
+def dump(
+    tree: dict, indent: int | None = None, width: int | None = None
+) -> str:
     """The text of a tree of ``load``, or of numbers and words.
 
     Arguments
@@ -61,6 +64,11 @@ def dump(tree, indent=None, width=None):
         Blanks a level of mappings.
     width : int, optional
         Characters after which lines are broken.
+
+    Returns
+    -------
+    str
+        YAML.
     """
     yaml, text = YAML(typ="rt"), io.StringIO()
     yaml.map_indent, yaml.width = indent, width
@@ -68,7 +76,7 @@ def dump(tree, indent=None, width=None):
     return text.getvalue()
 
 
-def plain(tree):
+def plain(tree: object) -> Any:
     """Python's own values in place of tags, anchors and aliases.
 
     Arguments

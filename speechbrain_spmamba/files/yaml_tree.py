@@ -18,7 +18,7 @@ CHARACTERS = re.compile(r"[ -~\n]*")
 QUOTED = "in quotes"  # in place of a tag: no number, whatever it looks like
 
 
-def read(text):
+def read(text: str) -> dict:
     """Reads YAML to a tree without building anything.
 
     Arguments
@@ -47,7 +47,7 @@ def read(text):
     return _read(text, MAX_CHARACTERS)
 
 
-def read_part(text, key):
+def read_part(text: str, key: str) -> dict:
     """Reads one key of many, and the words and numbers beside it.
 
     Arguments

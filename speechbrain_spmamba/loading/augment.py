@@ -12,7 +12,6 @@ sources of different mixtures anew, changes their speed and level, and adds
 noise of any mixture. Nothing is written to disk.
 """
 
-import inspect
 import math
 
 import numpy as np
@@ -110,20 +109,20 @@ class DynamicMixing:
 
     def __init__(
         self,
-        rows,
-        sample_rate,
-        segment=None,
-        sir=(-6.0, 6.0),
-        snr=(10.0, 20.0),
-        level=None,
-        speed=(0.95, 1.05),
-        noise="auto",
-        num_spks=None,
-        active=(1.0, 1.0),
-        turn=None,
-        silence=-60.0,
-        talker_pattern=None,
-    ):
+        rows: dict,
+        sample_rate: int,
+        segment: float | None = None,
+        sir: tuple[float, ...] = (-6.0, 6.0),
+        snr: tuple[float, ...] = (10.0, 20.0),
+        level: tuple[float, ...] | None = None,
+        speed: tuple[float, ...] = (0.95, 1.05),
+        noise: str = "auto",
+        num_spks: int | list | dict | None = None,
+        active: tuple[float, ...] = (1.0, 1.0),
+        turn: tuple[float, ...] | None = None,
+        silence: float = -60.0,
+        talker_pattern: str | None = None,
+    ) -> None:
         self.rows = rows
         self.sample_rate = sample_rate
         self.frames = segment and round(segment * sample_rate)
@@ -144,7 +143,8 @@ class DynamicMixing:
         self.turn = turn and _range("turn", turn)
         if self.turn and not self.turn[0] > 0:
             raise ValueError(
-                f"turn is {list(turn)}; expected a range of seconds above 0"
+                f"turn is {list(turn or ())}; expected a range of seconds "
+                "above 0"
             )
         self.silence = silence
         self.sources = source_keys(next(iter(rows.values())))
@@ -328,63 +328,6 @@ class DynamicMixing:
                 f"{path} has NaN or infinite samples; repair or leave it out"
             )
         return wave
-
-
-def make_draw(wanted, rows, sample_rate, segment=None):
-    """Makes what draws the items of a dataset.
-
-    Arguments
-    ---------
-    wanted : bool, dict or callable
-        True or the arguments of ``DynamicMixing``; ``{"scenes": folder}``,
-        with the ``split`` if it is not train, for ``DynamicScenes``; or the
-        callable itself. False, None and ``{}`` are off.
-    rows, sample_rate, segment
-        As for ``DynamicMixing``.
-
-    Returns
-    -------
-    callable
-        ``draw(seed, epoch, item) -> (mix, sources)``; None for off.
-
-    Raises
-    ------
-    ValueError
-        An argument that ``DynamicMixing`` does not have, or none.
-
-    Example
-    -------
-    >>> make_draw({"sirr": [0, 0]}, {}, 8000)
-    Traceback (most recent call last):
-        ...
-    ValueError: dynamic_mixing has no setting 'sirr'; it has sir, snr, level,...
-    """
-    if not wanted or callable(wanted):
-        return wanted or None
-    if wanted is not True and not isinstance(wanted, dict):
-        raise ValueError(
-            f"dynamic_mixing is {wanted!r}; expected True, False or settings, "
-            "for example {sir: [-5, 5]}"
-        )
-    settings = {} if wanted is True else dict(wanted)
-    known = list(inspect.signature(DynamicMixing).parameters)[3:]
-    scenes = settings.pop("scenes", None)
-    if scenes is not None:
-        known = ["split"]
-    for key in settings:
-        if key not in known:
-            raise ValueError(
-                f"dynamic_mixing has no setting '{key}'; it has "
-                f"{', '.join(known)}"
-            )
-    if scenes is not None:
-        # Rooms need packages that nothing else here does.
-        from speechbrain_spmamba.prepare.scenes.dynamic_mixing import (
-            DynamicScenes,
-        )
-
-        return DynamicScenes(scenes, sample_rate, segment, **settings)
-    return DynamicMixing(rows, sample_rate, segment, **settings)
 
 
 def _range(name, values):

@@ -13,6 +13,7 @@ workers nor a restart changes what is trained on.
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from joblib import Parallel, delayed
@@ -32,7 +33,13 @@ FORMAT = 1  # raise it when a list of old would be misread
 MANY = 1000  # items to read that are worth a progress bar
 
 
-def good_rows(rows, keys, read, policy, manifest):
+def good_rows(
+    rows: dict,
+    keys: list[str],
+    read: Callable,
+    policy: str,
+    manifest: str | Path,
+) -> dict:
     """The rows of a manifest whose files can be read.
 
     Arguments
@@ -76,7 +83,9 @@ def good_rows(rows, keys, read, policy, manifest):
     return {item: row for item, row in rows.items() if item not in bad}
 
 
-def find_bad(rows, keys, read, manifest):
+def find_bad(
+    rows: dict, keys: list[str], read: Callable, manifest: str | Path
+) -> dict:
     """Reads all items that are not known to be good.
 
     Arguments
@@ -127,8 +136,8 @@ class LeftOut:
 
     Arguments
     ---------
-    total : int
-        Items of the set.
+    total : int or float
+        Items of the set; ``math.inf`` where they do not matter.
     where : str
         The set, for the message.
 
@@ -143,12 +152,12 @@ class LeftOut:
     ValueError: the training set: 2 of 100 items have bad files, more than...
     """
 
-    def __init__(self, total, where):
+    def __init__(self, total: int | float, where: str) -> None:
         self.total = total
         self.where = where
         self.items = {}
 
-    def add(self, item, reason):
+    def add(self, item: str, reason: str) -> None:
         """Counts an item, unless it has been counted.
 
         Arguments

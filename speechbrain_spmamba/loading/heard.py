@@ -12,7 +12,9 @@ from speechbrain_spmamba.audio import is_silent
 from speechbrain_spmamba.talkers import find_talkers
 
 
-def heard_sources(rows, sources, talker_pattern=None):
+def heard_sources(
+    rows: dict, sources: list[str], talker_pattern: str | None = None
+) -> dict:
     """Finds the sources that are not silent.
 
     Arguments

@@ -6,6 +6,7 @@ number of workers, ranks or restarts.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -15,8 +16,8 @@ import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 
 from speechbrain_spmamba.audio import check_rate, open_audio, read_audio
-from speechbrain_spmamba.loading.augment import make_draw
 from speechbrain_spmamba.loading.bad_audio import good_rows
+from speechbrain_spmamba.loading.draw import make_draw
 from speechbrain_spmamba.manifest import read_manifest, source_keys
 from speechbrain_spmamba.prepare.seeded import generator
 
@@ -24,16 +25,16 @@ TRIES = 10  # items that are drawn in search of one that can be read
 
 
 def make_dataset(
-    manifest,
-    data_root,
-    sample_rate,
-    num_spks=None,
-    segment=None,
-    seed=0,
-    epoch_counter=None,
-    dynamic_mixing=None,
-    bad_audio=None,
-):
+    manifest: str | Path,
+    data_root: str | Path,
+    sample_rate: int,
+    num_spks: int | None = None,
+    segment: float | None = None,
+    seed: int = 0,
+    epoch_counter: object | None = None,
+    dynamic_mixing: bool | dict | Callable | None = None,
+    bad_audio: str | None = None,
+) -> DynamicItemDataset:
     """Makes a dataset that SpeechBrain's loaders batch and pad.
 
     Arguments
@@ -126,7 +127,7 @@ class ReplacingDataset(DynamicItemDataset):
         Its ``current`` is the epoch.
     """
 
-    def __init__(self, rows, seed, epoch_counter):
+    def __init__(self, rows: dict, seed: int, epoch_counter: object) -> None:
         super().__init__(rows)
         self.seed = seed
         self.epoch_counter = epoch_counter
@@ -160,7 +161,14 @@ class ExampleReader:
         Draws mixture and sources in place of reading the item's files.
     """
 
-    def __init__(self, sample_rate, segment, seed, epoch_counter, draw=None):
+    def __init__(
+        self,
+        sample_rate: int,
+        segment: float | None,
+        seed: int,
+        epoch_counter: object | None,
+        draw: Callable | None = None,
+    ) -> None:
         self.sample_rate = sample_rate
         self.frames = segment and round(segment * sample_rate)
         self.seed = seed
@@ -196,7 +204,13 @@ def _read_whole(row, keys, sample_rate):
         read_audio(row["noise_wav"], sample_rate)
 
 
-def read_example(mix_wav, source_wavs, sample_rate, frames=None, rng=None):
+def read_example(
+    mix_wav: str | Path,
+    source_wavs: Sequence[str | Path],
+    sample_rate: int,
+    frames: int | None = None,
+    rng: np.random.Generator | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Reads a mixture and its sources over one stretch of time.
 
     Arguments
@@ -230,6 +244,7 @@ def read_example(mix_wav, source_wavs, sample_rate, frames=None, rng=None):
         total = file.frames
     start, count = 0, total
     if frames is not None and frames < total:
+        assert rng is not None, "a stretch has to be drawn"
         start, count = int(rng.integers(total - frames + 1)), frames
     mix = read_audio(mix_wav, sample_rate, start, count)
     src = []

@@ -5,7 +5,13 @@ import numpy as np
 FADE = 0.02  # seconds, as where conversations are cut
 
 
-def draw_turns(samples, sample_rate, seconds, share, rng):
+def draw_turns(
+    samples: int,
+    sample_rate: int,
+    seconds: tuple[float, float],
+    share: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """Draws turns, each with a pause behind it, for the time of a mixture.
 
     Arguments

@@ -12,9 +12,16 @@ A mixture of the wrong shape or with samples that are not finite is a
 (sources to return) and `sample_rate` (rate in Hz that it is meant for).
 """
 
+from __future__ import annotations
+
 import inspect
+from typing import TYPE_CHECKING, Any
 
 from speechbrain_spmamba.models.systems import SYSTEMS
+
+if TYPE_CHECKING:
+    import torch
+
 
 # The paper's own and the systems of its Table 1.
 MODELS = {name: row.model for name, row in SYSTEMS.items() if row.table_1}
@@ -24,7 +31,7 @@ TOOLKIT_MODELS = {
 }
 
 
-def build_model(name, **overrides):
+def build_model(name: str, **overrides: Any) -> torch.nn.Module:
     """Builds a model in its published size, or with some arguments changed.
 
     Arguments

@@ -71,15 +71,15 @@ class AFRCNN(MultiscaleSeparator):
 
     def __init__(
         self,
-        out_channels=512,
-        in_channels=512,
-        num_blocks=16,
-        upsampling_depth=5,
-        enc_kernel_size=21,
-        enc_num_basis=512,
-        num_spks=2,
-        sample_rate=16000,
-    ):
+        out_channels: int = 512,
+        in_channels: int = 512,
+        num_blocks: int = 16,
+        upsampling_depth: int = 5,
+        enc_kernel_size: int = 21,
+        enc_num_basis: int = 512,
+        num_spks: int = 2,
+        sample_rate: int = 16000,
+    ) -> None:
         super().__init__(
             num_spks,
             out_channels,
@@ -131,7 +131,13 @@ class RecurrentBlock(nn.Module):
     torch.Size([1, 4, 10])
     """
 
-    def __init__(self, out_channels, in_channels, depth, halves=False):
+    def __init__(
+        self,
+        out_channels: int,
+        in_channels: int,
+        depth: int,
+        halves: bool = False,
+    ) -> None:
         super().__init__()
         self.halves = halves
         self.expand = ConvNorm(out_channels, in_channels, act=True)
@@ -151,7 +157,9 @@ class RecurrentBlock(nn.Module):
         self.join = ConvNorm(in_channels * depth, in_channels, act=True)
         self.project = nn.Conv1d(in_channels, out_channels, 1)
 
-    def forward(self, x, count=None):
+    def forward(
+        self, x: torch.Tensor, count: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Runs the block once; see ``UBlock``."""
         maps, counts = self.pyramid(self.expand(x, count), count)
         fused = []

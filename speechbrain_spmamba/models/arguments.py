@@ -9,6 +9,8 @@ From those who read what builds a model, to the constructors of ``models``.
 
 import inspect
 import re
+from collections.abc import Callable
+from typing import Any
 
 # Numbers as every YAML parser reads them: no 0010, 1_000, 0x10 or .inf.
 WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,8})")
@@ -28,7 +30,7 @@ MAX_SIZE = 100_000
 MAX_NUMBER = 1e6
 
 
-def read_value(text):
+def read_value(text: str) -> int | float | bool | str | None:
     """A scalar of YAML as Python has it; what is no number stays text.
 
     Arguments
@@ -53,7 +55,11 @@ def read_value(text):
     return float(text) if NUMBER.fullmatch(text) else text
 
 
-def check_argument(name, value, default):
+def check_argument(
+    name: str,
+    value: Any,
+    default: int | float | bool | str | None,
+) -> None:
     """Refuses a value of another type than the default, or out of range.
 
     Arguments
@@ -104,7 +110,7 @@ def _range(name, default):
     return int(default != 0), MAX_COUNT if counts else MAX_SIZE
 
 
-def check_arguments(function, values):
+def check_arguments(function: Callable, values: dict) -> None:
     """Checks all arguments of a call that is to be made.
 
     Arguments

@@ -23,6 +23,8 @@ Departures from the published code; only the third changes a result it gives:
 From a mixture, by `nnet.stft`, to the LSTMs of `nnet.recurrent`, and back.
 """
 
+from typing import Any
+
 import torch
 import torch.nn as nn
 
@@ -37,7 +39,7 @@ BANDS = ((20, 50), (10, 100), (8, 250), (8, 500))
 EPS = torch.finfo(torch.float32).eps
 
 
-def band_widths(num_bins, sample_rate):
+def band_widths(num_bins: int, sample_rate: int) -> list[int]:
     """Bins of each band, narrow ones first.
 
     Arguments
@@ -101,13 +103,13 @@ class BSRNN(nn.Module):
 
     def __init__(
         self,
-        num_spks=2,
-        n_fft=640,
-        hop_length=160,
-        feature_dim=128,
-        num_repeat=12,
-        sample_rate=16000,
-    ):
+        num_spks: int = 2,
+        n_fft: int = 640,
+        hop_length: int = 160,
+        feature_dim: int = 128,
+        num_repeat: int = 12,
+        sample_rate: int = 16000,
+    ) -> None:
         super().__init__()
         self.num_spks = num_spks
         self.sample_rate = sample_rate
@@ -127,9 +129,11 @@ class BSRNN(nn.Module):
         )
 
     @for_any_length
-    def forward(self, mix, lengths=None):
+    def forward(
+        self, mix: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Separates a batch of mixtures, see ``models``."""
-        dtype = self.splits[0].linear.weight.dtype
+        dtype: Any = self.splits[0].linear.weight.dtype
         mix, count, valid = take_mixture(self, mix, lengths, dtype)
         mix, samples = mix.squeeze(-1), mix.shape[1]
         spectrum, num_frames = self.stft(mix, count), None  # [B, frames, bins]
@@ -183,12 +187,14 @@ class BandSplit(nn.Module):
     torch.Size([2, 5, 8])
     """
 
-    def __init__(self, width, feature_dim):
+    def __init__(self, width: int, feature_dim: int) -> None:
         super().__init__()
         self.norm = GlobalLayerNorm(2 * width, EPS)
         self.linear = nn.Linear(2 * width, feature_dim)
 
-    def forward(self, band, num_frames=None):
+    def forward(
+        self, band: torch.Tensor, num_frames: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """See the class; ``num_frames`` are the valid ones, ``[B]``."""
         x = torch.cat([band.real, band.imag], dim=-1)
         return self.linear(self.norm(x, _valid(x, num_frames)))
@@ -217,7 +223,7 @@ class BandMask(nn.Module):
     True
     """
 
-    def __init__(self, width, feature_dim, num_spks):
+    def __init__(self, width: int, feature_dim: int, num_spks: int) -> None:
         super().__init__()
         self.num_spks = num_spks
         self.norm = GlobalLayerNorm(feature_dim, EPS)
@@ -232,7 +238,9 @@ class BandMask(nn.Module):
             nn.Conv1d(2 * hidden, 4 * num_spks * width, 1, groups=num_spks),
         )
 
-    def forward(self, x, num_frames=None):
+    def forward(
+        self, x: torch.Tensor, num_frames: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """See the class; ``num_frames`` are the valid ones, ``[B]``."""
         dtype = self.norm.weight.dtype  # complex numbers have no bf16
         x = self.norm(x, _valid(x, num_frames)).transpose(1, 2)

@@ -4,10 +4,16 @@ From ``settings`` and ``weights``, which build what a YAML file names, of
 ``models`` or not; to ``training``. For users: ``docs/own_model.md``.
 """
 
+from __future__ import annotations
+
 import inspect
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
-def check_network(network):
+def check_network(network: torch.nn.Module) -> None:
     """Says what a network lacks.
 
     Arguments

@@ -43,6 +43,10 @@ but for that of digital silence:
 From a mixture, by `nnet.time_domain` (filters), to the blocks here, and back.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch.nn as nn
 
 from speechbrain_spmamba.nnet.time_domain import (
@@ -50,6 +54,10 @@ from speechbrain_spmamba.nnet.time_domain import (
     FrameNorm,
     mask_activation,
 )
+
+if TYPE_CHECKING:
+    import torch
+
 
 VARIANTS = ("sudo_rm_rf", "asteroid", "sonicsim")
 
@@ -103,18 +111,18 @@ class ConvTasNet(FilterbankSeparator):
 
     def __init__(
         self,
-        n_filters=512,
-        kernel_size=16,
-        bottleneck=128,
-        hidden=512,
-        n_layers=8,
-        n_stacks=3,
-        num_spks=2,
-        sample_rate=16000,
-        skip_channels=None,
-        mask_act="sigmoid",
-        variant="sudo_rm_rf",
-    ):
+        n_filters: int = 512,
+        kernel_size: int = 16,
+        bottleneck: int = 128,
+        hidden: int = 512,
+        n_layers: int = 8,
+        n_stacks: int = 3,
+        num_spks: int = 2,
+        sample_rate: int = 16000,
+        skip_channels: int | None = None,
+        mask_act: str = "sigmoid",
+        variant: str = "sudo_rm_rf",
+    ) -> None:
         if kernel_size < 2 or kernel_size % 2:
             raise ValueError(
                 f"kernel_size is {kernel_size}; give an even number of "
@@ -210,8 +218,13 @@ class DilatedBlock(nn.Module):
     """
 
     def __init__(
-        self, channels, hidden, dilation, skip_channels=None, eps=1e-8
-    ):
+        self,
+        channels: int,
+        hidden: int,
+        dilation: int,
+        skip_channels: int | None = None,
+        eps: float = 1e-8,
+    ) -> None:
         super().__init__()
         self.expand = nn.Conv1d(channels, hidden, 1)
         self.expand_act = nn.PReLU()
@@ -231,7 +244,9 @@ class DilatedBlock(nn.Module):
             nn.Conv1d(hidden, skip_channels, 1) if skip_channels else None
         )
 
-    def forward(self, x, count=None):
+    def forward(
+        self, x: torch.Tensor, count: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Runs the block up to its two ways out; zero behind an item's end.
 
         Arguments

@@ -106,18 +106,18 @@ class DPRNN(FilterbankSeparator):
 
     def __init__(
         self,
-        n_filters=64,
-        feature_dim=64,
-        hidden=128,
-        kernel_size=2,
-        num_blocks=6,
-        chunk_size=250,
-        num_spks=2,
-        sample_rate=16000,
-        mask_act="relu",
-        bidirectional=True,
-        variant="sonicsim",
-    ):
+        n_filters: int = 64,
+        feature_dim: int = 64,
+        hidden: int = 128,
+        kernel_size: int = 2,
+        num_blocks: int = 6,
+        chunk_size: int = 250,
+        num_spks: int = 2,
+        sample_rate: int = 16000,
+        mask_act: str = "relu",
+        bidirectional: bool = True,
+        variant: str = "sonicsim",
+    ) -> None:
         if variant not in VARIANTS:
             raise ValueError(
                 f"variant is '{variant}', expected {' or '.join(VARIANTS)}"
@@ -202,8 +202,12 @@ class DualPathBlock(nn.Module):
     """
 
     def __init__(
-        self, feature_dim, hidden, bidirectional=(True, True), eps=1e-8
-    ):
+        self,
+        feature_dim: int,
+        hidden: int,
+        bidirectional: tuple[bool, ...] = (True, True),
+        eps: float = 1e-8,
+    ) -> None:
         super().__init__()
         intra, inter = bidirectional
         self.intra_rnn = BLSTM(feature_dim, hidden, intra)
@@ -213,7 +217,12 @@ class DualPathBlock(nn.Module):
         self.inter_linear = nn.Linear(self.inter_rnn.output_size, feature_dim)
         self.inter_norm = GlobalLayerNorm(feature_dim, eps)
 
-    def forward(self, x, chunks=None, valid=None):
+    def forward(
+        self,
+        x: torch.Tensor,
+        chunks: torch.Tensor | None = None,
+        valid: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Runs the block; chunks behind an item's end hold no meaning.
 
         Arguments

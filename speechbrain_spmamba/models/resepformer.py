@@ -9,15 +9,14 @@ Glossary, paper -> code
     IntraTransformer, MemoryTransformer    transformer, one copy each
 
 A summary is the mean of a segment. The toolkit puts the summaries of all
-items of a batch into one sequence, so that an item would see its neighbours;
-therefore items are always computed one after the other.
+items of a batch into one sequence, so that an item sees its neighbours; here
+each item has its own, see ``nnet.toolkit_networks``.
 
 From a mixture, by `nnet.time_domain` (filters) and `nnet.toolkit_masks`, to
 the toolkit's network, and back.
 """
 
 from speechbrain.lobes.models.resepformer import (
-    ResourceEfficientSeparator,
     SBTransformerBlock_wnormandskip,
 )
 
@@ -25,6 +24,7 @@ from speechbrain_spmamba.nnet.toolkit_masks import (
     MAX_POSITIONS,
     ToolkitSeparator,
 )
+from speechbrain_spmamba.nnet.toolkit_networks import AveragedMasks
 
 
 class RESepFormer(ToolkitSeparator):
@@ -55,20 +55,18 @@ class RESepFormer(ToolkitSeparator):
     torch.Size([2, 400, 2])
     """
 
-    mixes_items = True
-
     def __init__(
         self,
-        n_filters=128,
-        kernel_size=16,
-        num_blocks=2,
-        num_layers=8,
-        num_heads=8,
-        ffn_dim=1024,
-        segment_size=150,
-        num_spks=2,
-        sample_rate=8000,
-    ):
+        n_filters: int = 128,
+        kernel_size: int = 16,
+        num_blocks: int = 2,
+        num_layers: int = 8,
+        num_heads: int = 8,
+        ffn_dim: int = 1024,
+        segment_size: int = 150,
+        num_spks: int = 2,
+        sample_rate: int = 8000,
+    ) -> None:
         if not 0 < segment_size <= MAX_POSITIONS:
             raise ValueError(
                 f"segment_size is {segment_size}; give 1 to {MAX_POSITIONS} "
@@ -86,7 +84,7 @@ class RESepFormer(ToolkitSeparator):
             use_norm=True,
             use_skip=True,
         )
-        masknet = ResourceEfficientSeparator(
+        masknet = AveragedMasks(
             input_dim=n_filters,
             causal=False,
             num_spk=num_spks,

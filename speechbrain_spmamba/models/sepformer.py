@@ -16,16 +16,14 @@ From a mixture, by `nnet.time_domain` (filters) and `nnet.toolkit_masks`, to
 the toolkit's network, and back.
 """
 
-from speechbrain.lobes.models.dual_path import (
-    Dual_Path_Model,
-    SBTransformerBlock,
-)
+from speechbrain.lobes.models.dual_path import SBTransformerBlock
 
 from speechbrain_spmamba.nnet.chunks import PairedChunks
 from speechbrain_spmamba.nnet.toolkit_masks import (
     MAX_POSITIONS,
     ToolkitSeparator,
 )
+from speechbrain_spmamba.nnet.toolkit_networks import ChunkedMasks
 
 
 class SepFormer(ToolkitSeparator):
@@ -73,16 +71,16 @@ class SepFormer(ToolkitSeparator):
 
     def __init__(
         self,
-        n_filters=256,
-        kernel_size=16,
-        num_blocks=2,
-        num_layers=8,
-        num_heads=8,
-        ffn_dim=1024,
-        chunk_size=250,
-        num_spks=2,
-        sample_rate=8000,
-    ):
+        n_filters: int = 256,
+        kernel_size: int = 16,
+        num_blocks: int = 2,
+        num_layers: int = 8,
+        num_heads: int = 8,
+        ffn_dim: int = 1024,
+        chunk_size: int = 250,
+        num_spks: int = 2,
+        sample_rate: int = 8000,
+    ) -> None:
         if chunk_size % 2 or not 2 <= chunk_size <= MAX_POSITIONS:
             raise ValueError(
                 f"chunk_size is {chunk_size}; give an even number of frames "
@@ -101,7 +99,7 @@ class SepFormer(ToolkitSeparator):
             )
             for _ in range(2)
         )
-        masknet = Dual_Path_Model(
+        masknet = ChunkedMasks(
             in_channels=n_filters,
             out_channels=n_filters,
             intra_model=intra,

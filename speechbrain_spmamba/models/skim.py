@@ -13,14 +13,11 @@ From a mixture, by `nnet.time_domain` (filters) and `nnet.toolkit_masks`, to
 the toolkit's network, and back.
 """
 
-from speechbrain.lobes.models.resepformer import (
-    MemLSTM,
-    ResourceEfficientSeparator,
-    SegLSTM,
-)
+from speechbrain.lobes.models.resepformer import MemLSTM, SegLSTM
 
 from speechbrain_spmamba.nnet.recurrent import full_precision_if_needed
 from speechbrain_spmamba.nnet.toolkit_masks import ToolkitSeparator
+from speechbrain_spmamba.nnet.toolkit_networks import RecurrentMasks
 
 
 class SkiM(ToolkitSeparator):
@@ -59,20 +56,20 @@ class SkiM(ToolkitSeparator):
 
     def __init__(
         self,
-        n_filters=128,
-        kernel_size=16,
-        num_blocks=4,
-        hidden=256,
-        segment_size=150,
-        num_spks=2,
-        sample_rate=8000,
-        causal=False,
-    ):
+        n_filters: int = 128,
+        kernel_size: int = 16,
+        num_blocks: int = 4,
+        hidden: int = 256,
+        segment_size: int = 150,
+        num_spks: int = 2,
+        sample_rate: int = 8000,
+        causal: bool = False,
+    ) -> None:
         form = {
             "bidirectional": not causal,
             "norm_type": "cln" if causal else "gln",
         }
-        masknet = ResourceEfficientSeparator(
+        masknet = RecurrentMasks(
             input_dim=n_filters,
             causal=causal,
             num_spk=num_spks,

@@ -121,32 +121,32 @@ class SPMamba(TFGrid):
 
     def __init__(
         self,
-        num_spks=2,
-        num_mics=1,
-        n_fft=512,
-        hop_length=128,
-        num_blocks=6,
-        emb_dim=16,
-        emb_ks=8,
-        emb_hs=1,
-        d_state=16,
-        d_conv=4,
-        expand=4,
-        num_heads=4,
-        attn_qk_dim=512,
-        eps=1e-5,
-        sample_rate=16000,
-        scan_backend="auto",
-        memory="balanced",
-        masks=False,
-        rest=False,
-        band=1,
-        causal=False,
-        synthesis_length=None,
-        lookahead=0,
-        attn_context=128,
-    ):
-        mamba = {
+        num_spks: int = 2,
+        num_mics: int = 1,
+        n_fft: int = 512,
+        hop_length: int = 128,
+        num_blocks: int = 6,
+        emb_dim: int = 16,
+        emb_ks: int = 8,
+        emb_hs: int = 1,
+        d_state: int = 16,
+        d_conv: int = 4,
+        expand: int = 4,
+        num_heads: int = 4,
+        attn_qk_dim: int = 512,
+        eps: float = 1e-5,
+        sample_rate: int = 16000,
+        scan_backend: str = "auto",
+        memory: str = "balanced",
+        masks: bool = False,
+        rest: bool = False,
+        band: int = 1,
+        causal: bool = False,
+        synthesis_length: int | None = None,
+        lookahead: int = 0,
+        attn_context: int = 128,
+    ) -> None:
+        mamba: dict = {
             "d_state": d_state,
             "d_conv": d_conv,
             "expand": expand,
@@ -180,7 +180,9 @@ class SPMamba(TFGrid):
             ),
         )
 
-    def forward(self, mix, lengths=None):
+    def forward(
+        self, mix: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Separates a batch of mixtures, see ``models``."""
         if torch.compiler.is_compiling():
             return super().forward(mix, lengths)

@@ -34,11 +34,19 @@ From a mixture, by `nnet.time_domain` (filters) and `nnet.multiscale` (masks),
 to the blocks of `nnet.u_blocks`, and back.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch.nn as nn
 
 from speechbrain_spmamba.nnet.multiscale import MultiscaleSeparator
 from speechbrain_spmamba.nnet.standardize import separate_standardized
 from speechbrain_spmamba.nnet.u_blocks import ChannelMasks, FirstUBlock, UBlock
+
+if TYPE_CHECKING:
+    import torch
+
 
 VARIANTS = ("improved", "asteroid", "first")
 
@@ -89,17 +97,17 @@ class SudoRMRF(MultiscaleSeparator):
 
     def __init__(
         self,
-        out_channels=128,
-        in_channels=512,
-        num_blocks=16,
-        upsampling_depth=5,
-        enc_kernel_size=21,
-        enc_num_basis=512,
-        num_spks=2,
-        sample_rate=16000,
-        variant="improved",
-        normalize=False,
-    ):
+        out_channels: int = 128,
+        in_channels: int = 512,
+        num_blocks: int = 16,
+        upsampling_depth: int = 5,
+        enc_kernel_size: int = 21,
+        enc_num_basis: int = 512,
+        num_spks: int = 2,
+        sample_rate: int = 16000,
+        variant: str = "improved",
+        normalize: bool = False,
+    ) -> None:
         if variant not in VARIANTS:
             raise ValueError(
                 f"variant is '{variant}', expected {' or '.join(VARIANTS)}"
@@ -124,7 +132,9 @@ class SudoRMRF(MultiscaleSeparator):
         if self.first:
             self.mask = ChannelMasks(out_channels, enc_num_basis, num_spks)
 
-    def forward(self, mix, lengths=None):
+    def forward(
+        self, mix: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Separates a batch of mixtures, see ``models``."""
         if self.normalize:
             return separate_standardized(self, super().forward, mix, lengths)

@@ -53,6 +53,7 @@ from speechbrain_spmamba.nnet.scales import (
 from speechbrain_spmamba.nnet.standardize import separate_standardized
 from speechbrain_spmamba.nnet.time_domain import FrameNorm
 from speechbrain_spmamba.nnet.waveform import take_mixture
+from speechbrain_spmamba.ops.windows import cut
 
 MODULATIONS = ("gate", "gate_shift", "sum")
 
@@ -98,18 +99,18 @@ class TDANet(nn.Module):
 
     def __init__(
         self,
-        num_spks=2,
-        out_channels=128,
-        in_channels=512,
-        num_blocks=16,
-        upsampling_depth=5,
-        enc_kernel_size=2.0,
-        enc_num_basis=None,
-        sample_rate=16000,
-        attention="time",
-        modulation="gate",
-        normalize=False,
-    ):
+        num_spks: int = 2,
+        out_channels: int = 128,
+        in_channels: int = 512,
+        num_blocks: int = 16,
+        upsampling_depth: int = 5,
+        enc_kernel_size: float = 2.0,
+        enc_num_basis: int | None = None,
+        sample_rate: int = 16000,
+        attention: str = "time",
+        modulation: str = "gate",
+        normalize: bool = False,
+    ) -> None:
         super().__init__()
         self.num_spks = num_spks
         self.normalize = normalize
@@ -156,7 +157,9 @@ class TDANet(nn.Module):
         nn.init.xavier_uniform_(self.decoder.weight)
 
     @for_any_length
-    def forward(self, mix, lengths=None):
+    def forward(
+        self, mix: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Separates a batch of mixtures, see ``models``."""
         if self.normalize:
             return separate_standardized(self, self._separate, mix, lengths)
@@ -185,7 +188,7 @@ class TDANet(nn.Module):
         masked = masks.to(mix.dtype) * bases.unsqueeze(1)
         with torch.autocast(mix.device.type, enabled=False):
             est = self.decoder(masked.flatten(1, 2))
-        est = est[:, :, edge : edge + samples].transpose(1, 2)
+        est = cut(est, 2, edge, samples).transpose(1, 2)
         return est if valid is None else est * valid
 
     def _num_frames(self, samples):
@@ -220,12 +223,12 @@ class TopDownBlock(nn.Module):
 
     def __init__(
         self,
-        out_channels,
-        in_channels,
-        depth,
-        attention="time",
-        modulation="gate",
-    ):
+        out_channels: int,
+        in_channels: int,
+        depth: int,
+        attention: str = "time",
+        modulation: str = "gate",
+    ) -> None:
         super().__init__()
         if modulation not in MODULATIONS:
             raise ValueError(
@@ -253,7 +256,9 @@ class TopDownBlock(nn.Module):
         if depth > 2:
             self.modulate[-1:].requires_grad_(False)
 
-    def forward(self, x, count=None):
+    def forward(
+        self, x: torch.Tensor, count: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """See the class; ``count`` are the valid positions, ``[B]``."""
         maps, counts = self.down(self.expand(x, count), count)
         count, last = counts[-1], len(maps) - 1

@@ -58,28 +58,28 @@ class TFGridNet(TFGrid):
 
     def __init__(
         self,
-        num_spks=2,
-        num_mics=1,
-        n_fft=512,
-        hop_length=128,
-        num_blocks=6,
-        lstm_hidden=256,
-        emb_dim=32,
-        emb_ks=8,
-        emb_hs=1,
-        num_heads=4,
-        attn_qk_dim=512,
-        eps=1e-5,
-        sample_rate=16000,
-        version=1,
-        masks=False,
-        rest=False,
-        band=1,
-        causal=False,
-        synthesis_length=None,
-        lookahead=0,
-        attn_context=128,
-    ):
+        num_spks: int = 2,
+        num_mics: int = 1,
+        n_fft: int = 512,
+        hop_length: int = 128,
+        num_blocks: int = 6,
+        lstm_hidden: int = 256,
+        emb_dim: int = 32,
+        emb_ks: int = 8,
+        emb_hs: int = 1,
+        num_heads: int = 4,
+        attn_qk_dim: int = 512,
+        eps: float = 1e-5,
+        sample_rate: int = 16000,
+        version: int = 1,
+        masks: bool = False,
+        rest: bool = False,
+        band: int = 1,
+        causal: bool = False,
+        synthesis_length: int | None = None,
+        lookahead: int = 0,
+        attn_context: int = 128,
+    ) -> None:
         super().__init__(
             partial(GridPath, partial(BLSTM, hidden=lstm_hidden)),
             num_spks=num_spks,
@@ -121,7 +121,7 @@ class TFGridNet(TFGrid):
             overlap = block.intra.emb_ks - block.intra.emb_hs
             block.border = max(overlap, 0) if version == 2 else 0
 
-    def get_extra_state(self):
+    def get_extra_state(self) -> torch.Tensor:
         """The version, to be stored with the weights.
 
         Returns
@@ -131,7 +131,7 @@ class TFGridNet(TFGrid):
         """
         return version_mark(self.version)
 
-    def set_extra_state(self, state):
+    def set_extra_state(self, state: torch.Tensor) -> None:
         """Takes over the version of weights that are loaded.
 
         Arguments
@@ -142,7 +142,7 @@ class TFGridNet(TFGrid):
         self._set_version(len(state))
 
 
-def version_mark(version):
+def version_mark(version: int) -> torch.Tensor:
     """A version as a tensor that nothing done to weights can alter.
 
     It is told by its shape and has no elements: averaging, casting or

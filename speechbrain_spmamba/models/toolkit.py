@@ -47,11 +47,11 @@ class SpectrumEncoder(nn.Module):
     torch.Size([2, 257, 10])
     """
 
-    def __init__(self, n_fft=512, hop_length=128):
+    def __init__(self, n_fft: int = 512, hop_length: int = 128) -> None:
         super().__init__()
         self.spectra = _Spectra(n_fft, hop_length)
 
-    def forward(self, mix):
+    def forward(self, mix: torch.Tensor) -> torch.Tensor:
         """Transforms a batch of mixtures."""
         filling = -mix.shape[1] % self.spectra.hop_length
         spectrum = self.spectra(F.pad(mix, (0, filling))) + OFFSET
@@ -84,12 +84,14 @@ class RatioMasks(nn.Module):
     torch.Size([2, 1, 257, 10])
     """
 
-    def __init__(self, model, n_fft=512, hop_length=128):
+    def __init__(
+        self, model: torch.nn.Module, n_fft: int = 512, hop_length: int = 128
+    ) -> None:
         super().__init__()
         self.model = model
         self.spectra = _Spectra(n_fft, hop_length)
 
-    def forward(self, mix_w):
+    def forward(self, mix_w: torch.Tensor) -> torch.Tensor:
         """Estimates a mask for each source from the encoder's output."""
         filling = mix_w[:, 0, -1].real - 1
         mix = self.spectra.inverse(mix_w[..., :-1] - OFFSET)
@@ -123,16 +125,18 @@ class SpectrumDecoder(nn.Module):
     True
     """
 
-    def __init__(self, n_fft=512, hop_length=128):
+    def __init__(self, n_fft: int = 512, hop_length: int = 128) -> None:
         super().__init__()
         self.spectra = _Spectra(n_fft, hop_length)
 
-    def forward(self, sep_h):
+    def forward(self, sep_h: torch.Tensor) -> torch.Tensor:
         """Transforms a batch of spectra, times the mask of one source."""
         return self.spectra.inverse(sep_h[..., :-1])
 
 
-def as_encoder_masknet_decoder(model, n_fft=512, hop_length=128):
+def as_encoder_masknet_decoder(
+    model: torch.nn.Module, n_fft: int = 512, hop_length: int = 128
+) -> tuple[torch.nn.Module, ...]:
     """Makes of a model the three modules that the toolkit expects.
 
     Arguments

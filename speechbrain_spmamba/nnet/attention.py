@@ -52,7 +52,14 @@ class FrameAttention(nn.Module):
     torch.Size([2, 7, 5, 8])
     """
 
-    def __init__(self, channels, num_bins, num_heads, qk_channels, eps=1e-5):
+    def __init__(
+        self,
+        channels: int,
+        num_bins: int,
+        num_heads: int,
+        qk_channels: int,
+        eps: float = 1e-5,
+    ) -> None:
         super().__init__()
         if channels % num_heads:
             raise ValueError(
@@ -71,7 +78,9 @@ class FrameAttention(nn.Module):
         self.proj = nn.Linear(channels, channels)
         self.proj_norm = HeadNorm(1, num_bins, channels, eps)
 
-    def forward(self, x, valid=None):
+    def forward(
+        self, x: torch.Tensor, valid: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Lets frames attend to each other.
 
         Arguments
@@ -80,9 +89,10 @@ class FrameAttention(nn.Module):
             Boolean, shape ``[B, T]``: frames that may be attended to.
         """
         mask = None if valid is None else valid[:, None, None, :]
-        return self.add(x, self.attend(*self.project(x), mask))
+        query, key, value = self.project(x)
+        return self.add(x, self.attend(query, key, value, mask))
 
-    def project(self, x):
+    def project(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Queries, keys and values of a map.
 
         Returns
@@ -140,14 +150,16 @@ class HeadNorm(nn.Module):
     torch.Size([1, 2, 7, 15])
     """
 
-    def __init__(self, num_heads, num_bins, channels, eps=1e-5):
+    def __init__(
+        self, num_heads: int, num_bins: int, channels: int, eps: float = 1e-5
+    ) -> None:
         super().__init__()
         self.slope = nn.Parameter(torch.full((num_heads,), 0.25))
         self.weight = nn.Parameter(torch.ones(num_heads, num_bins, channels))
         self.bias = nn.Parameter(torch.zeros(num_heads, num_bins, channels))
         self.eps = eps
 
-    def forward(self, x, multiple=1):
+    def forward(self, x: torch.Tensor, multiple: int = 1) -> torch.Tensor:
         """See the class.
 
         Arguments

@@ -33,12 +33,20 @@ class CausalAttention(FrameAttention):
     """
 
     def __init__(
-        self, channels, num_bins, num_heads, qk_channels, eps=1e-5, context=128
-    ):
+        self,
+        channels: int,
+        num_bins: int,
+        num_heads: int,
+        qk_channels: int,
+        eps: float = 1e-5,
+        context: int = 128,
+    ) -> None:
         super().__init__(channels, num_bins, num_heads, qk_channels, eps)
         self.context = context
 
-    def forward(self, x, past=None, name=""):
+    def forward(
+        self, x: torch.Tensor, past: dict | None = None, name: str = ""
+    ) -> torch.Tensor:
         """Lets frames attend to the past.
 
         Arguments

@@ -14,6 +14,8 @@ From `nnet.causal_grid`, once a block; to `nnet.mamba_path` (frequency),
 `nnet.mamba` (time) and `nnet.causal_attention`, and back.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -62,16 +64,16 @@ class CausalBlock(nn.Module):
 
     def __init__(
         self,
-        make_path,
-        make_causal_path,
-        attn_context,
-        num_bins,
-        emb_dim,
-        num_heads,
-        qk_channels,
-        eps=1e-5,
-        memory="balanced",
-    ):
+        make_path: Callable,
+        make_causal_path: Callable,
+        attn_context: int,
+        num_bins: int,
+        emb_dim: int,
+        num_heads: int,
+        qk_channels: int,
+        eps: float = 1e-5,
+        memory: str = "balanced",
+    ) -> None:
         super().__init__()
         self.memory = memory
         self.intra, self.inter = make_path(), make_causal_path()
@@ -81,7 +83,9 @@ class CausalBlock(nn.Module):
                 emb_dim, num_bins, num_heads, qk_channels, eps, attn_context
             )
 
-    def forward(self, x, past=None, name=""):
+    def forward(
+        self, x: torch.Tensor, past: dict | None = None, name: str = ""
+    ) -> torch.Tensor:
         """Runs the block.
 
         Arguments
@@ -130,10 +134,14 @@ class CausalPath(GridPath):
     torch.Size([1, 3, 9, 2])
     """
 
-    def __init__(self, make_mixer, emb_dim, emb_ks, eps=1e-5):
+    def __init__(
+        self, make_mixer: Callable, emb_dim: int, emb_ks: int, eps: float = 1e-5
+    ) -> None:
         super().__init__(make_mixer, emb_dim, emb_ks, 1, eps)
 
-    def forward(self, x, past=None, name=""):
+    def forward(
+        self, x: torch.Tensor, past: dict | None = None, name: str = ""
+    ) -> torch.Tensor:
         """See the class; ``past`` and ``name`` as in ``CausalBlock``."""
         before = self.emb_ks - 1
         rows = x.flatten(0, 1)

@@ -23,8 +23,11 @@ Departures from the network that hears everything, beside those of the block:
   the network has then heard the future.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +35,10 @@ import torch.nn.functional as F
 from speechbrain_spmamba.nnet.past import behind_past
 from speechbrain_spmamba.nnet.running_level import running_level
 from speechbrain_spmamba.nnet.waveform import take_mixture
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.nnet.tf_grid import TFGrid
+
 
 BLOCK = 512  # frames at a time, where no gradient is wanted
 
@@ -60,8 +67,13 @@ class Causal:
 
 
 def causal_or_none(
-    causal, make_mixer, n_fft, synthesis_length, lookahead, attn_context
-):
+    causal: bool,
+    make_mixer: Callable,
+    n_fft: int,
+    synthesis_length: int | None,
+    lookahead: int,
+    attn_context: int,
+) -> Causal | None:
     """What the arguments of a model say of its causal form.
 
     Arguments
@@ -105,7 +117,9 @@ def causal_or_none(
     return None
 
 
-def separate_causally(grid, mix, lengths=None):
+def separate_causally(
+    grid: TFGrid, mix: torch.Tensor, lengths: torch.Tensor | None = None
+) -> torch.Tensor:
     """Separates a batch of mixtures by a causal grid, see ``models``.
 
     Arguments
@@ -150,7 +164,9 @@ def state_bytes(grid):
     return sum(tensor.nbytes for tensor in past.values())
 
 
-def advance(grid, mix, past=None):
+def advance(
+    grid: TFGrid, mix: torch.Tensor, past: dict | None = None
+) -> torch.Tensor:
     """Separates the next hops.
 
     Arguments

@@ -65,7 +65,9 @@ class CausalSTFT(nn.Module):
     True
     """
 
-    def __init__(self, n_fft, hop_length, synthesis_length):
+    def __init__(
+        self, n_fft: int, hop_length: int, synthesis_length: int
+    ) -> None:
         super().__init__()
         if not 0 < hop_length <= synthesis_length <= n_fft:
             raise ValueError(
@@ -86,7 +88,9 @@ class CausalSTFT(nn.Module):
         self.register_buffer("analysis", analysis, persistent=False)
         self.register_buffer("synthesis", synthesis, persistent=False)
 
-    def forward(self, wave, past=None):
+    def forward(
+        self, wave: torch.Tensor, past: dict | None = None
+    ) -> torch.Tensor:
         """Spectra of the frames that end with each hop.
 
         Arguments
@@ -106,7 +110,9 @@ class CausalSTFT(nn.Module):
         frames = wave.unfold(1, self.n_fft, self.hop_length)
         return torch.fft.rfft(frames * self.analysis)
 
-    def inverse(self, spectra, past=None):
+    def inverse(
+        self, spectra: torch.Tensor, past: dict | None = None
+    ) -> torch.Tensor:
         """The samples that no further frame will change.
 
         Arguments
@@ -127,7 +133,9 @@ class CausalSTFT(nn.Module):
         return until_past(past, "stft.sums", wave, self.delay, axis=1)
 
 
-def window_pair(n_fft, hop_length, synthesis_length):
+def window_pair(
+    n_fft: int, hop_length: int, synthesis_length: int
+) -> tuple[torch.Tensor, ...]:
     """Analysis and synthesis windows of which frames add up to the signal.
 
     Arguments

@@ -6,10 +6,17 @@ in how many zeros there are, and so in how many chunks.
 From and to `models.dprnn`; `models.sepformer` asks how many there will be.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 
-from speechbrain_spmamba.ops.windows import overlap_add
+from speechbrain_spmamba.ops.windows import cut, overlap_add
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.ops.windows import Count
 
 
 class PairedChunks:
@@ -33,10 +40,10 @@ class PairedChunks:
     [2.0, 2.0]
     """
 
-    def __init__(self, size):
+    def __init__(self, size: int) -> None:
         self.size, self.hop = size, size // 2
 
-    def count(self, frames):
+    def count(self, frames: Count) -> Count:
         """How many chunks ``split`` makes.
 
         Arguments
@@ -51,7 +58,7 @@ class PairedChunks:
         """
         return 2 * ((frames + self.hop) // self.size + 1)
 
-    def split(self, x):
+    def split(self, x: torch.Tensor) -> torch.Tensor:
         """Cuts a sequence into chunks.
 
         Arguments
@@ -71,7 +78,7 @@ class PairedChunks:
         chunks = [row.unflatten(1, (-1, self.size)) for row in rows]
         return torch.stack(chunks, dim=2).flatten(1, 2)
 
-    def join(self, chunks, frames):
+    def join(self, chunks: torch.Tensor, frames: int) -> torch.Tensor:
         """Adds overlapping chunks up: the transpose of ``split``.
 
         Arguments
@@ -90,7 +97,7 @@ class PairedChunks:
         first, second = torch.clone(
             pairs, memory_format=torch.contiguous_format
         ).flatten(2, 3)
-        return first[:, self.hop : self.hop + frames] + second[:, :frames]
+        return cut(first, 1, self.hop, frames) + cut(second, 1, 0, frames)
 
 
 class SlidingChunks(PairedChunks):
@@ -121,4 +128,4 @@ class SlidingChunks(PairedChunks):
     def join(self, chunks, frames):
         """See ``PairedChunks``."""
         joined = overlap_add(chunks, self.hop)
-        return joined[:, self.size : self.size + frames]
+        return cut(joined, 1, self.size, frames)

@@ -1,23 +1,24 @@
 """One exported program for every length.
 
 ``torch.export`` runs a model once, on sizes that are symbols, and refuses a
-program whose sizes had to be compared to go on. Two things compare them that
-need not: torch itself, which asks of each view whether this very size makes it
-contiguous, and its rule for an LSTM, which takes as many steps as the example
-has, only to learn the shape of what comes out. Both are told better here, and
-only while a program is made: what runs later is the same operators as ever.
+program if sizes were compared to go on. What torch itself compares without
+need is in `upstream.private`; a model is written so that it compares none:
+``cut`` in place of a slice up to a symbol, the number of chunks before the
+length that they fill, no look at the values of its input.
 
-Around every `forward` in `models`, with all that it calls.
+From every `forward` in `models`, which it stands around, to all that this calls
+in `nnet` and `ops`.
 """
 
-import contextlib
 import functools
+from collections.abc import Callable
 
 import torch
-from torch.fx.experimental import _config
+
+from speechbrain_spmamba.upstream.private import unread_sizes
 
 
-def for_any_length(forward):
+def for_any_length(forward: Callable) -> Callable:
     """Decorator of a model's ``forward``: lengths stay symbols in an export.
 
     Arguments
@@ -38,43 +39,35 @@ def for_any_length(forward):
     ...         return super().forward(x)[0]
     >>> time = torch.export.Dim("time", min=1)
     >>> program = torch.export.export(
-    ...     Reader(2, 3), (torch.zeros(9, 1, 2),), dynamic_shapes=({0: time},)
+    ...     Reader(2, 3), (torch.ones(9, 1, 2),), dynamic_shapes=({0: time},)
     ... )
-    >>> program.module()(torch.zeros(500, 1, 2)).shape
+    >>> program.module()(torch.ones(500, 1, 2)).shape
     torch.Size([500, 1, 3])
     """
 
     @functools.wraps(forward)
     def exportable(*args, **kwargs):
-        # Under strict=True the reader of bytecode, which cannot follow this.
-        if (
-            not torch.compiler.is_exporting()
-            or torch.compiler.is_dynamo_compiling()
-        ):
+        if not is_exporting():
             return forward(*args, **kwargs)
-        with _config.patch(backed_size_oblivious=True), _lstm_without_steps():
+        with unread_sizes():
             return forward(*args, **kwargs)
 
     return exportable
 
 
-@contextlib.contextmanager
-def _lstm_without_steps():
-    """Torch's LSTM tells the shape of its output, as `_lstm_shapes` has it."""
-    lstm = torch.ops.aten.lstm.input
-    rules = dict(lstm.py_kernels)
-    try:
-        lstm.py_kernels.update(dict.fromkeys(rules, _lstm_shapes))
-        lstm._dispatch_cache.clear()
-        yield
-    finally:
-        lstm.py_kernels.update(rules)
-        lstm._dispatch_cache.clear()
+def is_exporting():
+    """Whether ``torch.export`` runs this, with ``strict=False``.
 
+    ``torch.compiler.is_exporting`` is also true in what ``torch.compile``
+    reads, as a strict export reads it: the bytecode.
 
-def _lstm_shapes(x, states, weights, *options):
-    """Output and last states of ``aten.lstm``, with no values in them."""
-    hidden, cell = states
-    directions = 2 if options[4] else 1
-    y = x.new_empty(*x.shape[:2], directions * hidden.shape[2])
-    return y, torch.empty_like(hidden), torch.empty_like(cell)
+    Example
+    -------
+    >>> is_exporting()
+    False
+    """
+    # The second question imports the compiler.
+    return (
+        torch.compiler.is_exporting()
+        and not torch.compiler.is_dynamo_compiling()
+    )

@@ -35,7 +35,7 @@ class BackwardPass(ForwardPass):
 
     def backward_block(self, rows, grad, kept, sums, grad_x):
         """Writes the gradient of ``x[rows]``; adds those of weights to sums."""
-        weights, size, hop = self.weights, *self.config[:2]
+        weights, (size, hop) = self.weights, self.config[:2]
         windows = self.take_windows(rows)
         values = windows.values.flatten(0, 1)
         memory = self.config.memory
@@ -90,7 +90,16 @@ class BackwardPass(ForwardPass):
             {"weight": sums.norm_weight, "bias": sums.norm_bias},
         )
 
-    def backward_direction(self, rows, index, given, grad_y, y, grad_xz, sums):
+    def backward_direction(
+        self,
+        rows: slice,
+        index: int,
+        given: tuple,
+        grad_y: torch.Tensor,
+        y: torch.Tensor,
+        grad_xz: torch.Tensor,
+        sums: Direction,
+    ) -> None:
         """Back through scan, x_proj and convolution of one direction.
 
         Arguments

@@ -9,7 +9,9 @@ memory on a GPU. See ``folding.py`` for the form and
 From `nnet.folded_path`; to the kernels of a backend of `ops`, and back.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -22,6 +24,10 @@ from speechbrain_spmamba.ops.kernel_interface import (
     WindowInputs,
     state_dtype,
 )
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.nnet.folding import FoldedWeights
+
 
 # Windows of a block. A CPU's cache holds the 15 kB that each needs (at the
 # published size) for a few thousand; it grows with the cores, and their number
@@ -67,7 +73,13 @@ class ForwardPass:
         From ``ready``.
     """
 
-    def __init__(self, x, valid, config, weights):
+    def __init__(
+        self,
+        x: torch.Tensor,
+        valid: torch.Tensor | None,
+        config: PathConfig,
+        weights: FoldedWeights,
+    ) -> None:
         self.x, self.valid, self.config = x, valid, config
         self.weights, self.directions = weights, weights[6:]
         self.kernels = KERNELS[config.backend]
@@ -171,7 +183,14 @@ class ForwardPass:
             windows.values, matrix, out=self.buffer("xz", *shape, keep=keep)
         )
 
-    def scan_inputs(self, rows, xz, index, dt_B_C=None, keep=False):
+    def scan_inputs(
+        self,
+        rows: slice,
+        xz: torch.Tensor,
+        index: int,
+        dt_B_C: torch.Tensor | None = None,
+        keep: bool = False,
+    ) -> tuple:
         """What the scan of a direction reads.
 
         Arguments

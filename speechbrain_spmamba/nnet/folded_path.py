@@ -17,17 +17,31 @@ From `nnet.mamba_path`; to `nnet.folded_forward`, in training also to
 `nnet.folded_backward`, and back.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 
 from speechbrain_spmamba.nnet.folded_backward import BackwardPass
 from speechbrain_spmamba.nnet.folded_forward import ForwardPass
 from speechbrain_spmamba.nnet.folding import FoldedWeights
 
+if TYPE_CHECKING:
+    from speechbrain_spmamba.nnet.folded_forward import PathConfig
+
+
 # What is kept of a block, from most to least.
 MEMORY = ("speed", "balanced", "low")
 
 
-def run_folded(x, weights, ready, config, valid=None):
+def run_folded(
+    x: torch.Tensor,
+    weights: FoldedWeights,
+    ready: FoldedWeights,
+    config: PathConfig,
+    valid: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Norm, windows, both Mambas, overlap-add, residual.
 
     Arguments

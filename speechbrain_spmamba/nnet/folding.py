@@ -24,9 +24,14 @@ kernels on a GPU, and so is that of all.
 From the parameters of a model's `nnet.mamba_path`; to `nnet.folded_path`.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.nnet.mamba_path import MambaPath
 
 
 class Direction(NamedTuple):
@@ -74,7 +79,7 @@ class FoldedWeights(NamedTuple):
         return cls(*tensors[:6], Direction(*forward), Direction(*backward))
 
 
-def fold_weights(paths):
+def fold_weights(paths: list[MambaPath]) -> list[FoldedWeights]:
     """Folds the parameters of paths of one shape; gradients flow back to them.
 
     Arguments
@@ -143,14 +148,17 @@ def fold_weights(paths):
         directions[1::2],
         strict=True,
     )
+    biases: list[Any] = [path.deconv.bias for path in paths]
     return [
-        FoldedWeights(path.norm.weight, path.norm.bias, path.deconv.bias, *rest)
-        for path, rest in zip(paths, folded, strict=True)
+        FoldedWeights(path.norm.weight, path.norm.bias, bias, *rest)
+        for path, bias, rest in zip(paths, biases, folded, strict=True)
     ]
 
 
 @torch.no_grad()
-def ready(weights, dtype):
+def ready(
+    weights: list[FoldedWeights], dtype: torch.dtype
+) -> list[FoldedWeights]:
     """Folded weights as kernels take them.
 
     The matrices of products are cast; of the small ones of the scans and
@@ -196,7 +204,7 @@ def ready(weights, dtype):
     ]
 
 
-def fold(paths, dtype):
+def fold(paths: list[MambaPath], dtype: torch.dtype) -> list:
     """Folds paths for a pass of a model.
 
     None is kept for the next: what a weight was at the time nothing tells for

@@ -41,7 +41,9 @@ class GlobalAttention(nn.Module):
     torch.Size([2, 8, 5])
     """
 
-    def __init__(self, channels, attention="time", num_heads=8):
+    def __init__(
+        self, channels: int, attention: str = "time", num_heads: int = 8
+    ) -> None:
         super().__init__()
         if attention not in ATTENTION:
             raise ValueError(
@@ -64,10 +66,13 @@ class GlobalAttention(nn.Module):
         nn.init.zeros_(self.qkv.bias)
         nn.init.zeros_(self.proj.bias)
 
-    def forward(self, x, count=None):
+    def forward(
+        self, x: torch.Tensor, count: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """See the class; ``count`` are the valid positions, ``[B]``."""
         x = self.input_norm(x.transpose(1, 2))
-        x = x + positions(*x.shape[1:], device=x.device).to(x.dtype)
+        steps, width = x.shape[1:]
+        x = x + positions(steps, width, device=x.device).to(x.dtype)
         qkv = self.qkv(x).unflatten(2, (3, self.num_heads, -1))
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # [B, H, L, C / H]
         dropout = DROPOUT if self.training else 0.0
@@ -104,7 +109,7 @@ class FeedForward(nn.Module):
     torch.Size([2, 8, 5])
     """
 
-    def __init__(self, channels):
+    def __init__(self, channels: int) -> None:
         super().__init__()
         hidden = 2 * channels
         self.expand = UnbiasedConvNorm(channels, hidden)
@@ -112,14 +117,18 @@ class FeedForward(nn.Module):
         self.project = UnbiasedConvNorm(hidden, channels)
         self.dropout = nn.Dropout(DROPOUT)
 
-    def forward(self, x, count=None):
+    def forward(
+        self, x: torch.Tensor, count: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """See the class; ``count`` are the valid positions, ``[B]``."""
         x = self.depthwise(self.expand(x, count))
         x = self.project(self.dropout(F.relu(x)), count)
         return self.dropout(x)
 
 
-def positions(length, channels, device=None):
+def positions(
+    length: int, channels: int, device: torch.device | None = None
+) -> torch.Tensor:
     """Fixed table of sines (even channels) and cosines (odd ones).
 
     Arguments
@@ -147,7 +156,7 @@ def positions(length, channels, device=None):
     return torch.stack([phase.sin(), phase.cos()], dim=2).flatten(1)
 
 
-def drop_path(x, training):
+def drop_path(x: torch.Tensor, training: bool) -> torch.Tensor:
     """In training, leaves a branch out for some items of the batch.
 
     Arguments

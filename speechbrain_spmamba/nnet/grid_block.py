@@ -9,6 +9,8 @@ From `nnet.tf_grid`, once a block; to the paths' sequence models
 (`nnet.recurrent`, or `nnet.mamba_path`), to `nnet.attention`, and back.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -16,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from speechbrain_spmamba.nnet.attention import FrameAttention
 from speechbrain_spmamba.nnet.waveform import valid_mask
-from speechbrain_spmamba.ops.windows import fitted_length, overlap_add
+from speechbrain_spmamba.ops.windows import cut, fitted_length, overlap_add
 
 
 class GridBlock(nn.Module):
@@ -52,14 +54,14 @@ class GridBlock(nn.Module):
 
     def __init__(
         self,
-        make_path,
-        num_bins,
-        emb_dim,
-        num_heads,
-        qk_channels,
-        eps=1e-5,
-        memory="balanced",
-    ):
+        make_path: Callable,
+        num_bins: int,
+        emb_dim: int,
+        num_heads: int,
+        qk_channels: int,
+        eps: float = 1e-5,
+        memory: str = "balanced",
+    ) -> None:
         super().__init__()
         self.memory, self.border = memory, 0
         self.intra, self.inter = make_path(), make_path()
@@ -67,7 +69,9 @@ class GridBlock(nn.Module):
             emb_dim, num_bins, num_heads, qk_channels, eps
         )
 
-    def forward(self, x, num_frames=None):
+    def forward(
+        self, x: torch.Tensor, num_frames: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Runs the block; frames behind an item's end hold no meaning.
 
         Arguments
@@ -91,7 +95,7 @@ class GridBlock(nn.Module):
         x = F.pad(x, (0, 0, edge, after_bins, edge, after_frames))
         x = self.intra(x)
         x = self.inter(x.transpose(1, 2), count).transpose(1, 2)
-        x = x.narrow(1, edge, frames).narrow(2, edge, bins)
+        x = cut(x, 1, edge, frames).narrow(2, edge, bins)
         if self.memory == "low" and torch.is_grad_enabled():
             return checkpoint(
                 self.attention,
@@ -132,7 +136,14 @@ class GridPath(nn.Module):
     torch.Size([1, 3, 9, 2])
     """
 
-    def __init__(self, make_mixer, emb_dim, emb_ks, emb_hs, eps=1e-5):
+    def __init__(
+        self,
+        make_mixer: Callable,
+        emb_dim: int,
+        emb_ks: int,
+        emb_hs: int,
+        eps: float = 1e-5,
+    ) -> None:
         super().__init__()
         self.emb_ks = emb_ks
         self.emb_hs = emb_hs
@@ -143,7 +154,9 @@ class GridPath(nn.Module):
             self.mixer.output_size, emb_dim, emb_ks, stride=emb_hs
         )
 
-    def forward(self, x, count=None):
+    def forward(
+        self, x: torch.Tensor, count: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Runs the path along axis 2, Q as ``fitted_length`` gives it.
 
         Arguments
@@ -160,7 +173,12 @@ class GridPath(nn.Module):
         out = self.forward_rows(x.flatten(0, 1), count, valid)
         return out.unflatten(0, (batch, rows))
 
-    def forward_rows(self, x, count=None, valid=None):
+    def forward_rows(
+        self,
+        x: torch.Tensor,
+        count: torch.Tensor | None = None,
+        valid: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """The path as published, for any sequence model.
 
         Arguments

@@ -17,7 +17,7 @@ back. The folded form of `nnet.mamba_path` reads these modules' weights only.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn as nn
@@ -76,13 +76,13 @@ class Mamba(nn.Module):
 
     def __init__(
         self,
-        d_model,
-        d_state=16,
-        d_conv=4,
-        expand=2,
-        reverse=False,
-        scan_backend="auto",
-    ):
+        d_model: int,
+        d_state: int = 16,
+        d_conv: int = 4,
+        expand: int = 2,
+        reverse: bool = False,
+        scan_backend: str = "auto",
+    ) -> None:
         super().__init__()
         d_inner = expand * d_model
         self.dt_rank = math.ceil(d_model / 16)
@@ -99,7 +99,7 @@ class Mamba(nn.Module):
         self.reset_state_parameters()
 
     @torch.no_grad()
-    def reset_state_parameters(self):
+    def reset_state_parameters(self) -> None:
         """Draws what makes a Mamba remember: step sizes, decays, skip.
 
         After it, softplus(dt_proj.bias) is log-uniform in [DT_MIN, DT_MAX],
@@ -107,9 +107,9 @@ class Mamba(nn.Module):
         section 3.6). The marks tell optimisers and initialisers to leave
         these parameters alone, as the official code does.
         """
-        self.dt_proj.bias._no_reinit = True
+        self.dt_proj.bias._no_reinit = True  # type: ignore[attr-defined]
         for parameter in (self.A_log, self.D, self.dt_proj.bias):
-            parameter._no_weight_decay = True
+            parameter._no_weight_decay = True  # type: ignore[attr-defined]
         if self.A_log.is_meta:
             return  # no values; to compute some torch imports its compiler
         bound = self.dt_rank**-0.5
@@ -122,7 +122,9 @@ class Mamba(nn.Module):
         self.A_log.copy_(torch.arange(1.0, self.d_state + 1).log())
         self.D.fill_(1.0)
 
-    def forward(self, x, valid=None):
+    def forward(
+        self, x: torch.Tensor, valid: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Runs the layer.
 
         Arguments
@@ -142,18 +144,21 @@ class Mamba(nn.Module):
         y = selective_scan(**self._scan(u, z), reverse=self.reverse)
         return self.out_proj(y)
 
-    def initial_state(self, batch, device=None, dtype=None):
+    def initial_state(
+        self,
+        batch: int,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> MambaState:
         """The state before the first step: zeros.
 
         Arguments
         ---------
         batch : int
             Number of sequences.
-        device : torch.device, optional
-            That of the weights by default.
-        dtype : torch.dtype, optional
-            In which the convolution's inputs are kept; that of the weights by
-            default.
+        device, dtype : torch.device, torch.dtype
+            Those of the weights by default; dtype is that in which the
+            convolution's inputs are kept.
 
         Returns
         -------
@@ -171,7 +176,7 @@ class Mamba(nn.Module):
         )
         return MambaState(conv, scan)
 
-    def forward_from(self, x, state):
+    def forward_from(self, x: torch.Tensor, state: MambaState) -> tuple:
         """Runs the layer on the steps that follow a state.
 
         The outputs of successive parts are that of ``forward`` on the whole,
@@ -212,7 +217,7 @@ class Mamba(nn.Module):
         return self.out_proj(y), MambaState(conv, scan)
 
     @torch.no_grad()
-    def step(self, x, state):
+    def step(self, x: torch.Tensor, state: MambaState) -> torch.Tensor:
         """Runs the layer on the one step that follows a state, in inference.
 
         Arguments
@@ -304,17 +309,21 @@ class MambaBranch(nn.Module):
     torch.Size([2, 5, 8])
     """
 
-    def __init__(self, d_model, eps=1e-5, **mamba):
+    def __init__(self, d_model: int, eps: float = 1e-5, **mamba: Any) -> None:
         super().__init__()
         self.output_size = d_model
         self.norm = nn.RMSNorm(d_model, eps=eps)
         self.mamba = Mamba(d_model, **mamba)
 
-    def forward(self, x, valid=None):
+    def forward(
+        self, x: torch.Tensor, valid: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """See the class; ``valid`` as in ``Mamba.forward``."""
         return x + self.mamba(self.norm(x), valid)
 
-    def go_on(self, x, past=None, name=""):
+    def go_on(
+        self, x: torch.Tensor, past: dict | None = None, name: str = ""
+    ) -> torch.Tensor:
         """Reads what follows a past.
 
         Arguments
@@ -368,13 +377,15 @@ class BiMamba(nn.Module):
     torch.Size([2, 5, 16])
     """
 
-    def __init__(self, d_model, **mamba):
+    def __init__(self, d_model: int, **mamba: Any) -> None:
         super().__init__()
         self.output_size = 2 * d_model
         self.forward_branch = MambaBranch(d_model, reverse=False, **mamba)
         self.backward_branch = MambaBranch(d_model, reverse=True, **mamba)
 
-    def forward(self, x, count=None):
+    def forward(
+        self, x: torch.Tensor, count: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Reads forward and backward: features of the one, then of the other.
 
         Arguments

@@ -8,12 +8,17 @@ From `nnet.grid_block`; to `nnet.mamba` (plain) or `nnet.folded_path` (folded),
 and back.
 """
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import torch
 
+from speechbrain_spmamba.nnet.exporting import is_exporting
 from speechbrain_spmamba.nnet.folded_forward import PathConfig
 from speechbrain_spmamba.nnet.folded_path import MEMORY, run_folded
 from speechbrain_spmamba.nnet.folding import fold
@@ -23,11 +28,11 @@ from speechbrain_spmamba.ops import choose_backend
 from speechbrain_spmamba.ops.backends import KERNELS
 
 _plain = ContextVar("plain", default=False)
-_together = ContextVar("together", default=None)
+_together: ContextVar[Any] = ContextVar("together", default=None)
 
 
 @contextmanager
-def plain_paths():
+def plain_paths() -> Iterator[None]:
     """Within it, paths are computed as published, to count or to compare.
 
     Example
@@ -46,7 +51,7 @@ def plain_paths():
 
 
 @contextmanager
-def folded_together(folded):
+def folded_together(folded: FoldedPaths) -> Iterator[None]:
     """Within it, the first of some paths folds the weights of all of them.
 
     Arguments
@@ -84,7 +89,7 @@ class FoldedPaths:
         Of one shape. While it is in use, their weights must not change.
     """
 
-    def __init__(self, paths):
+    def __init__(self, paths: list[MambaPath]) -> None:
         self.paths, self.found = paths, {}
 
     @classmethod
@@ -140,8 +145,14 @@ class MambaPath(GridPath):
     """
 
     def __init__(
-        self, emb_dim, emb_ks, emb_hs, eps=1e-5, memory="balanced", **mamba
-    ):
+        self,
+        emb_dim: int,
+        emb_ks: int,
+        emb_hs: int,
+        eps: float = 1e-5,
+        memory: str = "balanced",
+        **mamba: Any,
+    ) -> None:
         if memory not in MEMORY:
             raise ValueError(
                 f"memory is {memory!r}, expected one of: {', '.join(MEMORY)}"
@@ -152,8 +163,10 @@ class MambaPath(GridPath):
 
     def forward_rows(self, x, count=None, valid=None):
         """Chooses the form; see ``GridPath``."""
-        # An exported program keeps the scan as its one operator of ours.
-        if not torch.compiler.is_exporting() and self._can_fold(x):
+        # A recorded program keeps the scan as its one operator of ours. Of the
+        # folded form a tracer would see only the memory that kernels fill.
+        recorded = is_exporting() or torch.jit.is_tracing()
+        if not recorded and self._can_fold(x):
             return self._run_folded(x, valid)
         return super().forward_rows(x, count, valid)
 

@@ -10,11 +10,17 @@ From `nnet.time_domain`, features of the filters; to the blocks of
 `models.sudormrf` or `models.afrcnn`, and back as masks.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import torch.nn as nn
 
 from speechbrain_spmamba.nnet.time_domain import FilterbankSeparator, FrameNorm
+
+if TYPE_CHECKING:
+    import torch
 
 
 class ConvNorm(nn.Module):
@@ -50,14 +56,14 @@ class ConvNorm(nn.Module):
 
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size=1,
-        stride=1,
-        groups=1,
-        act=False,
-        slopes=1,
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        act: bool = False,
+        slopes: int = 1,
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv1d(
             in_channels,
@@ -70,7 +76,9 @@ class ConvNorm(nn.Module):
         self.norm = FrameNorm(out_channels)
         self.act = nn.PReLU(slopes) if act else nn.Identity()
 
-    def forward(self, x, count=None):
+    def forward(
+        self, x: torch.Tensor, count: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Runs the three.
 
         Arguments
@@ -104,14 +112,16 @@ class Pyramid(nn.Module):
     [10, 5, 3]
     """
 
-    def __init__(self, channels, depth):
+    def __init__(self, channels: int, depth: int) -> None:
         super().__init__()
         self.levels = nn.ModuleList(
             ConvNorm(channels, channels, 5, 2 if level else 1, channels)
             for level in range(depth)
         )
 
-    def forward(self, x, count=None):
+    def forward(
+        self, x: torch.Tensor, count: torch.Tensor | None = None
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor | None]]:
         """Computes each rate from the one before.
 
         Arguments
@@ -125,7 +135,7 @@ class Pyramid(nn.Module):
         -------
         list of torch.Tensor
             The maps, finest first.
-        list of torch.Tensor or None
+        list of (torch.Tensor or None)
             Valid frames of each item in each map.
         """
         maps, counts = [], []
@@ -167,14 +177,14 @@ class MultiscaleSeparator(FilterbankSeparator):
 
     def __init__(
         self,
-        num_spks,
-        out_channels,
-        upsampling_depth,
-        enc_kernel_size,
-        enc_num_basis,
-        sample_rate=16000,
-        joint_decoder=True,
-    ):
+        num_spks: int,
+        out_channels: int,
+        upsampling_depth: int,
+        enc_kernel_size: int,
+        enc_num_basis: int,
+        sample_rate: int = 16000,
+        joint_decoder: bool = True,
+    ) -> None:
         hop = max(enc_kernel_size // 2, 1)
         super().__init__(
             num_spks,
@@ -190,7 +200,7 @@ class MultiscaleSeparator(FilterbankSeparator):
         self.multiple = math.lcm(hop, 2**upsampling_depth)
         self.input_norm = FrameNorm(enc_num_basis)
         self.bottleneck = nn.Conv1d(enc_num_basis, out_channels, 1)
-        self.mask = nn.Sequential(
+        self.mask: nn.Module = nn.Sequential(
             nn.PReLU(), nn.Conv1d(out_channels, num_spks * enc_num_basis, 1)
         )
 

@@ -32,13 +32,15 @@ class GlobalLayerNorm(nn.Module):
     tensor(True)
     """
 
-    def __init__(self, channels, eps=1e-5):
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
         self.eps = eps
 
-    def forward(self, x, valid=None):
+    def forward(
+        self, x: torch.Tensor, valid: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Normalises.
 
         Arguments
@@ -83,13 +85,13 @@ class FrameLayerNorm(GlobalLayerNorm):
     tensor(True)
     """
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """See the class."""
         x = F.layer_norm(x, x.shape[2:], eps=self.eps)
         return x * self.weight + self.bias
 
 
-def normalise_items(x, eps):
+def normalise_items(x: torch.Tensor, eps: float) -> torch.Tensor:
     """``layer_norm`` of whole items, for a GPU.
 
     torch's has one block of threads for each item; a reduction has as many as

@@ -10,7 +10,9 @@ import torch
 import torch.nn.functional as F
 
 
-def behind_past(past, name, x, count, axis):
+def behind_past(
+    past: dict | None, name: str, x: torch.Tensor, count: int, axis: int
+) -> torch.Tensor:
     """A sequence behind the positions that came before it.
 
     Arguments
@@ -49,7 +51,9 @@ def behind_past(past, name, x, count, axis):
     return x
 
 
-def until_past(past, name, x, count, axis):
+def until_past(
+    past: dict | None, name: str, x: torch.Tensor, count: int, axis: int
+) -> torch.Tensor:
     """The first positions of a sequence that may still grow; the rest waits.
 
     Each piece overlaps the next by ``count`` positions, which add up.

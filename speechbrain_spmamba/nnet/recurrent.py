@@ -8,6 +8,8 @@ From and to `nnet.grid_block` (of TF-GridNet), `models.bsrnn`, `models.dprnn`.
 """
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn as nn
@@ -44,14 +46,18 @@ class BLSTM(nn.Module):
     torch.Size([2, 7, 10])
     """
 
-    def __init__(self, d_model, hidden=256, bidirectional=True):
+    def __init__(
+        self, d_model: int, hidden: int = 256, bidirectional: bool = True
+    ) -> None:
         super().__init__()
         self.output_size = 2 * hidden if bidirectional else hidden
         self.lstm = nn.LSTM(
             d_model, hidden, batch_first=True, bidirectional=bidirectional
         )
 
-    def forward(self, x, count=None):
+    def forward(
+        self, x: torch.Tensor, count: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Reads the sequences; zero behind the end of each.
 
         Arguments
@@ -61,18 +67,22 @@ class BLSTM(nn.Module):
         """
         return full_precision_if_needed(self._read, x, count)
 
-    def go_on(self, x, past=None, name=""):
+    def go_on(
+        self, x: torch.Tensor, past: dict | None = None, name: str = ""
+    ) -> torch.Tensor:
         """Reads forward, behind what was read before.
 
         Arguments
         ---------
+        x : torch.Tensor
+            The next positions.
         past : dict, optional
             See ``nnet.past``: the states of an LSTM of one direction.
         name : str
             What they are kept under.
         """
         names = f"{name}.hidden", f"{name}.cell"
-        state = None
+        state: Any = None
         if past is not None and names[0] in past:
             state = tuple(past[name] for name in names)
         x, state = full_precision_if_needed(self.lstm, x, state)
@@ -118,13 +128,15 @@ class ResidualRNN(nn.Module):
     torch.Size([2, 3, 5, 4])
     """
 
-    def __init__(self, feature_dim, eps=1e-5):
+    def __init__(self, feature_dim: int, eps: float = 1e-5) -> None:
         super().__init__()
         self.norm = GlobalLayerNorm(feature_dim, eps)
         self.rnn = BLSTM(feature_dim, 2 * feature_dim)
         self.linear = nn.Linear(self.rnn.output_size, feature_dim)
 
-    def forward(self, x, count=None):
+    def forward(
+        self, x: torch.Tensor, count: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """See the class; ``count`` are the valid positions, ``[B]``."""
         batch, rows = x.shape[:2]
         flat, valid = x.flatten(0, 1), None
@@ -135,7 +147,9 @@ class ResidualRNN(nn.Module):
         return x + self.linear(out).unflatten(0, (batch, rows))
 
 
-def full_precision_if_needed(network, x, *args):
+def full_precision_if_needed(
+    network: Callable, x: torch.Tensor, *args: Any
+) -> Any:
     """Calls a network with LSTMs, without autocast where that cannot run them.
 
     Arguments

@@ -19,7 +19,12 @@ SECONDS = 3.0  # after which a sound counts 1 / e of what it did
 
 
 @torch.no_grad()
-def running_level(wave, hop_length, sample_rate, past=None):
+def running_level(
+    wave: torch.Tensor,
+    hop_length: int,
+    sample_rate: int,
+    past: dict | None = None,
+) -> torch.Tensor:
     """Root of the running mean square, once a hop.
 
     Arguments

@@ -16,7 +16,7 @@ from speechbrain_spmamba.nnet.multiscale import ConvNorm
 from speechbrain_spmamba.nnet.waveform import valid_mask
 
 
-def mask_padding(x, count):
+def mask_padding(x: torch.Tensor, count: torch.Tensor | None) -> torch.Tensor:
     """Zeros behind each item's end.
 
     Arguments
@@ -41,7 +41,12 @@ def mask_padding(x, count):
     )
 
 
-def upsample_nearest(x, size, count=None, new_count=None):
+def upsample_nearest(
+    x: torch.Tensor,
+    size: int,
+    count: torch.Tensor | None = None,
+    new_count: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Nearest-neighbour interpolation, as ``F.interpolate`` rounds it.
 
     Arguments
@@ -81,7 +86,13 @@ def upsample_nearest(x, size, count=None, new_count=None):
     return mask_padding(out, new_count) if ragged else out
 
 
-def average_pool(x, size, halvings, count=None, new_count=None):
+def average_pool(
+    x: torch.Tensor,
+    size: int,
+    halvings: int,
+    count: torch.Tensor | None = None,
+    new_count: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Averages over windows that cover a sequence: adaptive pooling.
 
     Arguments
@@ -138,7 +149,13 @@ class UnbiasedConvNorm(ConvNorm):
     torch.Size([2, 8, 9])
     """
 
-    def __init__(self, in_channels, out_channels, kernel_size=1, groups=1):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 1,
+        groups: int = 1,
+    ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, groups=groups)
         self.conv.register_parameter("bias", None)
 
@@ -165,7 +182,7 @@ class Gated(nn.Module):
     torch.Size([2, 4, 9])
     """
 
-    def __init__(self, channels, kernel_size, shift):
+    def __init__(self, channels: int, kernel_size: int, shift: bool) -> None:
         super().__init__()
 
         def depthwise():
@@ -175,7 +192,13 @@ class Gated(nn.Module):
         self.gate = depthwise()
         self.shift = depthwise() if shift else None
 
-    def forward(self, local, other, count=None, other_count=None):
+    def forward(
+        self,
+        local: torch.Tensor,
+        other: torch.Tensor,
+        count: torch.Tensor | None = None,
+        other_count: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """See the class; the counts are the valid positions, ``[B]``."""
         size = local.shape[2]
         gate = self.gate(other, other_count).sigmoid()

@@ -27,7 +27,7 @@ FIRST_SCALE = 0.02  # of the logits' first weights: nearly equal shares
 REST = -3.0  # logit of what is nobody's: 2 % of a bin while the others are 0
 
 
-def log_magnitude(spectrum):
+def log_magnitude(spectrum: torch.Tensor) -> torch.Tensor:
     """Natural logarithm of the magnitudes.
 
     Arguments
@@ -48,7 +48,9 @@ def log_magnitude(spectrum):
     return spectrum.abs().clamp_min(FLOOR).log()
 
 
-def shares(logits, spectrum, rest=False):
+def shares(
+    logits: torch.Tensor, spectrum: torch.Tensor, rest: bool = False
+) -> torch.Tensor:
     """The talkers' shares of a spectrum, which add up to it.
 
     The rest needs no logit of its own: of logits that all grow by the same,
@@ -85,7 +87,7 @@ def share_weights(logits, rest=False):
 
 
 @torch.no_grad()
-def begin_equal(layer):
+def begin_equal(layer: torch.nn.Module) -> None:
     """Makes the first shares nearly equal.
 
     Arguments

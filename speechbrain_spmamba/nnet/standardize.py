@@ -6,10 +6,23 @@ reverse behind it: weights that were trained so work at no other level.
 From `models.sudormrf` or `models.tdanet`; to its network, and back.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from speechbrain_spmamba.nnet.waveform import level, take_mixture
 
+if TYPE_CHECKING:
+    import torch
 
-def separate_standardized(model, separate, mix, lengths=None):
+
+def separate_standardized(
+    model: torch.nn.Module,
+    separate: Callable,
+    mix: torch.Tensor,
+    lengths: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Separates ``(mix - mean) / std``, then scales and shifts back.
 
     Arguments

@@ -16,7 +16,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from speechbrain_spmamba.nnet.waveform import valid_mask
-from speechbrain_spmamba.ops.windows import overlap_add
+from speechbrain_spmamba.ops.windows import cut, overlap_add
 
 
 class STFT(nn.Module):
@@ -40,7 +40,9 @@ class STFT(nn.Module):
     torch.Size([2, 126, 257])
     """
 
-    def __init__(self, n_fft=512, hop_length=128):
+    window: torch.Tensor
+
+    def __init__(self, n_fft: int = 512, hop_length: int = 128) -> None:
         super().__init__()
         if not 0 < hop_length <= n_fft // 2:
             raise ValueError(
@@ -60,7 +62,9 @@ class STFT(nn.Module):
         short = num_samples <= self.n_fft // 2
         return torch.where(short, self.n_fft, num_samples)
 
-    def forward(self, wave, num_samples=None):
+    def forward(
+        self, wave: torch.Tensor, num_samples: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Transforms a batch of waves.
 
         Arguments
@@ -95,7 +99,12 @@ class STFT(nn.Module):
         )
         return spectrum.transpose(1, 2)
 
-    def inverse(self, spectrum, length, num_frames=None):
+    def inverse(
+        self,
+        spectrum: torch.Tensor,
+        length: int,
+        num_frames: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Transforms spectra back by weighted overlap-add.
 
         Arguments
@@ -122,9 +131,8 @@ class STFT(nn.Module):
         wave = overlap_add(frames.unsqueeze(-1), self.hop_length)
         envelope = overlap_add(envelope.unsqueeze(-1), self.hop_length)
         edge = self.n_fft // 2
-        # narrow, of which an exported program knows the length
-        wave = wave.narrow(1, edge, length).squeeze(-1)
-        envelope = envelope.narrow(1, edge, length).squeeze(-1)
+        wave = cut(wave, 1, edge, length).squeeze(-1)
+        envelope = cut(envelope, 1, edge, length).squeeze(-1)
         # Inside an item the envelope is well above zero; the bound only
         # keeps 0 / 0 out of the meaningless rest.
         return wave / envelope.clamp_min(1e-11)

@@ -9,10 +9,17 @@ From `nnet.tf_grid` (`stream`) and from whatever reads sound as it comes; to
 `nnet.causal_grid`, a few hops at a time.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 
 from speechbrain_spmamba.nnet.causal_grid import BLOCK, advance, lag
 from speechbrain_spmamba.nnet.mamba_path import FoldedPaths, folded_together
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.nnet.tf_grid import TFGrid
 
 
 class Stream:
@@ -45,11 +52,11 @@ class Stream:
     True
     """
 
-    def __init__(self, model):
+    def __init__(self, model: TFGrid) -> None:
         self.model = model
         self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         """Forgets all; the next block is the first."""
         self.past, self.waiting = {}, None
         self.folded = FoldedPaths.of(self.model)
@@ -60,7 +67,7 @@ class Stream:
         """Samples that went out so far."""
         return max(0, self.done - lag(self.model))
 
-    def feed(self, samples):
+    def feed(self, samples: torch.Tensor) -> torch.Tensor:
         """Takes the next samples; gives those that are complete.
 
         Arguments
@@ -82,7 +89,7 @@ class Stream:
         est = self._separate(self._taken(samples))
         return est[0] if self.axes == 1 else est
 
-    def flush(self):
+    def flush(self) -> torch.Tensor:
         """Gives what is left, then forgets all.
 
         Returns
@@ -106,7 +113,7 @@ class Stream:
         self.reset()
         return est
 
-    def state_dict(self):
+    def state_dict(self) -> dict:
         """All that a stream remembers.
 
         Returns
@@ -122,7 +129,7 @@ class Stream:
         past = {name: tensor.clone() for name, tensor in self.past.items()}
         return {**past, "waiting": self.waiting, "counts": counts}
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: dict) -> None:
         """Goes on where another stream was.
 
         Arguments

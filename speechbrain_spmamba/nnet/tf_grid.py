@@ -25,8 +25,12 @@ Departures from the published code, none of which changes a result it gives:
   as if it were alone.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn as nn
@@ -50,6 +54,10 @@ from speechbrain_spmamba.nnet.spectral_masks import (
 from speechbrain_spmamba.nnet.stft import STFT
 from speechbrain_spmamba.nnet.streaming import Stream
 from speechbrain_spmamba.nnet.waveform import level, take_mixture, valid_mask
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.nnet.causal_grid import Causal
+
 
 # Of a block, what its last layers add to the map.
 ENDS = ("deconv.weight", "deconv.bias", "proj_norm.weight", "proj_norm.bias")
@@ -82,25 +90,25 @@ class TFGrid(nn.Module):
 
     def __init__(
         self,
-        make_path,
-        num_spks=2,
-        num_mics=1,
-        n_fft=512,
-        hop_length=128,
-        num_blocks=6,
-        emb_dim=16,
-        emb_ks=8,
-        emb_hs=1,
-        num_heads=4,
-        attn_qk_dim=512,
-        eps=1e-5,
-        sample_rate=16000,
-        memory="balanced",
-        masks=False,
-        rest=False,
-        band=1,
-        causal=None,
-    ):
+        make_path: Callable,
+        num_spks: int = 2,
+        num_mics: int = 1,
+        n_fft: int = 512,
+        hop_length: int = 128,
+        num_blocks: int = 6,
+        emb_dim: int = 16,
+        emb_ks: int = 8,
+        emb_hs: int = 1,
+        num_heads: int = 4,
+        attn_qk_dim: int = 512,
+        eps: float = 1e-5,
+        sample_rate: int = 16000,
+        memory: str = "balanced",
+        masks: bool = False,
+        rest: bool = False,
+        band: int = 1,
+        causal: Causal | None = None,
+    ) -> None:
         super().__init__()
         if rest and not masks:
             raise ValueError(
@@ -125,7 +133,9 @@ class TFGrid(nn.Module):
                 f"the map (n_fft // 2 + 1 bins, {band} to a band)"
             )
         if causal:
-            self.stft = CausalSTFT(n_fft, hop_length, causal.synthesis_length)
+            self.stft: Any = CausalSTFT(
+                n_fft, hop_length, causal.synthesis_length
+            )
             norm = FrameLayerNorm
             make_block = partial(
                 CausalBlock,
@@ -140,7 +150,7 @@ class TFGrid(nn.Module):
             )
         features = num_mics if masks else 2 * num_mics
         overlap = max(1, band // 2)  # with either neighbour
-        shape = {
+        shape: dict = {
             "kernel_size": (3, band + 2 * overlap),
             "stride": (1, band),
             "padding": (0 if causal else 1, overlap),
@@ -165,7 +175,7 @@ class TFGrid(nn.Module):
         if masks:
             begin_equal(self.output_conv)
 
-    def features(self, spectrum):
+    def features(self, spectrum: torch.Tensor) -> torch.Tensor:
         """What the network reads.
 
         Arguments
@@ -184,7 +194,7 @@ class TFGrid(nn.Module):
             x = torch.cat([spectrum.real, spectrum.imag], dim=1)
         return F.pad(x, (0, -x.shape[-1] % self.band))
 
-    def spectra(self, x, spectrum):
+    def spectra(self, x: torch.Tensor, spectrum: torch.Tensor) -> torch.Tensor:
         """What the network writes, as spectra of the sources.
 
         Arguments
@@ -206,7 +216,9 @@ class TFGrid(nn.Module):
         return torch.complex(*x.unflatten(1, (-1, 2)).unbind(2))
 
     @for_any_length
-    def forward(self, mix, lengths=None):
+    def forward(
+        self, mix: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Separates a batch of mixtures, see ``models``."""
         if self.causal:
             return separate_causally(self, mix, lengths)
@@ -248,7 +260,7 @@ class TFGrid(nn.Module):
         est = waves.unflatten(0, (batch, -1)).transpose(1, 2) * scale
         return est if valid is None else est * valid
 
-    def grown(self, state):
+    def grown(self, state: dict) -> dict:
         """Weights of a smaller network as weights of this one.
 
         What it knows of voices is kept. Further outputs begin as the mean of
@@ -301,7 +313,7 @@ class TFGrid(nn.Module):
                     state[f"blocks.{index}.{found[2]}"] = begins
         return state
 
-    def stream(self):
+    def stream(self) -> Stream:
         """The model at work on a signal that has not ended.
 
         Returns

@@ -13,6 +13,11 @@ From a mixture; to the masks of `models.conv_tasnet`, `models.dprnn`,
 `nnet.multiscale` or `nnet.toolkit_masks`, and back to samples.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -20,6 +25,10 @@ import torch.nn.functional as F
 from speechbrain_spmamba.nnet.exporting import for_any_length
 from speechbrain_spmamba.nnet.waveform import take_mixture, valid_mask
 from speechbrain_spmamba.ops.windows import fitted_length
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.ops.windows import Count
+
 
 MASK_ACTS = {"sigmoid": torch.sigmoid, "relu": torch.relu}
 
@@ -45,10 +54,12 @@ class FrameNorm(nn.GroupNorm):
     torch.Size([2, 3, 4])
     """
 
-    def __init__(self, channels, eps=1e-8):
+    def __init__(self, channels: int, eps: float = 1e-8) -> None:
         super().__init__(1, channels, eps)
 
-    def forward(self, x, count=None):
+    def forward(
+        self, x: torch.Tensor, count: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Normalises.
 
         Arguments
@@ -114,15 +125,15 @@ class FilterbankSeparator(nn.Module):
 
     def __init__(
         self,
-        num_spks,
-        n_filters,
-        kernel_size,
-        padding=0,
-        output_padding=0,
-        joint_decoder=False,
-        bias=False,
-        sample_rate=16000,
-    ):
+        num_spks: int,
+        n_filters: int,
+        kernel_size: int,
+        padding: int = 0,
+        output_padding: int = 0,
+        joint_decoder: bool = False,
+        bias: bool = False,
+        sample_rate: int = 16000,
+    ) -> None:
         super().__init__()
         self.num_spks = num_spks
         self.sample_rate = sample_rate
@@ -140,14 +151,14 @@ class FilterbankSeparator(nn.Module):
             bias=bias,
         )
 
-    def draw_filters(self):
+    def draw_filters(self) -> None:
         """Draws the filters anew, by Xavier's normal distribution."""
         for filters in (self.encoder.weight, self.decoder.weight):
             # On the meta device torch imports its compiler to draw nothing.
             if not filters.is_meta:
                 nn.init.xavier_normal_(filters)
 
-    def fitted_samples(self, samples):
+    def fitted_samples(self, samples: Count) -> Count:
         """To how many samples a recording is padded at its end.
 
         Arguments
@@ -162,7 +173,7 @@ class FilterbankSeparator(nn.Module):
         """
         return fitted_length(samples, self.encoder.kernel_size[0], hop=1)
 
-    def encode(self, mix):
+    def encode(self, mix: torch.Tensor) -> torch.Tensor:
         """Applies the filters.
 
         Arguments
@@ -179,7 +190,9 @@ class FilterbankSeparator(nn.Module):
         return self.encoder(mix)
 
     @for_any_length
-    def forward(self, mix, lengths=None):
+    def forward(
+        self, mix: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Separates a batch of mixtures, see ``models``."""
         dtype = self.encoder.weight.dtype
         mix, count, valid = take_mixture(self, mix, lengths, dtype)
@@ -226,10 +239,10 @@ class FilterbankSeparator(nn.Module):
             waves = self.decoder(masked.flatten(0, 1))
         else:
             waves = self.decoder(masked.flatten(1, 2))
-        return waves.view(-1, self.num_spks, waves.shape[-1])
+        return waves.view(masked.shape[0], self.num_spks, waves.shape[-1])
 
 
-def mask_activation(name):
+def mask_activation(name: str) -> Callable:
     """The function that makes masks of a network's last layer.
 
     Arguments

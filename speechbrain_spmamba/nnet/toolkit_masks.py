@@ -63,12 +63,12 @@ class ToolkitSeparator(FilterbankSeparator):
 
     def __init__(
         self,
-        masknet,
-        num_spks=2,
-        n_filters=256,
-        kernel_size=16,
-        sample_rate=8000,
-    ):
+        masknet: torch.nn.Module,
+        num_spks: int = 2,
+        n_filters: int = 256,
+        kernel_size: int = 16,
+        sample_rate: int = 8000,
+    ) -> None:
         if kernel_size < 2 or kernel_size % 2:
             raise ValueError(
                 f"kernel_size is {kernel_size}; give an even number of "
@@ -91,8 +91,11 @@ class ToolkitSeparator(FilterbankSeparator):
 
     def estimate_masks(self, features, count=None):
         """Runs the mask network, see ``FilterbankSeparator``."""
-        batch, _, frames = features.shape
-        sizes = [frames] * batch if count is None else count.tolist()
+        if count is None:
+            items = features.split(1) if self.mixes_items else [features]
+            masks = [self.masknet(item) for item in items]
+            return torch.cat(masks, 1).transpose(0, 1)
+        frames, sizes = features.shape[-1], count.tolist()
         if self.mixes_items or len(set(sizes)) > 1:
             items = features.split(1)
         else:

@@ -6,14 +6,21 @@ as their code has them.
 From and to `models.sudormrf`, block after block.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch.nn as nn
 import torch.nn.functional as F
 
 from speechbrain_spmamba.nnet.multiscale import ConvNorm, Pyramid
 from speechbrain_spmamba.nnet.time_domain import FrameNorm
 
+if TYPE_CHECKING:
+    import torch
 
-def upsample_and_add(maps):
+
+def upsample_and_add(maps: list[torch.Tensor]) -> torch.Tensor:
     """From the coarsest rate up, each map is doubled and added to the next.
 
     Arguments
@@ -58,7 +65,9 @@ class UBlock(nn.Module):
     torch.Size([1, 4, 10])
     """
 
-    def __init__(self, out_channels, in_channels, depth, slopes=1):
+    def __init__(
+        self, out_channels: int, in_channels: int, depth: int, slopes: int = 1
+    ) -> None:
         super().__init__()
         self.expand = ConvNorm(out_channels, in_channels, act=True)
         self.pyramid = Pyramid(in_channels, depth)
@@ -66,7 +75,9 @@ class UBlock(nn.Module):
         self.act = nn.PReLU(slopes)
         self.project = nn.Conv1d(in_channels, out_channels, 1)
 
-    def forward(self, x, count=None):
+    def forward(
+        self, x: torch.Tensor, count: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Runs the block; frames behind an item's end hold no meaning.
 
         Arguments
@@ -101,7 +112,7 @@ class FirstUBlock(nn.Module):
     torch.Size([1, 4, 10])
     """
 
-    def __init__(self, out_channels, in_channels, depth):
+    def __init__(self, out_channels: int, in_channels: int, depth: int) -> None:
         super().__init__()
         self.expand = ConvNorm(
             out_channels, in_channels, act=True, slopes=in_channels
@@ -113,7 +124,9 @@ class FirstUBlock(nn.Module):
         self.output_norm = FrameNorm(out_channels)
         self.output_act = nn.PReLU(out_channels)
 
-    def forward(self, x, count=None):
+    def forward(
+        self, x: torch.Tensor, count: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Runs the block, as ``UBlock``."""
         maps, _ = self.pyramid(self.expand(x, count), count)
         inner = self.act(self.norm(upsample_and_add(maps), count))
@@ -151,7 +164,7 @@ class ChannelMasks(nn.Module):
     True
     """
 
-    def __init__(self, channels, num_filters, num_spks):
+    def __init__(self, channels: int, num_filters: int, num_spks: int) -> None:
         super().__init__()
         if num_filters % 2:
             raise ValueError(
@@ -167,6 +180,6 @@ class ChannelMasks(nn.Module):
             1, num_spks, (num_filters + 1, 1), padding=(num_filters // 2, 0)
         )
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """See the class."""
         return self.conv(self.expand(x).unsqueeze(1)).softmax(1).flatten(1, 2)

@@ -9,7 +9,13 @@ From every `forward` in `models`, before anything else, and back to it.
 import torch
 
 
-def take_mixture(module, mix, lengths, dtype, num_mics=1):
+def take_mixture(
+    module: torch.nn.Module,
+    mix: torch.Tensor,
+    lengths: torch.Tensor | None,
+    dtype: torch.dtype,
+    num_mics: int = 1,
+) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
     """What every model does first: checks, and zeros behind each item's end.
 
     Arguments
@@ -56,7 +62,9 @@ def take_mixture(module, mix, lengths, dtype, num_mics=1):
     return mix * valid, count, valid
 
 
-def check_mixture(mix, num_mics=1, values=True):
+def check_mixture(
+    mix: torch.Tensor, num_mics: int = 1, values: bool = True
+) -> torch.Tensor:
     """Brings a mixture to ``[B, T, M]`` or says what is wrong with it.
 
     Arguments
@@ -104,7 +112,7 @@ def check_mixture(mix, num_mics=1, values=True):
     return mix
 
 
-def may_read_values(module, tensor):
+def may_read_values(module: torch.nn.Module, tensor: torch.Tensor) -> bool:
     """Whether a check may read values, which waits for an accelerator.
 
     In training there the host has to stay ahead of the device, and what is
@@ -134,7 +142,9 @@ def may_read_values(module, tensor):
     return tensor.device.type == "cpu" or not module.training
 
 
-def count_samples(lengths, samples, values=True):
+def count_samples(
+    lengths: torch.Tensor, samples: int, values: bool = True
+) -> torch.Tensor:
     """Relative lengths to numbers of samples.
 
     Arguments
@@ -172,7 +182,7 @@ def count_samples(lengths, samples, values=True):
     return count
 
 
-def valid_mask(count, size):
+def valid_mask(count: torch.Tensor, size: int) -> torch.Tensor:
     """Mask of the first ``count`` of ``size`` places of each item.
 
     Arguments
@@ -196,7 +206,9 @@ def valid_mask(count, size):
     return torch.arange(size, device=count.device) < count.unsqueeze(-1)
 
 
-def level(mix, num_samples=None):
+def level(
+    mix: torch.Tensor, num_samples: torch.Tensor | None = None
+) -> torch.Tensor:
     """Standard deviation of each item, by which models normalise.
 
     Where it is zero or undefined although there is a signal (a constant, one

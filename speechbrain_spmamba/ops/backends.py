@@ -6,8 +6,12 @@ functions of ``kernel_interface.Kernels``; the others have `why_not` too, and
 ``scan(...)``, whose gradients autograd finds by itself.
 """
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from speechbrain.utils.logger import get_logger
 
@@ -19,9 +23,13 @@ from speechbrain_spmamba.ops import (
     triton,
 )
 
+if TYPE_CHECKING:
+    import torch
+
+
 logger = get_logger(__name__)
 
-KERNELS = {"triton": triton, "cpu": cpu, "torch": torch_loop}
+KERNELS: dict = {"triton": triton, "cpu": cpu, "torch": torch_loop}
 BACKENDS = {**KERNELS, "mamba_ssm": mamba_ssm, "reference": reference}
 
 # What "auto" tries, by the type of device; torch runs everywhere.
@@ -29,7 +37,7 @@ _PREFERRED = {"cuda": "triton", "cpu": "cpu"}
 
 
 @contextmanager
-def replaced_kernels(kernels):
+def replaced_kernels(kernels: object) -> Iterator[None]:
     """Within it, other kernels stand in for those of every backend.
 
     Arguments
@@ -51,7 +59,7 @@ def replaced_kernels(kernels):
         KERNELS.update(kept)
 
 
-def available_backends():
+def available_backends() -> dict:
     """Says which backends run on this machine, and why the others do not.
 
     Returns
@@ -68,7 +76,7 @@ def available_backends():
     return {name: module.why_not() for name, module in BACKENDS.items()}
 
 
-def choose_backend(backend, u, A):
+def choose_backend(backend: str, u: torch.Tensor, A: torch.Tensor) -> str:
     """Says which backend a scan runs on.
 
     Arguments

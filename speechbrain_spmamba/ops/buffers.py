@@ -26,7 +26,7 @@ class Buffers:
     tensor([1., 1., 1.])
     """
 
-    def __init__(self, device):
+    def __init__(self, device: torch.device) -> None:
         self.device = device
         self._memory = {}
 

@@ -8,7 +8,17 @@ import torch
 _OPTIONAL = ("D", "z", "delta_bias", "initial_state")
 
 
-def check_scan(u, delta, A, B, C, D, z, delta_bias, initial_state):
+def check_scan(
+    u: torch.Tensor,
+    delta: torch.Tensor,
+    A: torch.Tensor,
+    B: torch.Tensor,
+    C: torch.Tensor,
+    D: torch.Tensor | None,
+    z: torch.Tensor | None,
+    delta_bias: torch.Tensor | None,
+    initial_state: torch.Tensor | None,
+) -> None:
     """Raises ValueError for the first argument that breaks the contract.
 
     Arguments
@@ -78,7 +88,7 @@ def check_rates(A, u):
         )
 
 
-def check_shapes(u, A, *expected):
+def check_shapes(u: torch.Tensor, A: torch.Tensor, *expected: tuple) -> None:
     """Raises ValueError for the first tensor that is not of its shape.
 
     Arguments

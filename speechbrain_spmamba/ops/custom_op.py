@@ -137,7 +137,7 @@ def scan_backward(
     return [
         grads[name].to(tensor.dtype)
         for name, tensor in zip(_NAMES, tensors, strict=True)
-        if name in grads
+        if tensor is not None and name in grads
     ]
 
 

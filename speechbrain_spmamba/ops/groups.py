@@ -7,13 +7,29 @@ spaces had them, are D groups of one channel each. ``selective_scan.py`` puts
 the results side by side, and autograd finds the gradients of both.
 """
 
+from __future__ import annotations
+
 import math
 from itertools import repeat
+from typing import TYPE_CHECKING
 
 from speechbrain_spmamba.ops.kernel_interface import state_dtype
 
+if TYPE_CHECKING:
+    import torch
 
-def split_groups(u, delta, A, B, C, D, z, delta_bias, initial_state):
+
+def split_groups(
+    u: torch.Tensor,
+    delta: torch.Tensor,
+    A: torch.Tensor,
+    B: torch.Tensor,
+    C: torch.Tensor,
+    D: torch.Tensor | None,
+    z: torch.Tensor | None,
+    delta_bias: torch.Tensor | None,
+    initial_state: torch.Tensor | None,
+) -> list:
     """Cuts the arguments of a scan into those of a scan for each group.
 
     Arguments

@@ -6,6 +6,7 @@
 """
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 import torch
@@ -107,7 +108,9 @@ class Kernels(Protocol):
     matrix without a copy.
     """
 
-    def why_not(self, u=None, A=None):
+    def why_not(
+        self, u: torch.Tensor | None = None, A: torch.Tensor | None = None
+    ) -> str:
         """Says why this backend cannot run.
 
         Arguments
@@ -122,7 +125,7 @@ class Kernels(Protocol):
             ``""`` when it can run, else the reason in one line.
         """
 
-    def checkpoint_shape(self, u, A):
+    def checkpoint_shape(self, u: torch.Tensor, A: torch.Tensor) -> tuple:
         """Shape of the states that a forward pass leaves for the backward pass.
 
         Arguments
@@ -136,7 +139,13 @@ class Kernels(Protocol):
             Of a contiguous tensor of ``state_dtype``.
         """
 
-    def scan_forward(self, inputs, y, checkpoints=None, last_state=None):
+    def scan_forward(
+        self,
+        inputs: ScanInputs,
+        y: torch.Tensor,
+        checkpoints: torch.Tensor | None = None,
+        last_state: torch.Tensor | None = None,
+    ) -> None:
         """Selective scan.
 
         Arguments
@@ -154,13 +163,13 @@ class Kernels(Protocol):
 
     def scan_backward(
         self,
-        inputs,
-        checkpoints,
-        grad_y,
-        grads,
-        y=None,
-        grad_last_state=None,
-    ):
+        inputs: ScanInputs,
+        checkpoints: torch.Tensor,
+        grad_y: torch.Tensor,
+        grads: dict,
+        y: torch.Tensor | None = None,
+        grad_last_state: torch.Tensor | None = None,
+    ) -> None:
         """Gradients of a selective scan.
 
         Arguments
@@ -180,7 +189,7 @@ class Kernels(Protocol):
             ``state_dtype``; missing, it is zero.
         """
 
-    def scan_step(self, inputs, y):
+    def scan_step(self, inputs: ScanInputs, y: torch.Tensor) -> None:
         """A scan of one time step, which updates its initial state in place.
 
         Arguments
@@ -191,7 +200,14 @@ class Kernels(Protocol):
             ``[B, 1, D]``, written.
         """
 
-    def conv_forward(self, x, weight, bias, reverse, out):
+    def conv_forward(
+        self,
+        x: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        reverse: bool,
+        out: torch.Tensor,
+    ) -> None:
         """silu of a causal depthwise convolution over time.
 
         With K taps and x of zero outside the sequence,
@@ -213,7 +229,15 @@ class Kernels(Protocol):
             ``[B, L, D]``, written.
         """
 
-    def conv_backward(self, x, weight, bias, reverse, grad_out, grads):
+    def conv_backward(
+        self,
+        x: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        reverse: bool,
+        grad_out: torch.Tensor,
+        grads: dict,
+    ) -> None:
         """Gradients of ``conv_forward``.
 
         Arguments
@@ -226,7 +250,9 @@ class Kernels(Protocol):
             Tensors for the gradients "x", "weight" and "bias".
         """
 
-    def windows_forward(self, inputs, values):
+    def windows_forward(
+        self, inputs: WindowInputs, values: torch.Tensor
+    ) -> Windows:
         """Windows of a normalised map, each over its root mean square.
 
         Arguments
@@ -244,14 +270,14 @@ class Kernels(Protocol):
 
     def windows_backward(
         self,
-        inputs,
-        windows,
-        grad_values,
-        grad_windows,
-        grad_out,
-        grad_x,
-        grads,
-    ):
+        inputs: WindowInputs,
+        windows: Windows,
+        grad_values: torch.Tensor,
+        grad_windows: torch.Tensor,
+        grad_out: torch.Tensor,
+        grad_x: torch.Tensor,
+        grads: dict,
+    ) -> None:
         """Gradients of ``windows_forward``, and of what goes past it.
 
         Arguments
@@ -273,7 +299,14 @@ class Kernels(Protocol):
             Tensors for the gradients "weight" and "bias" of the norm.
         """
 
-    def overlap_add(self, x, bias, windows, hop, out):
+    def overlap_add(
+        self,
+        x: torch.Tensor,
+        bias: torch.Tensor,
+        windows: torch.Tensor,
+        hop: int,
+        out: torch.Tensor,
+    ) -> None:
         """A map, plus a bias, plus windows at their places.
 
         Arguments
@@ -291,7 +324,7 @@ class Kernels(Protocol):
         """
 
 
-def state_dtype(*tensors):
+def state_dtype(*tensors: torch.Tensor | None) -> torch.dtype:
     """The dtype of states and sums: float32, or float64 if an input has it.
 
     Arguments
@@ -315,7 +348,7 @@ def state_dtype(*tensors):
     return torch.float32
 
 
-def wants_gradient(tensors):
+def wants_gradient(tensors: Iterable) -> bool:
     """Whether one of the inputs asks for a gradient.
 
     Arguments
@@ -339,7 +372,7 @@ def wants_gradient(tensors):
     return False
 
 
-def base_two(rates):
+def base_two(rates: torch.Tensor) -> torch.Tensor:
     """Rates log2(e), with which exp(step rate) is 2^(step result).
 
     Arguments

@@ -14,6 +14,7 @@ from a state of zero and has no gradient of the last state.
 
 import functools
 import importlib
+from collections.abc import Callable
 
 import torch
 
@@ -74,7 +75,9 @@ def scan_step(inputs, y):
     )
 
 
-def check_state(tensors, initial_state, return_last_state):
+def check_state(
+    tensors: tuple, initial_state: torch.Tensor | None, return_last_state: bool
+) -> None:
     """Raises ValueError where the package's kernel cannot serve a state.
 
     Arguments
@@ -106,19 +109,19 @@ def check_state(tensors, initial_state, return_last_state):
 
 
 def call_channels_first(
-    kernel,
-    u,
-    delta,
-    A,
-    B,
-    C,
-    D,
-    z,
-    delta_bias,
-    delta_softplus,
-    reverse,
-    return_last_state=False,
-):
+    kernel: Callable,
+    u: torch.Tensor,
+    delta: torch.Tensor,
+    A: torch.Tensor,
+    B: torch.Tensor,
+    C: torch.Tensor,
+    D: torch.Tensor | None,
+    z: torch.Tensor | None,
+    delta_bias: torch.Tensor | None,
+    delta_softplus: bool,
+    reverse: bool,
+    return_last_state: bool = False,
+) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
     """Calls a channels-first, forward-in-time scan with our arguments.
 
     Arguments

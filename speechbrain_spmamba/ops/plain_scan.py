@@ -8,6 +8,7 @@ that every runtime of exported programs has. It is slow: nothing is fused.
 ``selective_scan.py`` calls ``scan`` where it is wanted.
 """
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -21,7 +22,7 @@ _wanted = ContextVar("plain_scans", default=False)
 
 
 @contextmanager
-def plain_scans():
+def plain_scans() -> Iterator[None]:
     """Within it, scans are torch's own operators alone.
 
     Example
@@ -43,18 +44,18 @@ def wanted():
 
 
 def scan(
-    u,
-    delta,
-    A,
-    B,
-    C,
-    D,
-    z,
-    delta_bias,
-    initial_state,
-    delta_softplus,
-    reverse,
-):
+    u: torch.Tensor,
+    delta: torch.Tensor,
+    A: torch.Tensor,
+    B: torch.Tensor,
+    C: torch.Tensor,
+    D: torch.Tensor | None,
+    z: torch.Tensor | None,
+    delta_bias: torch.Tensor | None,
+    initial_state: torch.Tensor | None,
+    delta_softplus: bool,
+    reverse: bool,
+) -> tuple:
     """``ops.selective_scan`` of checked tensors: y and the last state.
 
     Arguments

@@ -21,19 +21,19 @@ from speechbrain_spmamba.ops.kernel_interface import (
 
 
 def selective_scan_step(
-    state,
-    u,
-    delta,
-    A,
-    B,
-    C,
-    D=None,
-    z=None,
-    delta_bias=None,
-    delta_softplus=False,
-    out=None,
-    backend="auto",
-):
+    state: torch.Tensor,
+    u: torch.Tensor,
+    delta: torch.Tensor,
+    A: torch.Tensor,
+    B: torch.Tensor,
+    C: torch.Tensor,
+    D: torch.Tensor | None = None,
+    z: torch.Tensor | None = None,
+    delta_bias: torch.Tensor | None = None,
+    delta_softplus: bool = False,
+    out: torch.Tensor | None = None,
+    backend: str = "auto",
+) -> torch.Tensor:
     """A time step of ``selective_scan``; updates the state in place.
 
     Steps from an initial state are the scan from it. For inference: there are

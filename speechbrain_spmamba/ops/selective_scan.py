@@ -9,6 +9,8 @@
 with as many scans as B and C have groups.
 """
 
+from typing import Any
+
 import torch
 
 from speechbrain_spmamba.ops import custom_op, plain_scan
@@ -22,20 +24,20 @@ from speechbrain_spmamba.ops.kernel_interface import (
 
 
 def selective_scan(
-    u,
-    delta,
-    A,
-    B,
-    C,
-    D=None,
-    z=None,
-    delta_bias=None,
-    delta_softplus=False,
-    reverse=False,
-    backend="auto",
-    initial_state=None,
-    return_last_state=False,
-):
+    u: torch.Tensor,
+    delta: torch.Tensor,
+    A: torch.Tensor,
+    B: torch.Tensor,
+    C: torch.Tensor,
+    D: torch.Tensor | None = None,
+    z: torch.Tensor | None = None,
+    delta_bias: torch.Tensor | None = None,
+    delta_softplus: bool = False,
+    reverse: bool = False,
+    backend: str = "auto",
+    initial_state: torch.Tensor | None = None,
+    return_last_state: bool = False,
+) -> torch.Tensor | Any:
     """Selective scan of Mamba-1, differentiable in every tensor argument.
 
     With ``step = delta + delta_bias`` (through a softplus if asked), for each
@@ -140,7 +142,8 @@ def selective_scan(
 def _scan(tensors, delta_softplus, reverse, backend, return_last_state):
     """y and the last state; what that is when it is not asked for, is open."""
     u, A = tensors[0], tensors[2]
-    if plain_scan.wanted():
+    # A compiler that follows the code cannot follow the question.
+    if not torch.compiler.is_dynamo_compiling() and plain_scan.wanted():
         return plain_scan.scan(*tensors, delta_softplus, reverse)
     if backend in BACKENDS and backend not in KERNELS:
         module = BACKENDS[choose_backend(backend, u, A)]

@@ -47,7 +47,9 @@ class Tiling:
     torch.Size([2, 2, 4])
     """
 
-    def __init__(self, u, states, dtype, reverse):
+    def __init__(
+        self, u: torch.Tensor, states: int, dtype: torch.dtype, reverse: bool
+    ) -> None:
         self.batch, self.length, self.channels = u.shape
         self.states = states
         self.dtype, self.device = dtype, u.device
@@ -71,7 +73,7 @@ class Tiling:
         tiles = math.ceil(length / cls.checkpoint_interval(length))
         return tiles, batch, states, channels
 
-    def row_blocks(self, steps):
+    def row_blocks(self, steps: int) -> tuple:
         """Cuts the batch for segments of ``steps`` steps.
 
         Arguments

@@ -6,11 +6,16 @@ the overlap-add. Both the STFT and the grid blocks are built on this pair.
 From and to `nnet.stft`, `nnet.grid_block` and `nnet.folded_forward`.
 """
 
+from typing import TypeVar
+
 import torch
 import torch.nn.functional as F
 
+# Of one recording, or of each in a batch.
+Count = TypeVar("Count", int, torch.Tensor)
 
-def fitted_length(length, size, hop):
+
+def fitted_length(length: Count, size: int, hop: int) -> Count:
     """The shortest length >= ``length`` that windows cover without a rest.
 
     Arguments
@@ -40,7 +45,36 @@ def fitted_length(length, size, hop):
     return size + (missing + hop - 1) // hop * hop
 
 
-def overlap_add(windows, hop):
+def cut(x: torch.Tensor, axis: int, start: int, size: int) -> torch.Tensor:
+    """``x.narrow``, of which ``torch.export`` needs no proof that it fits.
+
+    Arguments
+    ---------
+    x : torch.Tensor
+        Any.
+    axis : int
+        Of x, from 0 on.
+    start, size : int
+        First place, and how many.
+
+    Returns
+    -------
+    torch.Tensor
+        A view.
+
+    Example
+    -------
+    >>> cut(torch.arange(5), 0, start=1, size=3)
+    tensor([1, 2, 3])
+    """
+    part = x[(slice(None),) * axis + (slice(start, start + size),)]
+    if torch.compiler.is_exporting():
+        # The size of a slice up to a symbol is a new one: that is its value.
+        torch._check(part.shape[axis] == size)
+    return part
+
+
+def overlap_add(windows: torch.Tensor, hop: int) -> torch.Tensor:
     """Adds windows up at their places: the transpose of ``Tensor.unfold``.
 
     Arguments

@@ -11,6 +11,7 @@ mixtures are used without their corpora, too.
 import json
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from speechbrain_spmamba.files.text import read_json
@@ -60,7 +61,9 @@ class Provenance:
     ValueError: .../out is made of another $speech/a.wav (3 bytes then, 4 ...
     """
 
-    def __init__(self, output_folder, settings, folders):
+    def __init__(
+        self, output_folder: str | Path, settings: dict, folders: dict
+    ) -> None:
         self.folder = Path(output_folder)
         # Through JSON, so that tuples and lists compare equal.
         self.settings = json.loads(json.dumps(settings))
@@ -74,7 +77,7 @@ class Provenance:
             for split in settings.get("splits", ())
         }
 
-    def is_finished(self):
+    def is_finished(self) -> bool:
         """Whether all manifests are there, made with and of the same.
 
         Returns
@@ -91,7 +94,7 @@ class Provenance:
         self.check(finished)
         return finished
 
-    def check(self, finished):
+    def check(self, finished: bool) -> None:
         """Says no where the folder holds what was made otherwise.
 
         Arguments
@@ -113,7 +116,7 @@ class Provenance:
         elif self._check_files(found[FILES], finished):
             self._keep_places(found)
 
-    def write(self, paths):
+    def write(self, paths: Iterable[str | Path]) -> None:
         """Writes down what the folder is made with and of.
 
         Arguments
@@ -213,7 +216,7 @@ class Provenance:
         write_json(self.folder / NAME, content, end="")
 
 
-def read_provenance(output_folder):
+def read_provenance(output_folder: str | Path) -> dict | None:
     """Reads what a folder was made with.
 
     Arguments
@@ -245,7 +248,7 @@ def read_provenance(output_folder):
     return content
 
 
-def read_folders(output_folder):
+def read_folders(output_folder: str | Path) -> dict:
     """Where the corpora of a folder were last seen.
 
     Arguments

@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 
 
-def generator(seed, *purpose):
+def generator(seed: int, *purpose: int | str) -> np.random.Generator:
     """The generator that belongs to one item, or one use of it.
 
     Arguments

@@ -1,6 +1,13 @@
 """How many talk in a mixture: always as many, or a number that is drawn."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
 
 MOST = 100  # talkers in one mixture
 
@@ -24,7 +31,7 @@ class TalkerCounts:
     weights: dict
 
     @classmethod
-    def of(cls, num_spks):
+    def of(cls, num_spks: int | list | dict) -> TalkerCounts:
         """Reads a setting.
 
         Arguments
@@ -72,7 +79,7 @@ class TalkerCounts:
         """The largest: the sources that every item has, silent or not."""
         return max(self.weights)
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> int:
         """Draws a number; where there is one alone, ``rng`` is left as it is.
 
         Arguments

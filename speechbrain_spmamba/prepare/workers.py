@@ -7,6 +7,7 @@ itself, so that neither order nor number of processes matters.
 """
 
 import shutil
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +18,15 @@ SHARE = 2  # scenes a task: a second of work, so that all end together
 SPARE = 64 * 2**20  # bytes that are left free for everything else
 
 
-def run(work, items, jobs=1, scheduler=None, label="", share=None):
+def run(
+    work: Callable,
+    items: list | range,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    label: str = "",
+    share: int | None = None,
+    each: Callable | None = None,
+) -> list:
     """Does the same to every item, and shows how far it is.
 
     Arguments
@@ -34,6 +43,8 @@ def run(work, items, jobs=1, scheduler=None, label="", share=None):
         Shown at the progress bar.
     share : int, optional
         Items a task; more where ``work`` holds much, which is sent with each.
+    each : callable, optional
+        Gets each result as soon as it is there, in their order.
 
     Returns
     -------
@@ -62,6 +73,9 @@ def run(work, items, jobs=1, scheduler=None, label="", share=None):
     ):
         for made in Parallel(return_as="generator", **arguments)(tasks):
             results.extend(made)
+            if each:
+                for result in made:
+                    each(result)
             bar.update(len(made))
     return results
 
@@ -107,7 +121,7 @@ def _workers(jobs, scheduler):
             yield {}
 
 
-def check_space(folder, needed):
+def check_space(folder: str | Path, needed: int) -> None:
     """Says how much disk is needed, and no where there is less.
 
     Arguments
@@ -133,7 +147,7 @@ def check_space(folder, needed):
         )
 
 
-def size(number):
+def size(number: int) -> str:
     """Bytes for people.
 
     Arguments
@@ -160,7 +174,7 @@ def size(number):
     return f"{number:.0f} bytes" if unit == "bytes" else f"{number:.1f} {unit}"
 
 
-def remove_leftovers(folder):
+def remove_leftovers(folder: str | Path) -> None:
     """Removes unfinished files of runs that were killed.
 
     Arguments

@@ -21,7 +21,10 @@ below the recording itself, nobody speaks: they hold what is left of its noise.
 Levels are counted, so that memory does not grow.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -45,6 +48,10 @@ from speechbrain_spmamba.recordings.thresholds import (
 )
 from speechbrain_spmamba.speech_frames import FRAME as FRAME  # of ``speaking``
 from speechbrain_spmamba.speech_frames import frame_size
+
+if TYPE_CHECKING:
+    import torch
+
 
 AT_ONCE = 1024  # frames
 
@@ -99,7 +106,12 @@ class ActivityMeter:
     ['50 % at -17 dB', 'no one speaks']
     """
 
-    def __init__(self, sample_rate, keep=False, thresholds=None):
+    def __init__(
+        self,
+        sample_rate: int,
+        keep: bool = False,
+        thresholds: Thresholds | None = None,
+    ) -> None:
         self.size = frame_size(sample_rate)
         self.sample_rate = sample_rate
         self.thresholds = thresholds or Thresholds()
@@ -136,7 +148,7 @@ class ActivityMeter:
             self._count(frames.reshape(-1, self.size, outputs))
         self.rest = block[whole:].copy()
 
-    def result(self):
+    def result(self) -> list[Activity]:
         """What has been found so far.
 
         Returns
@@ -179,7 +191,7 @@ class ActivityMeter:
         least = share * self.samples * (squares - total**2 / max(count, 1))
         return self.energy * count < least
 
-    def speaking(self):
+    def speaking(self) -> np.ndarray:
         """When somebody speaks; needs ``keep``.
 
         Returns
@@ -190,6 +202,7 @@ class ActivityMeter:
         speaks = [found.speaks for found in self.result()]
         if not speaks:
             return np.zeros((0, 0), bool)
+        assert self.kept is not None, "made without keep"
         none = np.zeros((0, len(speaks)), np.int16)
         levels = np.concatenate([none, *self.kept])
         found = find_runs(levels, self._limits(), self.thresholds)
@@ -221,7 +234,11 @@ class ActivityMeter:
             self.kept.append(levels)
 
 
-def activity(est, sample_rate, mix=None):
+def activity(
+    est: np.ndarray | torch.Tensor,
+    sample_rate: int,
+    mix: np.ndarray | torch.Tensor | None = None,
+) -> list[Activity]:
     """Whether someone speaks, for each output of a separated recording.
 
     Arguments
@@ -251,7 +268,7 @@ def activity(est, sample_rate, mix=None):
     return meter.result()
 
 
-def most_active(found):
+def most_active(found: list[Activity]) -> list[int]:
     """Outputs from the most to the least active.
 
     Arguments

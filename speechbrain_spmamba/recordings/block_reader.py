@@ -10,8 +10,10 @@ import select
 import shutil
 import stat
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -53,7 +55,7 @@ class BlockReader:
         self.frames = file.frames
         self.seconds = self.frames / self.sample_rate or None
 
-    def blocks(self):
+    def blocks(self) -> Iterator[np.ndarray]:
         """Decodes the recording.
 
         Yields
@@ -108,7 +110,9 @@ def in_blocks(wave):
 
 
 @contextmanager
-def open_recording(source, channel=None):
+def open_recording(
+    source: str | Path | BinaryIO, channel: int | None = None
+) -> Iterator[BlockReader]:
     """Opens a recording of any kind.
 
     Arguments

@@ -40,7 +40,7 @@ class Downmix:
     True
     """
 
-    def __init__(self, channel=None):
+    def __init__(self, channel: int | None = None) -> None:
         self.channel, self.channels = channel, 1
         # Of the present piece: samples, energies of a channel and the mean.
         self.samples, self.own, self.mean = 0, 0.0, 0.0
@@ -86,7 +86,7 @@ class Downmix:
         """Whether the mean has lost what is in the channels."""
         return self.share > LOST
 
-    def warn(self, name):
+    def warn(self, name: str) -> None:
         """Says so where the channels cancel.
 
         Arguments
@@ -98,7 +98,9 @@ class Downmix:
             logger.warning("%s: " + ADVICE, name, 100 * self.share)
 
 
-def as_mono(wave, downmix=None):
+def as_mono(
+    wave: np.ndarray | torch.Tensor, downmix: Downmix | None = None
+) -> np.ndarray:
     """Samples of any kind as the mean of their channels, or one of them.
 
     Arguments

@@ -15,7 +15,7 @@ NOT_OWN = -1000
 LOUDEST = 1e15  # samples beyond count as this
 
 
-def frame_levels(frames, copy):
+def frame_levels(frames: np.ndarray, copy: float) -> np.ndarray:
     """Levels of frames.
 
     Arguments
@@ -63,7 +63,7 @@ def leaks(levels, leak):
     return below_loudest(levels) < -leak
 
 
-def count_levels(levels, weights):
+def count_levels(levels: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Sums of weights, one for each level.
 
     Arguments
@@ -93,7 +93,7 @@ def count_levels(levels, weights):
     )
 
 
-def active_level(counts):
+def active_level(counts: np.ndarray) -> np.ndarray:
     """The active speech level of each output, see ``active_power``.
 
     Arguments

@@ -7,14 +7,23 @@ the same generator serves files, pipes and microphones. `nnet.streaming` says
 how far it lags behind; resampling adds a little.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from speechbrain_spmamba.recordings.streams import at_rates, check_finite
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def is_causal(separator):
+    from speechbrain_spmamba.recordings.options import SeparationOptions
+
+
+def is_causal(separator: torch.nn.Module) -> bool:
     """Whether a network, of this package or not, has streams.
 
     Arguments
@@ -35,7 +44,12 @@ def is_causal(separator):
     return bool(getattr(separator, "causal", None))
 
 
-def separate_live(separator, blocks, sample_rate, options):
+def separate_live(
+    separator: torch.nn.Module,
+    blocks: Iterable[np.ndarray],
+    sample_rate: int,
+    options: SeparationOptions,
+) -> Iterator[np.ndarray]:
     """Separates a stream as it comes.
 
     Arguments
@@ -68,7 +82,7 @@ def separate_live(separator, blocks, sample_rate, options):
     [32, 64, 64, 50]
     """
     estimate = partial(_streamed, separator)
-    rate = separator.sample_rate
+    rate: Any = separator.sample_rate
     yield from at_rates(estimate, blocks, sample_rate, rate, options)
 
 

@@ -4,13 +4,16 @@
 takes as much of the disk again; of live sound, what is too loud is clipped.
 """
 
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from speechbrain_spmamba.files.names import native
 from speechbrain_spmamba.files.writing import replacing_all
+from speechbrain_spmamba.recordings.file_formats import container
 from speechbrain_spmamba.recordings.pcm import count_clipped
 from speechbrain_spmamba.recordings.source_writer import (
     UNSCALED,
@@ -44,7 +47,9 @@ class LiveFiles:
 
 
 @contextmanager
-def live_files(paths, sample_rate, subtype="PCM_16"):
+def live_files(
+    paths: list[Path], sample_rate: int, subtype: str = "PCM_16"
+) -> Iterator[LiveFiles]:
     """Opens files that are there as a whole at the end, or not at all.
 
     Arguments
@@ -85,7 +90,7 @@ def live_files(paths, sample_rate, subtype="PCM_16"):
                             sample_rate,
                             1,
                             subtype,
-                            format=path.suffix[1:].upper(),
+                            format=container(path),
                         )
                     )
                     for name, path in zip(names, paths, strict=True)

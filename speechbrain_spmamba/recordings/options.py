@@ -4,14 +4,13 @@
 The methods of `inference.WaveformSeparation` take each by its name.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 
-# Formats of files, and what they can hold.
-SUBTYPES = {
-    "wav": ("PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"),
-    "flac": ("PCM_16", "PCM_24"),
-}
-FLAC_FASTEST, FLAC_CHANNELS = 655_350, 8  # Hz; channels
+from speechbrain_spmamba.recordings import file_formats
+from speechbrain_spmamba.recordings.file_formats import FORMATS
+
 WINDOW, OVERLAP = 10.0, 2.0  # seconds, of a model that says nothing of them
 
 
@@ -38,10 +37,12 @@ class SeparationOptions:
         Give the outputs at the rate of the recording, not at that of the
         model.
     format : str
-        Format of the files: wav or flac.
+        Format of the files: wav, flac, mp3 or opus. The last two lose what
+        is hardly heard; where they lack a rate, as Opus lacks 44100 Hz, files
+        have the next higher one.
     subtype : str, optional
         Their sample format: PCM_16, PCM_24, PCM_32, FLOAT, DOUBLE; by
-        default that of the recording. In an integer format, outputs that
+        default that of the recording. In all but the last two, outputs that
         would clip are scaled down together, so that their relation stays.
     speakers : int, optional
         Only so many outputs, the most active ones, whether anyone speaks in
@@ -99,16 +100,7 @@ class SeparationOptions:
             raise ValueError(
                 f"channel is {self.channel}; channels are counted from 1"
             )
-        if self.format not in SUBTYPES:
-            raise ValueError(
-                f"--format is {self.format}; expected {' or '.join(SUBTYPES)}"
-            )
-        known = SUBTYPES[self.format]
-        if self.subtype is not None and self.subtype not in known:
-            raise ValueError(
-                f"{self.format} holds no {self.subtype}; choose "
-                f"{', '.join(known)}"
-            )
+        file_formats.check_format(self.format, self.subtype)
         if self.all_outputs and self.speakers is not None:
             raise ValueError(
                 f"speakers is {self.speakers} and all_outputs is set; give one "
@@ -125,21 +117,26 @@ class SeparationOptions:
 
     def check_file(self, sample_rate, channels):
         """Raises ValueError where the format cannot hold such a file."""
-        if self.format == "flac" and (
-            sample_rate > FLAC_FASTEST or channels > FLAC_CHANNELS
-        ):
+        held = FORMATS[self.format]
+        if sample_rate > held.fastest or channels > held.channels:
             raise ValueError(
-                f"flac holds up to {FLAC_CHANNELS} channels at {FLAC_FASTEST} "
-                f"Hz, not {channels} at {sample_rate}; choose --format wav"
+                f"{self.format} holds up to {held.channels} channels at "
+                f"{held.fastest} Hz, not {channels} at {sample_rate}; choose "
+                "--format wav"
             )
 
-    def for_model(self, hparams):
+    def for_model(self, hparams: object) -> SeparationOptions:
         """With windows, where none are chosen: the model's, or the usual.
 
         Arguments
         ---------
         hparams : object
             Of a model folder; ``window`` and ``overlap``, if it has them.
+
+        Returns
+        -------
+        SeparationOptions
+            With both.
 
         Raises
         ------
@@ -169,12 +166,19 @@ class SeparationOptions:
         """Rate of the outputs in Hz, from those of recording and model."""
         return sample_rate if self.keep_rate else model_rate
 
+    def file_rate(self, sample_rate):
+        """Rate in Hz of files for outputs at this one."""
+        return file_formats.file_rate(self.format, sample_rate)
+
     def subtype_like(self, own):
         """The sample format of files for a recording that has ``own``.
 
         Where the format lacks it, the next richer one; PCM_16 for recordings
-        that are compressed with loss.
+        that are compressed with loss. What compresses with loss has one.
         """
-        if self.subtype or own in SUBTYPES[self.format]:
+        known = FORMATS[self.format].subtypes
+        if self.subtype or own in known:
             return self.subtype or own
-        return "PCM_24" if own in SUBTYPES["wav"] else "PCM_16"
+        if len(known) == 1:
+            return known[0]
+        return "PCM_24" if own in FORMATS["wav"].subtypes else "PCM_16"

@@ -9,7 +9,9 @@ do.
 """
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 
@@ -90,7 +92,13 @@ class PcmReader:
     [[0.0, 0.5], [-1.0]]
     """
 
-    def __init__(self, file, name, sample_rate=None, channel=None):
+    def __init__(
+        self,
+        file: BinaryIO,
+        name: str,
+        sample_rate: int | None = None,
+        channel: int | None = None,
+    ) -> None:
         self.file, self.name = file, name
         if sample_rate is None:
             self.format = read_header(file, name)
@@ -103,7 +111,7 @@ class PcmReader:
             )
         self.downmix, self.frames, self.fault = Downmix(channel), 0, ""
 
-    def blocks(self, most):
+    def blocks(self, most: int) -> Iterator[np.ndarray]:
         """Reads to the end.
 
         Arguments
@@ -190,7 +198,9 @@ class PcmWriter:
     ([16384, 32767], 1)
     """
 
-    def __init__(self, file, sample_rate, header=True):
+    def __init__(
+        self, file: BinaryIO, sample_rate: int, header: bool = True
+    ) -> None:
         self.file, self.sample_rate, self.header = file, sample_rate, header
         self.frames = self.clipped = 0
 
@@ -210,7 +220,7 @@ def count_clipped(block):
     return int(np.count_nonzero(np.abs(block) > 1.0))
 
 
-def from_pcm(data, width):
+def from_pcm(data: bytes, width: int) -> np.ndarray:
     """Samples of bytes.
 
     Arguments
@@ -248,7 +258,7 @@ def wav_header(sample_rate, channels):
     )
 
 
-def read_header(file, name):
+def read_header(file: BinaryIO, name: str) -> PcmFormat:
     """Reads up to the first sample of WAV.
 
     Arguments

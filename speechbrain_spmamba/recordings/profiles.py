@@ -12,6 +12,8 @@ difference of means over the spread, plus ``|level difference| / 40 dB``, up to
 between talkers.
 """
 
+from __future__ import annotations
+
 from functools import lru_cache
 
 import numpy as np
@@ -41,7 +43,7 @@ class Profile:
     (31.0, True)
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.frames = 0.0
         self.total = np.zeros(BANDS)
         self.squares = np.zeros(BANDS)
@@ -64,7 +66,7 @@ class Profile:
                 self, name, keep * getattr(self, name) + getattr(other, name)
             )
 
-    def distance(self, other):
+    def distance(self, other: Profile) -> float:
         """How differently two voices sound; few frames say little.
 
         Arguments
@@ -93,7 +95,7 @@ class Profile:
         return np.maximum(self.squares / self.frames - np.square(mean), 0.0)
 
 
-def profiles(waves, sample_rate):
+def profiles(waves: np.ndarray, sample_rate: int) -> list[Profile]:
     """Profiles of the outputs of one window.
 
     Arguments

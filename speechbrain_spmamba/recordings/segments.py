@@ -6,11 +6,19 @@
 * JSON, for everything else.
 """
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.recordings.activity import Activity
+    from speechbrain_spmamba.recordings.separation import Separated
+
 
 # Forms and how their files end.
 SUFFIXES = {"rttm": ".rttm", "labels": ".txt", "json": ".json"}
@@ -33,7 +41,9 @@ class Segment:
     talker: str
 
 
-def find_segments(speaking, names, frame_seconds, length):
+def find_segments(
+    speaking: np.ndarray, names: list[str], frame_seconds: float, length: float
+) -> list[Segment]:
     """Joins frames in which somebody speaks to segments.
 
     Arguments
@@ -70,7 +80,7 @@ def find_segments(speaking, names, frame_seconds, length):
     return sorted(found, key=lambda segment: segment.start)
 
 
-def talkers_text(talkers):
+def talkers_text(talkers: int) -> str:
     """How many talk, in words.
 
     Arguments
@@ -91,7 +101,7 @@ def talkers_text(talkers):
     return f"{talkers or 'nobody'} talk{'s' if talkers < 2 else ''}"
 
 
-def text_path(stem, form):
+def text_path(stem: str | Path, form: str) -> Path:
     """Where segments are written.
 
     Arguments
@@ -114,7 +124,7 @@ def text_path(stem, form):
     return Path(f"{stem}{SUFFIXES[form]}")
 
 
-def segment_text(form, found, recording):
+def segment_text(form: str, found: Separated, recording: str) -> str:
     """Who speaks when in a recording that has been separated.
 
     Arguments
@@ -140,7 +150,7 @@ def segment_text(form, found, recording):
     return as_json(found.segments, recording, found.seconds, talkers)
 
 
-def as_rttm(segments, recording):
+def as_rttm(segments: list[Segment], recording: str) -> str:
     """Segments as RTTM.
 
     Arguments
@@ -170,7 +180,7 @@ def as_rttm(segments, recording):
     )
 
 
-def as_labels(segments):
+def as_labels(segments: list[Segment]) -> str:
     """Segments as a label track of Audacity.
 
     Arguments
@@ -193,7 +203,12 @@ def as_labels(segments):
     )
 
 
-def as_json(segments, recording, seconds, talkers):
+def as_json(
+    segments: list[Segment],
+    recording: str,
+    seconds: float,
+    talkers: list[tuple[str, str, Activity]],
+) -> str:
     """Segments and talkers as JSON.
 
     Arguments

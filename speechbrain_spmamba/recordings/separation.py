@@ -8,15 +8,20 @@ A causal model takes `live.separate_live` for the second of these steps.
 command.
 """
 
+from __future__ import annotations
+
 import logging
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import torch
 
+from speechbrain_spmamba.audio import resample, resample_blocks
 from speechbrain_spmamba.recordings.activity import activity, most_active
 from speechbrain_spmamba.recordings.block_reader import (
     FASTEST,
@@ -29,6 +34,12 @@ from speechbrain_spmamba.recordings.segments import find_segments
 from speechbrain_spmamba.recordings.source_writer import SourceWriter
 from speechbrain_spmamba.recordings.streams import separate_blocks
 from speechbrain_spmamba.recordings.voice_embedding import VoiceEmbedding
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.inference import WaveformSeparation
+    from speechbrain_spmamba.recordings.activity import Activity
+    from speechbrain_spmamba.recordings.options import SeparationOptions
+
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +71,8 @@ class Separated:
         The channels of the recording cancel in their mean.
     """
 
-    paths: list
-    activity: list
+    paths: list[Path]
+    activity: list[Activity]
     speaking: np.ndarray
     frame_seconds: float
     talkers: int
@@ -84,8 +95,13 @@ class Separated:
 
 
 def separate_mono(
-    model, blocks, sample_rate, options, progress=None, seconds=None
-):
+    model: WaveformSeparation,
+    blocks: Iterable,
+    sample_rate: int,
+    options: SeparationOptions,
+    progress: Callable | None = None,
+    seconds: float | None = None,
+) -> Iterator[np.ndarray]:
     """Separates one channel as it comes, in constant memory.
 
     Arguments
@@ -96,6 +112,11 @@ def separate_mono(
         See ``streams.separate_blocks``, which this yields from.
     progress, seconds : callable, float
         See ``WaveformSeparation.separate_stream``.
+
+    Yields
+    ------
+    numpy.ndarray
+        The next block, ``[n, num_spks]``.
     """
     options = options.for_model(model.hparams)
     if options.batch is None and torch.device(model.device).type != "cpu":
@@ -147,8 +168,13 @@ def separate_in_memory(model, blocks, sample_rate, options, progress, seconds):
 
 
 def separate_recording(
-    model, source, paths, options, describe=None, progress=None
-):
+    model: WaveformSeparation,
+    source: str | Path | BinaryIO,
+    paths: list[Path],
+    options: SeparationOptions,
+    describe: Callable | None = None,
+    progress: Callable | None = None,
+) -> Separated:
     """Separates a recording of any length into files.
 
     Arguments
@@ -162,7 +188,7 @@ def separate_recording(
     describe : callable, optional
         ``describe(found)``, called before the files are written, gives the
         comment and the texts that ``SourceWriter.write`` takes.
-    model, options, progress : object
+    model, options, progress
         See ``separate_mono``.
 
     Returns
@@ -180,14 +206,16 @@ def separate_recording(
     with ExitStack() as stack:
         reader = stack.enter_context(open_recording(source, options.channel))
         own_rate = reader.sample_rate
-        output_rate = options.output_rate(own_rate, model.hparams.sample_rate)
+        rate = options.output_rate(own_rate, model.hparams.sample_rate)
+        output_rate = options.file_rate(rate)
         subtype = options.subtype_like(reader.subtype)
         options.check_file(output_rate, count // len(paths))
         writer = stack.enter_context(SourceWriter(output_rate, paths[0].parent))
         mono = _heard(reader.blocks(), writer.meter)
-        for block in separate_mono(
+        blocks = separate_mono(
             model, mono, own_rate, options, progress, reader.seconds
-        ):
+        )
+        for block in resample_blocks(blocks, rate, output_rate):
             writer.push(block)
         activities = writer.meter.result()
         chosen = choose_outputs(activities, options)
@@ -206,6 +234,7 @@ def separate_recording(
         writer.write(found.paths, subtype, chosen, comment, texts)
         if found.paths:
             warn_if_scaled(reader.name, found.gain, subtype)
+            warn_if_resampled(reader.name, options, rate)
         reader.downmix.warn(reader.name)
         return found
 
@@ -217,7 +246,9 @@ def _heard(blocks, meter):
         yield block
 
 
-def choose_outputs(activities, options):
+def choose_outputs(
+    activities: list[Activity], options: SeparationOptions
+) -> list[int]:
     """The outputs that are written, in their own order.
 
     Arguments
@@ -246,7 +277,18 @@ def warn_if_scaled(name, gain, subtype):
     if gain < 1:
         logger.warning(
             "%s: sources peak at %.2f and were scaled down together to fit "
-            "%s; --subtype FLOAT keeps their level", name, 1 / gain, subtype
+            "%s; --format wav --subtype FLOAT keeps their level",
+            name, 1 / gain, subtype,
+        )  # fmt: skip
+
+
+def warn_if_resampled(name, options, sample_rate):
+    """Says so where a format does not have the rate of the outputs."""
+    rate = options.file_rate(sample_rate)
+    if rate != sample_rate:
+        logger.warning(
+            "%s: %s has no %d Hz, its files are at %d Hz",
+            name, options.format, sample_rate, rate,
         )  # fmt: skip
 
 
@@ -269,7 +311,9 @@ def output_stem(path, output_folder):
     return Path(output_folder) / Path(path).stem
 
 
-def source_paths(stem, count, format="wav"):
+def source_paths(
+    stem: str | Path, count: int, format: str = "wav"
+) -> list[Path]:
     """Names of the separated files: ``<stem>_s1.wav``, ``<stem>_s2.wav``...
 
     Arguments
@@ -296,9 +340,11 @@ def source_paths(stem, count, format="wav"):
 
 def write_sources(est, sample_rate, paths, subtype, options):
     """Writes sources ``[T, S]`` that are in memory as the options want it."""
-    with SourceWriter(sample_rate, paths[0].parent) as writer:
-        writer.push(est)
+    rate = options.file_rate(sample_rate)
+    with SourceWriter(rate, paths[0].parent) as writer:
+        writer.push(resample(est, sample_rate, rate))
         chosen = choose_outputs(writer.meter.result(), options)
         gain = writer.write(paths[: len(chosen)], subtype, chosen)
     if chosen:
         warn_if_scaled(paths[0], gain, subtype)
+        warn_if_resampled(paths[0], options, sample_rate)

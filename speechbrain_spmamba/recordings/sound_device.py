@@ -7,7 +7,9 @@ What the device's thread calls has to return within a block: it copies and no
 more. Who takes the blocks may be late for a while; how late is counted.
 """
 
+from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
+from types import ModuleType
 
 import numpy as np
 
@@ -19,7 +21,7 @@ LONGEST = 60.0  # seconds of sound that wait to be taken; what is more is lost
 LIST = "`python -m sounddevice` lists what there is"
 
 
-def import_sounddevice():
+def import_sounddevice() -> ModuleType:
     """Imports sounddevice, and with it PortAudio.
 
     Returns
@@ -47,7 +49,7 @@ def import_sounddevice():
     return sounddevice
 
 
-def as_device(word):
+def as_device(word: str | None) -> int | str | None:
     """A device as sounddevice takes it.
 
     Arguments
@@ -104,7 +106,13 @@ class Microphone:
         There is no such microphone, or it has another rate.
     """
 
-    def __init__(self, sample_rate, hop, device=None, latency="low"):
+    def __init__(
+        self,
+        sample_rate: int,
+        hop: int,
+        device: int | str | None = None,
+        latency: str = "low",
+    ) -> None:
         self.sample_rate, self.hop = sample_rate, hop
         self.heard, self.lost, self.behind, self.gone = 0, 0, 0.0, False
         self.queue, self.missed = SimpleQueue(), False
@@ -125,7 +133,9 @@ class Microphone:
     def __exit__(self, *error):
         self.stream.close()
 
-    def blocks(self, stopped, seconds=None):
+    def blocks(
+        self, stopped: Callable, seconds: float | None = None
+    ) -> Iterator[np.ndarray]:
         """Listens.
 
         Arguments
@@ -217,7 +227,13 @@ class Loudspeakers:
         There are none, or with another rate or fewer channels.
     """
 
-    def __init__(self, sample_rate, hop, voices, device=None):
+    def __init__(
+        self,
+        sample_rate: int,
+        hop: int,
+        voices: int,
+        device: int | str | None = None,
+    ) -> None:
         self.skipped, self.queue = 0, SimpleQueue()
         self.cushion = round(CUSHION * sample_rate)
         self.most = round(BUFFER * sample_rate)

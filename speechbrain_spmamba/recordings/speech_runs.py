@@ -10,17 +10,27 @@ that are kept until it is known; ``RunCounter`` follows the runs of all limits
 there could be, a dB apart, and so needs no frame twice.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from speechbrain_spmamba.recordings.frame_levels import HIGHEST, below_loudest
 from speechbrain_spmamba.recordings.thresholds import FLOOR
 from speechbrain_spmamba.speech_frames import FRAME, fill_pauses
 
+if TYPE_CHECKING:
+    from speechbrain_spmamba.recordings.thresholds import Thresholds
+
+
 LIMITS = np.arange(FLOOR, HIGHEST + 1)
 NEVER = -(2**40)  # a frame long ago
 
 
-def find_runs(levels, limits, thresholds):
+def find_runs(
+    levels: np.ndarray, limits: np.ndarray, thresholds: Thresholds
+) -> np.ndarray:
     """Frames in runs of speech.
 
     Arguments
@@ -83,7 +93,7 @@ class RunCounter:
     (array([6]), array([0]))
     """
 
-    def __init__(self, outputs, thresholds):
+    def __init__(self, outputs: int, thresholds: Thresholds) -> None:
         self.thresholds = thresholds
         self.frames = 0
         shape = outputs, len(LIMITS)

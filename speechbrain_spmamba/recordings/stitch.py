@@ -21,6 +21,8 @@ silent, that is behind a pause. WEIGHT keeps it from outvoting an overlap in
 which someone speaks.
 """
 
+from collections.abc import Callable, Iterable, Iterator
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -59,18 +61,25 @@ class Stitcher:
     True
     """
 
-    def __init__(self, overlap, sample_rate, align=True, voices=profiles):
+    def __init__(
+        self,
+        overlap: int,
+        sample_rate: int,
+        align: bool = True,
+        voices: Callable = profiles,
+    ) -> None:
         self.overlap, self.align = overlap, align
         self.sample_rate, self.voices = sample_rate, voices
         ramp = (np.arange(overlap) + 0.5) / overlap
         self.rise = np.sin(ramp * np.pi / 2)[:, None].astype("float32") ** 2
-        self.tail = None  # end of the streams, which the next window changes
+        # the end of the streams, which the next window changes
+        self.tail: np.ndarray | None = None
         self.end = 0  # sample behind the tail
         self.streams = []  # how each of them sounds
         self.loudest = 0.0  # energy of a sample, of the loudest stream
         self.order = []  # output of the last window that each stream took
 
-    def push(self, start, est):
+    def push(self, start: int, est: np.ndarray) -> np.ndarray:
         """Takes the next window.
 
         Arguments
@@ -124,7 +133,9 @@ class Stitcher:
         return tail
 
 
-def heard(tail, head, tail_loudest, head_loudest):
+def heard(
+    tail: np.ndarray, head: np.ndarray, tail_loudest: float, head_loudest: float
+) -> np.ndarray:
     """How alike streams and outputs are where both cover the same sound.
 
     Arguments
@@ -163,7 +174,9 @@ def heard(tail, head, tail_loudest, head_loudest):
     return np.sqrt(np.outer(a, b)) * alike
 
 
-def stitch(windows, stitcher):
+def stitch(
+    windows: Iterable[tuple], stitcher: Stitcher
+) -> Iterator[np.ndarray]:
     """Joins a stream of separated windows.
 
     Arguments

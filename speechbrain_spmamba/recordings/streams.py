@@ -7,8 +7,12 @@ Each stage keeps a few windows at most, whatever the length. Arrays are float32
 and ``[samples, channels]``: one channel of mixture, then one a source.
 """
 
+from __future__ import annotations
+
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,10 +20,18 @@ from speechbrain_spmamba.audio import resample_blocks
 from speechbrain_spmamba.recordings.profiles import profiles
 from speechbrain_spmamba.recordings.stitch import Stitcher, stitch
 
+if TYPE_CHECKING:
+    from speechbrain_spmamba.recordings.options import SeparationOptions
+
 
 def separate_blocks(
-    separate, blocks, sample_rate, model_rate, options, voices=profiles
-):
+    separate: Callable,
+    blocks: Iterable[np.ndarray],
+    sample_rate: int,
+    model_rate: int,
+    options: SeparationOptions,
+    voices: Callable = profiles,
+) -> Iterator[np.ndarray]:
     """Separates a stream.
 
     Arguments
@@ -68,7 +80,13 @@ def separate_blocks(
     yield from at_rates(estimate, blocks, sample_rate, model_rate, options)
 
 
-def at_rates(estimate, blocks, sample_rate, model_rate, options):
+def at_rates(
+    estimate: Callable,
+    blocks: Iterable[np.ndarray],
+    sample_rate: int,
+    model_rate: int,
+    options: SeparationOptions,
+) -> Iterator[np.ndarray]:
     """Runs what knows one rate on a stream of another.
 
     Arguments
@@ -119,7 +137,7 @@ def check_finite(estimates):
 class MixtureBuffer:
     """The mixture from where sources have been given out, up to where read."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.blocks = deque()
 
     def watch(self, blocks):
@@ -141,7 +159,9 @@ class MixtureBuffer:
         return np.concatenate(taken) if taken else np.zeros((0, 1), "float32")
 
 
-def windows(blocks, size, hop):
+def windows(
+    blocks: Iterable[np.ndarray], size: int, hop: int
+) -> Iterator[tuple[int, np.ndarray]]:
     """Cuts a stream into windows.
 
     The last window ends with the stream and is as long as the others: nothing
@@ -201,7 +221,9 @@ def _at_least(blocks, count):
         yield np.concatenate(group)
 
 
-def separate_windows(pieces, separate, options):
+def separate_windows(
+    pieces: Iterable[tuple], separate: Callable, options: SeparationOptions
+) -> Iterator[tuple[int, np.ndarray]]:
     """Runs the model on windows, some at a time.
 
     Arguments
@@ -234,7 +256,7 @@ def separate_windows(pieces, separate, options):
             yield start, est
 
 
-def add_rest(mix, est):
+def add_rest(mix: np.ndarray, est: np.ndarray) -> np.ndarray:
     """Adds to sources what they lack of the mixture.
 
     It is shared in the ratio of their energies: the mixture consistency of

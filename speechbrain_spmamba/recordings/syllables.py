@@ -35,12 +35,12 @@ class ChangeCounter:
     (array([3.46]), array([0.]))
     """
 
-    def __init__(self, outputs):
+    def __init__(self, outputs: int) -> None:
         self.past = np.zeros((0, outputs), np.int16)  # levels, up to LAG
         self.squares = np.zeros((outputs, len(LEVELS)))
         self.counts = np.zeros_like(self.squares)
 
-    def push(self, levels, own):
+    def push(self, levels: np.ndarray, own: np.ndarray) -> None:
         """Takes the next frames.
 
         Arguments

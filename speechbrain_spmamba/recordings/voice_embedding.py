@@ -19,6 +19,10 @@ sure: a model may change outputs within a window, above all where one talks
 alone, and what is the same in the overlap is then on the wrong stream.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import torch
 
@@ -36,6 +40,12 @@ from speechbrain_spmamba.speech_frames import (
     frame_power,
     frame_size,
 )
+
+if TYPE_CHECKING:
+    from speechbrain.inference.speaker import EncoderClassifier
+
+    from speechbrain_spmamba.recordings.profiles import Profile
+
 
 LEAST = 1.0  # seconds that are worth an embedding
 LEVEL = -25.0  # dB to full scale, of what an encoder gets
@@ -66,11 +76,16 @@ class Voice:
     True
     """
 
-    def __init__(self, profile, embedding=None, seconds=0.0):
+    def __init__(
+        self,
+        profile: Profile,
+        embedding: np.ndarray | None = None,
+        seconds: float = 0.0,
+    ) -> None:
         self.profile, self.seconds = profile, seconds
-        self.total = 0.0
+        self.total: Any = 0.0
         if embedding is not None:
-            length = max(np.linalg.norm(embedding), 1e-20)
+            length: Any = max(np.linalg.norm(embedding), 1e-20)
             self.total = seconds * embedding / length
 
     def merge(self, other):
@@ -79,7 +94,7 @@ class Voice:
         self.seconds += other.seconds
         self.total = self.total + other.total
 
-    def distance(self, other):
+    def distance(self, other: Voice) -> float:
         """How differently two voices sound.
 
         Arguments
@@ -95,7 +110,7 @@ class Voice:
         known = min(self.seconds, other.seconds)
         if not known:
             return self.profile.distance(other.profile)
-        lengths = np.linalg.norm(self.total) * np.linalg.norm(other.total)
+        lengths: Any = np.linalg.norm(self.total) * np.linalg.norm(other.total)
         cosine = self.total @ other.total / max(lengths, 1e-20)
         trust = known / (known + SHORT)
         return LIKE_ANYONE + STRENGTH * trust * (SAME - cosine)
@@ -111,11 +126,11 @@ class VoiceEmbedding:
         says at which rate it listens.
     """
 
-    def __init__(self, encoder):
+    def __init__(self, encoder: EncoderClassifier) -> None:
         self.encoder = encoder
         self.loudest = SILENCE  # dB to full scale, in this recording so far
 
-    def voices(self, waves, sample_rate):
+    def voices(self, waves: np.ndarray, sample_rate: int) -> list[Voice]:
         """Voices of the outputs of one window, in the place of ``profiles``.
 
         Arguments

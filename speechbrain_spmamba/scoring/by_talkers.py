@@ -9,13 +9,14 @@ mixture), and at all times, how many there are.
 import numpy as np
 
 from speechbrain_spmamba.files.markdown import number
+from speechbrain_spmamba.scoring.choice import TITLES
 from speechbrain_spmamba.scoring.intervals import describe, interval_text
 from speechbrain_spmamba.scoring.text_table import text_table
 
-DESCRIBED = ("si_snr", "si_snri", "sdr", "sdri", "silence", "frames_wrong")
+DESCRIBED = (*TITLES, "silence", "frames_wrong")
 
 
-def describe_rows(rows):
+def describe_rows(rows: list[dict]) -> dict:
     """Each figure of some mixtures.
 
     Arguments
@@ -26,20 +27,20 @@ def describe_rows(rows):
     Returns
     -------
     dict
-        ``mixtures``; of each of ``DESCRIBED`` what ``intervals.describe`` says
-        of it; ``number_right``, the same of whether as many were found as
-        talk: its mean is the accuracy.
+        ``mixtures``; of each of ``DESCRIBED`` that the rows have, what
+        ``intervals.describe`` says of it; ``number_right``, the same of
+        whether as many were found as talk: its mean is the accuracy.
     """
     talkers = [row["talkers"].split() for row in rows]
-    found = {"mixtures": len(rows)}
-    for name in DESCRIBED:
+    found: dict = {"mixtures": len(rows)}
+    for name in [name for name in DESCRIBED if name in rows[0]]:
         found[name] = describe([row[name] for row in rows], talkers)
     right = [float(row["found_talkers"] == row["num_talkers"]) for row in rows]
     found["number_right"] = describe(right, talkers)
     return found
 
 
-def by_talkers(rows):
+def by_talkers(rows: list[dict]) -> dict:
     """The same by the number of talkers.
 
     Arguments
@@ -59,7 +60,9 @@ def by_talkers(rows):
     return {talkers: describe_rows(some) for talkers, some in groups.items()}
 
 
-def count_matrix(true, found, most):
+def count_matrix(
+    true: list[int] | np.ndarray, found: list[int] | np.ndarray, most: int
+) -> np.ndarray:
     """How often so many were found where so many are.
 
     Arguments
@@ -85,7 +88,7 @@ def count_matrix(true, found, most):
     return matrix
 
 
-def talker_lines(summary):
+def talker_lines(summary: dict) -> list[str]:
     """The same to be printed, where numbers of talkers are a question.
 
     Arguments
@@ -118,12 +121,12 @@ def talker_lines(summary):
         cells.append([
             talkers,
             str(found["mixtures"]),
-            number(found["si_snr"]["mean"], form=".2f"),
-            number(found["si_snri"]["mean"] if gains else None, form=".2f"),
-            number(found["sdri"]["mean"] if gains else None, form=".2f"),
-            number(found["silence"]["mean"], form=".2f"),
-            number(found["frames_wrong"]["mean"], 0.01, ".1f"),
-            number(found["number_right"]["mean"], 0.01, ".1f"),
+            _cell(found, "si_snr"),
+            _cell(found if gains else {}, "si_snri"),
+            _cell(found if gains else {}, "sdri"),
+            _cell(found, "silence"),
+            _cell(found, "frames_wrong", 0.01, ".1f"),
+            _cell(found, "number_right", 0.01, ".1f"),
         ])  # fmt: skip
     counts = [
         [str(true), *map(str, row)]
@@ -136,3 +139,8 @@ def talker_lines(summary):
         *text_table(head, cells),
         *text_table(["talkers", *said], counts),
     ]
+
+
+def _cell(found, name, unit=1.0, form=".2f"):
+    """A mean as text, a dash if there is none."""
+    return number(found.get(name, {}).get("mean"), unit, form)

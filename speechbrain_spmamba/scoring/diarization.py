@@ -53,7 +53,7 @@ class DiarizationErrors:
     0.4
     """
 
-    def __init__(self, sample_rate):
+    def __init__(self, sample_rate: int) -> None:
         try:
             from pyannote.metrics.diarization import DiarizationErrorRate
         except ImportError:
@@ -79,7 +79,7 @@ class DiarizationErrors:
         for metric in self.metrics:
             metric(true, found, uem=whole)
 
-    def finish(self):
+    def finish(self) -> list[dict]:
         """The errors of all items.
 
         Returns
@@ -93,7 +93,7 @@ class DiarizationErrors:
         return [_shares(metric) for metric in self.metrics]
 
 
-def segments(active):
+def segments(active: np.ndarray) -> list[tuple[int, int]]:
     """Where runs of frames begin and end.
 
     Arguments
@@ -116,7 +116,7 @@ def segments(active):
     return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
 
-def diarization_lines(errors):
+def diarization_lines(errors: list[dict] | None) -> list[str]:
     """The same to be printed.
 
     Arguments

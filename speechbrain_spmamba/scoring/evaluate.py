@@ -1,7 +1,8 @@
 """Test results: a row a mixture, a summary with an interval, examples.
 
-results.csv    ID, duration, si_snr, si_snri, sdr, sdri, silence (dB), how many
-               talk and were found, frames with wrong activity, talkers
+results.csv    ID, duration, si_snr, si_snri, sdr, sdri, sir, sar, silence
+               (dB), or what else is chosen (``choice.py``), how many talk
+               and were found, frames with wrong activity, talkers
 summary.json   mean, median and 95 % interval of each figure, of all and by the
                number of talkers, and over time; whose they are
 talkers.csv    mixtures and mean si_snri of each talker, if IDs tell them
@@ -13,8 +14,12 @@ the mean; ``undefined`` counts the mixtures without an improvement. By the
 number of talkers: ``by_talkers.py``; over time: ``over_time.py``.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speechbrain_spmamba.audio import write_audio
 from speechbrain_spmamba.files.names import file_name, shown
@@ -25,26 +30,30 @@ from speechbrain_spmamba.scoring.by_talkers import (
     describe_rows,
     talker_lines,
 )
+from speechbrain_spmamba.scoring.choice import (
+    DEFAULT,
+    METRICS,
+    TITLES,
+    form,
+    unit,
+)
 from speechbrain_spmamba.scoring.diarization import (
     DiarizationErrors,
     diarization_lines,
 )
 from speechbrain_spmamba.scoring.intervals import interval_text
+from speechbrain_spmamba.scoring.item import COUNTS, SILENCE, score_item
 from speechbrain_spmamba.scoring.loss import first_microphone, reorder
-from speechbrain_spmamba.scoring.metrics import below_mixture, score
 from speechbrain_spmamba.scoring.over_time import (
     describe_over_time,
     over_time_lines,
-    score_over_time,
 )
-from speechbrain_spmamba.scoring.silence import silent_sources
 from speechbrain_spmamba.scoring.spectrograms import draw_spectrograms
-from speechbrain_spmamba.scoring.who_speaks import who_speaks
-from speechbrain_spmamba.talkers import find_talkers
 
-FIGURES = ("si_snr", "si_snri", "sdr", "sdri")
-SILENCE = "silence"
-COUNTS = ("num_talkers", "found_talkers", "frames_wrong")
+if TYPE_CHECKING:
+    import torch
+
+
 NOT_FINITE = (
     "the mixture of '{item}' has NaN or infinite samples; repair it or leave "
     "the item out",
@@ -68,6 +77,8 @@ class Evaluation:
         Mixtures of which audio and a figure are kept.
     diarization : bool
         Also tell the diarization error, see ``scoring.diarization``.
+    metrics : list of str
+        Keys of ``scoring.choice.METRICS``.
 
     Raises
     ------
@@ -86,16 +97,32 @@ class Evaluation:
     1
     """
 
-    def __init__(self, folder, sample_rate, num_examples=0, diarization=False):
+    def __init__(
+        self,
+        folder: str | Path,
+        sample_rate: int,
+        num_examples: int = 0,
+        diarization: bool = False,
+        metrics: Sequence[str] = DEFAULT,
+    ) -> None:
         self.folder = Path(folder)
         self.sample_rate = sample_rate
+        self.metrics = metrics
         self.num_examples = num_examples
         self.diarization = (
             DiarizationErrors(sample_rate) if diarization else None
         )
         self.rows, self.over_time = [], []  # an entry a mixture
 
-    def add(self, ids, mix, est, src, order, lengths=None):
+    def add(
+        self,
+        ids: list[str],
+        mix: torch.Tensor,
+        est: torch.Tensor,
+        src: torch.Tensor,
+        order: torch.Tensor,
+        lengths: torch.Tensor | None = None,
+    ) -> None:
         """Scores a batch.
 
         Arguments
@@ -115,39 +142,41 @@ class Evaluation:
             A signal that is not finite.
         """
         rate = self.sample_rate
-        for item, *signals in each_item(ids, mix, est, src, order, lengths):
-            mix_item, est_item, src_item = signals
-            row = {"ID": item, "duration": len(src_item) / rate}
-            row.update(score(*signals))
-            row[SILENCE] = below_mixture(*signals)
-            talk = int((~silent_sources(src_item.unsqueeze(0))).sum())
-            speech = who_speaks(est_item, src_item, rate, mix_item)
-            row["num_talkers"], row["found_talkers"] = talk, speech.talkers
-            row["frames_wrong"] = speech.wrong
-            names = find_talkers(item, talk)
-            row["talkers"] = "" if item in names else " ".join(names)
-            self.rows.append(row)
-            self.over_time.append(score_over_time(*signals, speech, rate))
+        items = each_item(ids, mix, est, src, order, lengths)
+        for item, mix_item, est_item, src_item in items:
+            row, over_time, speech = score_item(
+                item, mix_item, est_item, src_item, rate, self.metrics
+            )
+            self.take(row, over_time)
             if self.diarization is not None:
                 self.diarization.add(speech)
             if len(self.rows) <= self.num_examples:
                 folder = self.folder / "examples" / file_name(item)
-                save_example(folder, *signals, self.sample_rate)
+                save_example(folder, mix_item, est_item, src_item, rate)
 
-    def finish(self, checkpoint=None):
+    def take(self, row, over_time):
+        """Takes the scores of an item, see ``item.score_item``."""
+        self.rows.append(row)
+        self.over_time.append(over_time)
+
+    def finish(
+        self, checkpoint: dict | None = None, further: dict | None = None
+    ) -> dict:
         """Writes the table and the summary.
 
         Arguments
         ---------
         checkpoint : dict, optional
             That which was tested, see ``training.checkpoint.identity``.
+        further : dict, optional
+            What else the summary tells.
 
         Returns
         -------
         dict
-            ``checkpoint``, ``mixtures``, ``hours``, ``longest`` (seconds),
-            ``undefined`` (mixtures without an improvement), ``worse`` (share
-            of the others that is worse than before); what
+            ``checkpoint``, ``further``, ``mixtures``, ``hours``, ``longest``
+            (seconds), ``undefined`` (mixtures without an improvement),
+            ``worse`` (share of the others that is worse than before); what
             ``by_talkers.describe_rows`` says of all, and by the number of
             talkers (``by_talkers``); ``count_matrix``, mixtures by the number
             of talkers (rows) and the number found (columns); ``over_time``
@@ -157,7 +186,8 @@ class Evaluation:
         both = zip(self.rows, self.over_time, strict=True)
         both = sorted(both, key=lambda pair: pair[0]["ID"])
         rows, over_time = map(list, zip(*both, strict=True))
-        columns = ["ID", "duration", *FIGURES, SILENCE, *COUNTS, "talkers"]
+        figures = [name for name in TITLES if name in rows[0]]
+        columns = ["ID", "duration", *figures, SILENCE, *COUNTS, "talkers"]
         write_csv(self.folder / "results.csv", rows, columns, undefined="")
         durations = [row["duration"] for row in rows]
         true, found = ([row[name] for row in rows] for name in COUNTS[:2])
@@ -165,6 +195,7 @@ class Evaluation:
         talkers = [row["talkers"].split() for row in rows]
         summary = {
             "checkpoint": checkpoint,
+            **(further or {}),
             "hours": sum(durations) / 3600,
             "longest": max(durations),
             **describe_rows(rows),
@@ -174,18 +205,19 @@ class Evaluation:
         }
         if self.diarization is not None:
             summary["diarization"] = self.diarization.finish()
-        items = summary["si_snri"]["items"]
+        gains = [row.get("si_snri", math.nan) for row in rows]
+        items = len(rows) - sum(map(math.isnan, gains))
         summary["undefined"] = len(rows) - items
-        worse = sum(row["si_snri"] < 0 for row in rows)  # NaN is not
+        worse = sum(gain < 0 for gain in gains)  # NaN is not
         summary["worse"] = worse / items if items else None
         known = all(row["talkers"] or not row["num_talkers"] for row in rows)
-        if known and (table := by_talker(rows)):
-            write_csv(self.folder / "talkers.csv", table)
+        if known and items:
+            write_csv(self.folder / "talkers.csv", by_talker(rows))
         write_json(self.folder / "summary.json", summary)
         return summary
 
 
-def by_talker(rows):
+def by_talker(rows: list[dict]) -> list[dict]:
     """What the model does for each talker, worst first.
 
     Arguments
@@ -221,7 +253,14 @@ def by_talker(rows):
     return sorted(found, key=lambda row: (row["si_snri"], row["talker"]))
 
 
-def each_item(ids, mix, est, src, order, lengths=None):
+def each_item(
+    ids: list[str],
+    mix: torch.Tensor,
+    est: torch.Tensor,
+    src: torch.Tensor,
+    order: torch.Tensor,
+    lengths: torch.Tensor | None = None,
+) -> Iterator[tuple[str, torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Takes a batch apart.
 
     Arguments
@@ -254,10 +293,10 @@ def each_item(ids, mix, est, src, order, lengths=None):
         for signal, what in zip(signals, NOT_FINITE, strict=True):
             if not signal.isfinite().all():
                 raise ValueError(what.format(item=shown(item)))
-        yield item, *signals
+        yield item, signals[0], signals[1], signals[2]
 
 
-def summary_lines(summary):
+def summary_lines(summary: dict) -> list[str]:
     """What a test brought, to be printed.
 
     Arguments
@@ -281,26 +320,35 @@ def summary_lines(summary):
     Tested on 1 mixtures:
       mean SI-SNRi ... dB (95 % interval over mixtures ...)
       mean SDRi ... dB (95 % interval over mixtures ...)
+      mean SIR ... dB (95 % interval over mixtures ...)
+      mean SAR ... dB (95 % interval over mixtures ...)
       0.0 % of them are worse than before
     """
     lines = [f"Tested on {summary['mixtures']} mixtures:"]
-    for name, text in (
-        ("si_snri", "mean SI-SNRi {mean:.2f} dB"),
-        ("sdri", "mean SDRi {mean:.2f} dB"),
-        (
-            SILENCE,
-            "outputs for silent sources, of {items} mixtures: {mean:.2f} dB "
-            "below the mixture",
-        ),
-    ):
-        figure = summary[name]
-        if figure["mean"] is not None:
-            lines.append(f"  {text.format(**figure)} {interval_text(figure)}")
+    texts = {
+        name: f"mean {title} {{mean:{form(name)}}}{unit(name)}"
+        for name, title in TITLES.items()
+        # Where there are improvements, they tell more.
+        if f"{name}i" not in summary
+    }
+    texts[SILENCE] = (
+        "outputs for silent sources, of {items} mixtures: {mean:.2f} dB "
+        "below the mixture"
+    )
+    for name, text in texts.items():
+        figure = summary.get(name)
+        if figure and figure["mean"] is not None:
+            lost = summary["mixtures"] - figure["items"]
+            # Of improvements and silence that is said elsewhere.
+            if lost and name in METRICS:
+                text += f", undefined for {lost} mixtures"
+            interval = interval_text(figure, form=form(name))
+            lines.append(f"  {text.format(**figure)} {interval}")
     if summary["worse"] is not None:
         lines.append(
             f"  {100 * summary['worse']:.1f} % of them are worse than before"
         )
-    if summary["undefined"]:
+    if summary["undefined"] and "si_snri" in summary:
         lines.append(
             f"  {summary['undefined']} mixtures without an improvement, in "
             "neither mean: nobody talks, or one with nothing else in it"
@@ -313,7 +361,13 @@ def summary_lines(summary):
     ]
 
 
-def save_example(folder, mix, est, src, sample_rate):
+def save_example(
+    folder: Path,
+    mix: torch.Tensor,
+    est: torch.Tensor,
+    src: torch.Tensor,
+    sample_rate: int,
+) -> None:
     """Keeps a mixture, its estimates and references as audio and figure.
 
     Arguments

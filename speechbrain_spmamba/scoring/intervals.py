@@ -17,7 +17,11 @@ import numpy as np
 FEWEST_TALKERS = 3  # of two there is one pair, which tells nothing of others
 
 
-def describe(values, talkers=None, draws=2000):
+def describe(
+    values: list[float],
+    talkers: list[list[str]] | None = None,
+    draws: int = 2000,
+) -> dict:
     """Mean, median and a bootstrap interval of the mean.
 
     Arguments
@@ -74,7 +78,7 @@ def describe(values, talkers=None, draws=2000):
     }
 
 
-def interval_text(figure, unit=1.0):
+def interval_text(figure: dict, unit: float = 1.0, form: str = ".2f") -> str:
     """An interval in words.
 
     Arguments
@@ -83,6 +87,8 @@ def interval_text(figure, unit=1.0):
         See ``describe``, of some values.
     unit : float
         What the bounds are divided by.
+    form : str
+        How they are written.
 
     Returns
     -------
@@ -97,7 +103,7 @@ def interval_text(figure, unit=1.0):
     low, high = (bound / unit for bound in figure["interval"])
     over = figure["talkers"]
     over = f"{over} talkers" if over else "mixtures"
-    return f"(95 % interval over {over} {low:.2f} to {high:.2f})"
+    return f"(95 % interval over {over} {low:{form}} to {high:{form}})"
 
 
 def _draw_means(values, names, all_names, draws):

@@ -25,6 +25,7 @@ Sources: permutation invariant training, Kolbaek et al., arXiv 1703.06284;
 SI-SNR, Luo & Mesgarani, arXiv 1809.07454, equation 17.
 """
 
+from collections.abc import Callable
 from itertools import permutations
 
 import torch
@@ -35,7 +36,13 @@ from speechbrain_spmamba.nnet.waveform import count_samples, valid_mask
 EXHAUSTIVE_UP_TO = 3  # sources; above, the Hungarian algorithm is faster
 
 
-def pairwise_neg_snr(est, src, lengths=None, zero_mean=False, eps=1e-8):
+def pairwise_neg_snr(
+    est: torch.Tensor,
+    src: torch.Tensor,
+    lengths: torch.Tensor | None = None,
+    zero_mean: bool = False,
+    eps: float = 1e-8,
+) -> torch.Tensor:
     """Negative signal-to-noise ratio of every estimate to every source.
 
     Arguments
@@ -78,7 +85,13 @@ def pairwise_neg_snr(est, src, lengths=None, zero_mean=False, eps=1e-8):
     return -10 * torch.log10(ratio)
 
 
-def pairwise_neg_si_snr(est, src, lengths=None, zero_mean=True, eps=1e-8):
+def pairwise_neg_si_snr(
+    est: torch.Tensor,
+    src: torch.Tensor,
+    lengths: torch.Tensor | None = None,
+    zero_mean: bool = True,
+    eps: float = 1e-8,
+) -> torch.Tensor:
     """The same after scaling each source to fit the estimate best.
 
     Arguments
@@ -116,7 +129,7 @@ def pairwise_neg_si_snr(est, src, lengths=None, zero_mean=True, eps=1e-8):
     return torch.stack(losses, -1)
 
 
-def first_microphone(mix):
+def first_microphone(mix: torch.Tensor) -> torch.Tensor:
     """The channel that improvements are measured against.
 
     Arguments
@@ -137,7 +150,12 @@ def first_microphone(mix):
     return mix if mix.dim() == 2 else mix[..., 0]
 
 
-def pit(pairwise, est, src, lengths=None):
+def pit(
+    pairwise: Callable,
+    est: torch.Tensor,
+    src: torch.Tensor,
+    lengths: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Loss under the best assignment of estimates to sources.
 
     Arguments
@@ -168,7 +186,7 @@ def pit(pairwise, est, src, lengths=None):
     return losses.gather(1, order.unsqueeze(1)).squeeze(1).mean(-1), order
 
 
-def best_permutation(losses):
+def best_permutation(losses: torch.Tensor) -> torch.Tensor:
     """The assignment with the smallest sum.
 
     Arguments
@@ -204,7 +222,7 @@ def best_permutation(losses):
     return torch.stack(matched).to(losses.device)
 
 
-def reorder(est, order):
+def reorder(est: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
     """Puts estimates into the order of their sources.
 
     Arguments

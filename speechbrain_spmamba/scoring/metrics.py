@@ -1,10 +1,11 @@
-"""Scores of separated speech, in dB: SI-SNR and SDR, and their improvements.
+"""Scores of separated speech, in dB: SI-SNR, SDR, SIR, SAR, and improvements.
 
-SI-SNR: Luo & Mesgarani, arXiv 1809.07454. SDR: BSS-eval (Vincent et al.,
-2006) with a distortion filter of 512 taps (``distortion``); it agrees with
+SI-SNR: Luo & Mesgarani, arXiv 1809.07454. SDR, and its parts SIR (what is left
+of the other sources) and SAR (what is of no source): BSS-eval (Vincent et al.,
+2006) with distortion filters of 512 taps (``distortion``); they agree with
 mir_eval.
 
-Both lie between -100 and 100 dB. Beyond that lies nothing that a 16-bit file
+All lie between -100 and 100 dB. Beyond that lies nothing that a 16-bit file
 could hold, only the rounding of the arithmetic (mir_eval gives a perfect
 estimate 280 dB), and one such figure would outweigh a whole test set.
 
@@ -13,19 +14,24 @@ also where the mixture is nothing but the source (``ALONE``): there is nothing
 to improve. For silent sources ``below_mixture`` says what can be said.
 """
 
+import math
+from collections.abc import Sequence
+
 import torch
 
-from speechbrain_spmamba.scoring.distortion import explained_share
+from speechbrain_spmamba.scoring.choice import DEFAULT
+from speechbrain_spmamba.scoring.distortion import explained_shares
 from speechbrain_spmamba.scoring.loss import pairwise_neg_si_snr
+from speechbrain_spmamba.scoring.perceptual import perceptual_scores
 from speechbrain_spmamba.scoring.silence import silent_sources
 
-SDR_TAPS = 512
+BSS_TAPS = 512
 FLOOR, CEILING = -100.0, 100.0  # dB
 # dB, of a mixture that is its source but for the rounding of 16-bit files.
 ALONE = 60.0
 
 
-def si_snr(est, src):
+def si_snr(est: torch.Tensor, src: torch.Tensor) -> torch.Tensor:
     """Scale-invariant signal-to-noise ratio of each estimate.
 
     Arguments
@@ -53,7 +59,7 @@ def si_snr(est, src):
     return scores.clamp(FLOOR, CEILING)
 
 
-def sdr(est, src):
+def sdr(est: torch.Tensor, src: torch.Tensor) -> torch.Tensor:
     """Signal-to-distortion ratio of BSS-eval of each estimate.
 
     Arguments
@@ -72,49 +78,98 @@ def sdr(est, src):
     >>> sdr(3 * src, src)
     tensor([100., 100.], dtype=torch.float64)
     """
-    return _sdr_of_all([est], src)[0]
+    return bss_eval(est, src)["sdr"]
 
 
-def _si_snr_of_all(estimates, src):
-    """SI-SNR of several estimates of the same sources, as below."""
-    return torch.stack([si_snr(est, src) for est in estimates])
+def bss_eval(
+    est: torch.Tensor,
+    src: torch.Tensor,
+    mix: torch.Tensor | None = None,
+    together: bool = False,
+) -> dict:
+    """Ratios of BSS-eval of each estimate.
 
+    Arguments
+    ---------
+    est, src
+        As for ``si_snr``.
+    mix : torch.Tensor, optional
+        Mixture, shape ``[T]``.
+    together : bool
+        Also ``sir`` and ``sar``, which take longer.
 
-def _sdr_of_all(estimates, src):
-    """SDR of several estimates ``[T, S]`` of the same sources, ``[E, S]``."""
-    signals = torch.stack([src, *estimates]).permute(2, 0, 1).contiguous()
-    signals = _at_full_scale(signals, dim=2)
-    silent = silent_sources(signals[:, 0].t().unsqueeze(0))[0]
-    scores = signals.new_full((len(estimates), len(signals)), float("nan"))
-    for index in torch.nonzero(~silent).flatten().tolist():
-        scores[:, index] = _sdr(signals[index])
-    return scores.clamp(FLOOR, CEILING)
+    Returns
+    -------
+    dict
+        ``sdr``, and ``sir`` and ``sar``, and ``sdr_of_mix``, the mixture's as
+        an estimate of each source, in dB, float64, shape ``[S]``; NaN where
+        the source is silent, SIR also where no other one has sound.
 
-
-def _sdr(signals):
-    """SDR of the estimates ``[E]`` of a source: ``[1 + E, T]``, it first."""
-    taps = min(SDR_TAPS, signals.shape[1])
-    scores = _in_db(explained_share(signals, taps))
-    lost = scores.isnan()
-    if lost.any():
-        # Rounding has left (0, 1), where the share of the estimate lies that
-        # the source explains. Some white noise 120 dB below the source brings
-        # it back, and leaves perfect estimates above the ceiling.
-        signals = torch.cat([signals[:1], signals[1:][lost]])
-        scores[lost] = _in_db(explained_share(signals, taps, loading=1e-12))
+    Example
+    -------
+    >>> src = torch.randn(4000, 2)
+    >>> found = bss_eval(src + 0.1 * src.flip(1), src, together=True)
+    >>> list(found), found["sar"]
+    (['sdr', 'sir', 'sar'], tensor([100., 100.], dtype=torch.float64))
+    """
+    talk = ~silent_sources(src.unsqueeze(0))[0]
+    count = int(talk.sum())
+    # As rows from here on: what lies side by side is summed fast.
+    parts, chosen = [src.t(), est.t()], [talk, talk]
+    if mix is not None:
+        parts.append(mix.unsqueeze(0))
+        chosen.append(torch.ones(1, dtype=torch.bool))
+    signals = torch.cat(parts).contiguous()[torch.cat(chosen)]
+    signals = _at_full_scale(signals, dim=1)
+    ratios = {}
+    if count:
+        shares, of_all = _shares(
+            signals[:count], signals[count:], count if together else 0
+        )
+        own = shares[:, :count].diagonal()
+        ratios["sdr"] = own / (1 - own)
+        if together:
+            # Rounding may leave less to all than to one of them.
+            others = (of_all - own).clamp_min(0)
+            ratios["sir"] = own / others if count > 1 else others * math.nan
+            ratios["sar"] = of_all / (1 - of_all)
+        if mix is not None:
+            of_mix = shares[:, count]
+            ratios["sdr_of_mix"] = of_mix / (1 - of_mix)
+    scores = {}
+    names = ("sdr", "sir", "sar")[: 3 if together else 1]
+    for name in (*names, *(["sdr_of_mix"] if mix is not None else [])):
+        scores[name] = signals.new_full((len(talk),), math.nan)
+        if count:
+            found = 10 * torch.log10(ratios[name])
+            scores[name][talk] = found.clamp(FLOOR, CEILING)
     return scores
 
 
-def _in_db(share):
-    return 10 * torch.log10(share / (1 - share))
+def _shares(sources, estimates, together):
+    """What ``explained_shares`` says of sources and estimates, ``[N, T]``.
+
+    Rounding may leave [0, 1), where shares lie that sources explain. Some
+    white noise 120 dB below the sources brings them back, and leaves perfect
+    estimates above the ceiling.
+    """
+    taps = min(BSS_TAPS, sources.shape[1])
+    found = explained_shares(sources, estimates, taps, together)
+    lost = [~((shares >= 0) & (shares < 1)) for shares in found]
+    if not any(some.any() for some in lost):
+        return found
+    loaded = explained_shares(sources, estimates, taps, together, 1e-12)
+    return [torch.where(*x) for x in zip(lost, loaded, found, strict=True)]
 
 
-def below_mixture(mix, est, src):
+def below_mixture(
+    mix: torch.Tensor | None, est: torch.Tensor, src: torch.Tensor
+) -> float:
     """How far the outputs for silent sources are below the mixture.
 
     Arguments
     ---------
-    mix : torch.Tensor
+    mix : torch.Tensor or None
         Mixture, shape ``[T]``.
     est, src
         As for ``si_snr``.
@@ -122,7 +177,7 @@ def below_mixture(mix, est, src):
     Returns
     -------
     float
-        dB, the mean over the silent sources; NaN where there is none. An
+        dB, the mean over the silent sources; NaN without any, or a mixture. An
         output of nothing counts 100 dB, as does what is softer than that.
 
     Example
@@ -132,13 +187,21 @@ def below_mixture(mix, est, src):
     >>> round(below_mixture(mix, est, est * torch.tensor([1.0, 0.0])), 4)
     20.0
     """
+    if mix is None:
+        return float("nan")
     energy = est.double().square().sum(0)
     below = 10 * torch.log10(mix.double().square().sum() / energy)
     below = torch.where(energy == 0, CEILING, below.clamp(FLOOR, CEILING))
     return below[silent_sources(src.unsqueeze(0))[0]].mean().item()
 
 
-def score(mix, est, src, metrics=("si_snr", "sdr")):
+def score(
+    mix: torch.Tensor | None,
+    est: torch.Tensor,
+    src: torch.Tensor,
+    metrics: Sequence[str] = DEFAULT,
+    sample_rate: int | None = None,
+) -> dict:
     """All scores of one mixture, means over its sources.
 
     Arguments
@@ -146,32 +209,51 @@ def score(mix, est, src, metrics=("si_snr", "sdr")):
     mix, est, src
         As for ``below_mixture``.
     metrics : list of str
-        ``si_snr``, ``sdr`` or both.
+        Keys of ``choice.METRICS``.
+    sample_rate : int, optional
+        In Hz; those of ``perceptual.py`` need it.
 
     Returns
     -------
     dict
-        ``si_snr``, ``si_snri``, ``sdr``, ``sdri`` in dB. Sources for which
-        one of them is undefined are left out of the means of both; NaN where
-        none is left.
+        Column of ``choice.METRICS`` -> figure; improvements are there with a
+        mixture alone. Sources for which one of them is undefined are left out
+        of the means of all; NaN where none is left.
 
     Example
     -------
     >>> src = torch.randn(4000, 2)
     >>> scores = score(src.sum(1), src, src)
     >>> list(scores), scores["si_snri"] > 50
-    (['si_snr', 'si_snri', 'sdr', 'sdri'], True)
+    (['si_snr', 'si_snri', 'sdr', 'sdri', 'sir', 'sar'], True)
+    >>> list(score(None, src, src, ["sdr"]))
+    ['sdr']
     """
-    mixes = mix.unsqueeze(-1).expand_as(src)
-    known = {"si_snr": _si_snr_of_all, "sdr": _sdr_of_all}
-    values = [known[name]([mixes, est], src) for name in metrics]
-    of_mix, of_est = torch.stack(values, dim=1)
-    gain = of_est - of_mix
-    gain[:, (of_mix >= ALONE).any(0)] = float("nan")
+    values, of_mix = {}, {}
+    if "si_snr" in metrics:
+        values["si_snr"] = si_snr(est, src)
+        if mix is not None:
+            mixes = mix.unsqueeze(-1).expand_as(src)
+            of_mix["si_snr"] = si_snr(mixes, src)
+    if parts := set(metrics) & {"sdr", "sir", "sar"}:
+        values.update(bss_eval(est, src, mix, together=parts != {"sdr"}))
+        if mix is not None and "sdr" in parts:
+            of_mix["sdr"] = values["sdr_of_mix"]
+    alone = torch.zeros(src.shape[1], dtype=torch.bool)
+    for value in of_mix.values():
+        alone |= value >= ALONE
     scores = {}
-    for name, value, improvement in zip(metrics, of_est, gain, strict=True):
-        scores[name] = value.nanmean().item()
-        scores[f"{name}i"] = improvement.nanmean().item()
+    talk = ~silent_sources(src.unsqueeze(0))[0]
+    for name in metrics:
+        if name not in values:
+            assert sample_rate, f"{name} needs the sample rate"
+            heard = est[:, talk], src[:, talk]
+            scores.update(perceptual_scores(name, *heard, sample_rate))
+            continue
+        scores[name] = values[name].nanmean().item()
+        if name in of_mix:
+            gain = (values[name] - of_mix[name]).masked_fill(alone, math.nan)
+            scores[f"{name}i"] = gain.nanmean().item()
     return scores
 
 

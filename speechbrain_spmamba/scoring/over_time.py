@@ -12,6 +12,10 @@ frame, by how many references speak at once:
 Of less than half a second nothing is said.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 
@@ -21,17 +25,27 @@ from speechbrain_spmamba.scoring.intervals import describe, interval_text
 from speechbrain_spmamba.scoring.metrics import below_mixture, score
 from speechbrain_spmamba.scoring.text_table import text_table
 
+if TYPE_CHECKING:
+    from speechbrain_spmamba.scoring.who_speaks import Speech
+
+
 LEAST = 0.5  # seconds that make a score
 LONG = 12.0  # seconds from which on an item is a conversation, for the print
 
 
-def score_over_time(mix, est, src, speech, sample_rate):
+def score_over_time(
+    mix: torch.Tensor | None,
+    est: torch.Tensor,
+    src: torch.Tensor,
+    speech: Speech,
+    sample_rate: int,
+) -> dict:
     """Takes a mixture apart.
 
     Arguments
     ---------
-    mix : torch.Tensor
-        Mixture, shape ``[T]``.
+    mix : torch.Tensor or None
+        Mixture, shape ``[T]``; without it, figures over it are NaN.
     est, src : torch.Tensor
         Estimates in the order of the sources, and these, shape ``[T, S]``.
     speech : scoring.who_speaks.Speech
@@ -56,14 +70,18 @@ def score_over_time(mix, est, src, speech, sample_rate):
             return None
         pick = slice(source, source + 1)
         n = len(mask)
-        return mix[:n][mask], est[:n, pick][mask], src[:n, pick][mask]
+        of_mix = None if mix is None else mix[:n][mask]
+        return of_mix, est[:n, pick][mask], src[:n, pick][mask]
 
     scores = {"si_snr": [], "si_snri": []}
     for count in range(1, len(sources) + 1):
         parts = [part(true[:, s] & (at_once == count), s) for s in sources]
-        found = [score(*x, metrics=["si_snr"]) for x in parts if x]
+        found = [
+            score(part_mix, part_est, part_src, metrics=["si_snr"])
+            for part_mix, part_est, part_src in filter(None, parts)
+        ]
         for name, values in scores.items():
-            values.append(_mean([one[name] for one in found]))
+            values.append(_mean([one.get(name, np.nan) for one in found]))
     parts = [
         part(~true[:, s] & (at_once > 0), s)
         for s in sources
@@ -74,7 +92,7 @@ def score_over_time(mix, est, src, speech, sample_rate):
     return {"frames": frames, **scores, "pauses": _mean(pauses)}
 
 
-def describe_over_time(items, talkers):
+def describe_over_time(items: list[dict], talkers: list[list[str]]) -> dict:
     """The figures of a test set.
 
     Arguments
@@ -92,18 +110,19 @@ def describe_over_time(items, talkers):
         ``si_snr`` and ``si_snri`` (``intervals.describe``); ``frames``, the
         matrix of all; ``number_right`` of all; ``pauses``.
     """
-    frames = sum(item["frames"] for item in items)
+    frames = np.sum([item["frames"] for item in items], axis=0)
     found = {}
     for count, row in enumerate(frames):
         if not row.any():
             continue
-        found[str(count)] = {
+        told: dict = {
             "share": float(row.sum() / frames.sum()),
             "number_right": float(row[count] / row.sum()),
         }
         for name in ("si_snr", "si_snri"):
             values = [([np.nan] + item[name])[count] for item in items]
-            found[str(count)][name] = describe(values, talkers)
+            told[name] = describe(values, talkers)
+        found[str(count)] = told
     return {
         "at_once": found,
         "frames": frames.tolist(),
@@ -112,7 +131,7 @@ def describe_over_time(items, talkers):
     }
 
 
-def over_time_lines(summary):
+def over_time_lines(summary: dict) -> list[str]:
     """The same to be printed.
 
     Arguments

@@ -30,8 +30,14 @@ LEVEL_RANGE = 30.0  # dB around the mixture, in validation
 
 
 def pairwise_neg_snr_or_level(
-    est, src, lengths=None, *, mix, most_snr=30.0, most_below=20.0
-):
+    est: torch.Tensor,
+    src: torch.Tensor,
+    lengths: torch.Tensor | None = None,
+    *,
+    mix: torch.Tensor,
+    most_snr: float = 30.0,
+    most_below: float = 20.0,
+) -> torch.Tensor:
     """Negative SNR; for a silent source, the level of the output instead.
 
     For training with any number of talkers:
@@ -95,7 +101,13 @@ def pairwise_neg_snr_or_level(
     return 10 * torch.log10(torch.where(silent, level.unsqueeze(-1), snr))
 
 
-def pairwise_neg_si_snr_or_level(est, src, lengths=None, *, mix):
+def pairwise_neg_si_snr_or_level(
+    est: torch.Tensor,
+    src: torch.Tensor,
+    lengths: torch.Tensor | None = None,
+    *,
+    mix: torch.Tensor,
+) -> torch.Tensor:
     """Negative SI-SNR; for a silent source, the level of the output instead.
 
     SI-SNR cannot see how loud an output is that should be silent: it is the
@@ -152,7 +164,12 @@ def pairwise_neg_si_snr_or_level(est, src, lengths=None, *, mix):
     return torch.where(silent, 10 * torch.log10(level).unsqueeze(-1), loss)
 
 
-def relative_level(est, mix, lengths, most):
+def relative_level(
+    est: torch.Tensor,
+    mix: torch.Tensor,
+    lengths: torch.Tensor | None,
+    most: float,
+) -> torch.Tensor:
     """Energy of each output over that of the mixture, between two limits.
 
     Arguments
@@ -181,7 +198,9 @@ def relative_level(est, mix, lengths, most):
     return (energy + least * whole) / (whole + least * energy)
 
 
-def silent_sources(src, lengths=None):
+def silent_sources(
+    src: torch.Tensor, lengths: torch.Tensor | None = None
+) -> torch.Tensor:
     """Which sources have no sound: nothing, or an offset alone.
 
     Arguments

@@ -5,6 +5,8 @@ picture do not grow with the recording.
 """
 
 import math
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
@@ -17,7 +19,9 @@ RANGE = 70  # dB below the loudest point
 BAR = 0.1  # height of the bar of activity, of that of the spectrogram
 
 
-def draw_spectrograms(path, signals, sample_rate):
+def draw_spectrograms(
+    path: str | Path, signals: dict, sample_rate: int
+) -> None:
     """Draws signals that are in memory.
 
     Arguments
@@ -35,7 +39,9 @@ def draw_spectrograms(path, signals, sample_rate):
     draw_powers(path, powers, length / sample_rate, sample_rate)
 
 
-def power_columns(blocks, sample_rate, frames):
+def power_columns(
+    blocks: Iterable[np.ndarray], sample_rate: int, frames: int
+) -> np.ndarray:
     """A spectrogram of any length in a bounded number of columns.
 
     Arguments
@@ -86,7 +92,14 @@ def _with_end(blocks, end):
     yield end
 
 
-def draw_powers(path, powers, seconds, sample_rate, band=None, speaking=None):
+def draw_powers(
+    path: str | Path,
+    powers: dict,
+    seconds: float,
+    sample_rate: int,
+    band: float | None = None,
+    speaking: dict | None = None,
+) -> None:
     """Draws spectrograms that have been computed.
 
     Arguments
@@ -123,7 +136,7 @@ def draw_powers(path, powers, seconds, sample_rate, band=None, speaking=None):
             cmap="magma",
         )
         bar = BAR * band if speaking and title in speaking else 0
-        if bar:
+        if bar and speaking:
             _draw_bar(axis, speaking[title], (0, seconds, -bar, -bar / 3))
         axis.set(xlim=(0, seconds), ylim=(-4 / 3 * bar, band), ylabel="kHz")
         axis.set_yticks([tick for tick in ticks if tick <= band])

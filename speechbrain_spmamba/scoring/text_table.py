@@ -1,7 +1,7 @@
 """Small tables of numbers, to be printed."""
 
 
-def text_table(head, rows):
+def text_table(head: list[str], rows: list[list[str]]) -> list[str]:
     """Lines with columns as wide as they must be, all to the right.
 
     Arguments

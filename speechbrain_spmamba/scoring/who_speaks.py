@@ -5,12 +5,18 @@ What the outputs say is judged as it is for a user's recording
 references (``speech_frames``).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from speechbrain_spmamba.recordings.activity import ActivityMeter
 from speechbrain_spmamba.speech_frames import frame_size, reference_activity
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,12 @@ class Speech:
         return np.repeat(frames, self.size)
 
 
-def who_speaks(est, src, sample_rate, mix=None):
+def who_speaks(
+    est: torch.Tensor,
+    src: torch.Tensor,
+    sample_rate: int,
+    mix: torch.Tensor | None = None,
+) -> Speech:
     """Compares the activity of outputs with that of their references.
 
     Arguments

@@ -1,6 +1,7 @@
 """What is set otherwise than before: in a run that goes on, in a comparison."""
 
 import logging
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def changes_told(folder):
+def changes_told(folder: str | Path) -> Iterator[None]:
     """Says what is set otherwise than before when the settings are kept anew.
 
     Some of it, as a learning rate, changes nothing any more.
@@ -50,10 +51,11 @@ def _read(path):
         return {}
 
 
-def differences(old, new, where=""):
-    """What differs between two experiments, but for their output folder.
+def differences(old: dict, new: dict, where: str = "") -> list[str]:
+    """What differs between two experiments, but for where they write.
 
-    A key that one of them does not have is what it is by default.
+    That is their output folder and their logger. A key that one of them does
+    not have is what it is by default.
 
     Arguments
     ---------
@@ -79,10 +81,12 @@ def differences(old, new, where=""):
     found = []
     for key in {**old, **new}:
         name = f"{where}{key}"
+        if name in ("output_folder", "logger", "train_logger"):
+            continue
         default = DEFAULTS.get(name)
         one, other = old.get(key, default), new.get(key, default)
         if isinstance(one, dict) and isinstance(other, dict):
             found += differences(one, other, f"{name}.")
-        elif one != other and name != "output_folder":
+        elif one != other:
             found.append(f"{name}={one}, now {name}={other}")
     return found

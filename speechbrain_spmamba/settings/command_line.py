@@ -2,11 +2,16 @@
 
 import contextlib
 import io
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 from speechbrain_spmamba.files.yaml_text import load, plain
 
+SWITCHED = ("True", "False")
 
-def read_command_line(argv):
+
+def read_command_line(argv: list[str]) -> tuple[str, Any, str]:
     """Reads the command line of train.py.
 
     Arguments
@@ -50,18 +55,75 @@ def read_command_line(argv):
     for option in given:
         if given.count(option) > 1:
             raise ValueError(f"{option} is given twice; give it once")
+    words, off = without_switches_off(argv, RunOptions.switches())
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return RunOptions.from_command_line_args(argv)
+            path, run_opts, text = RunOptions.from_command_line_args(words)
     except SystemExit as stop:
         if not stop.code:
             raise
         *_, reason = said.getvalue().strip().rpartition("error: ")
         raise ValueError(f"{reason}; see `train.py --help`") from None
+    given = run_opts.overridden_args | off
+    run_opts = replace(
+        run_opts, overridden_args=given, **dict.fromkeys(off, False)
+    )
+    return path, run_opts, text
 
 
-def split_options(argv, switches=()):
+def without_switches_off(
+    argv: list[str], switches: Iterable[str]
+) -> tuple[list[str], set[str]]:
+    """Takes ``--switch False`` out, which the toolkit cannot read.
+
+    Its switches have no value: what a YAML file turns on, none turns off.
+
+    Arguments
+    ---------
+    argv : list of str
+        A command line.
+    switches : iterable of str
+        Options that need no value.
+
+    Returns
+    -------
+    list of str
+        The line without them, and with ``--switch`` for ``--switch True``.
+    set of str
+        The switches that are off.
+
+    Raises
+    ------
+    ValueError
+        Another value of a switch.
+
+    Example
+    -------
+    >>> without_switches_off(["a.yaml", "--jit=False", "--debug"], {"jit"})
+    (['a.yaml', '--debug'], {'jit'})
+    """
+    words, off, rest = [], set(), list(argv)
+    while rest:
+        word = rest.pop(0)
+        key, equals, value = word.removeprefix("--").partition("=")
+        if word.startswith("--") and key in switches:
+            if not equals:
+                follows = rest and rest[0] in SWITCHED
+                value = rest.pop(0) if follows else "True"
+            if value not in SWITCHED:
+                raise ValueError(
+                    f"--{key} is '{value}'; expected True, False or nothing"
+                )
+            if value == "False":
+                off.add(key)
+                continue
+            word = f"--{key}"
+        words.append(word)
+    return words, off
+
+
+def split_options(argv: list[str], switches: Iterable[str] = ()) -> list[tuple]:
     """Takes ``--key value`` and ``--key=value`` apart.
 
     Arguments
@@ -69,7 +131,7 @@ def split_options(argv, switches=()):
     argv : list of str
         All that follows a command and its arguments.
     switches : iterable of str
-        Keys without a value.
+        Keys that need no value; True or False may follow.
 
     Returns
     -------
@@ -103,6 +165,9 @@ def split_options(argv, switches=()):
             raise ValueError(f"--{key} is given twice; give it once")
         if key in switches and not equals:
             value = "True"
+            if rest and rest[0] in SWITCHED:
+                value = rest.pop(0)
+                option.append(value)
         elif not equals:
             if not rest or rest[0].startswith("--"):
                 raise ValueError(
@@ -130,7 +195,7 @@ def read_value(key, text):
         ) from None
 
 
-def read_options(argv):
+def read_options(argv: list[str]) -> dict:
     """Options of a command that are arguments of a function.
 
     Arguments

@@ -3,7 +3,7 @@
 import torch
 
 
-def check_device(name):
+def check_device(name: str | None) -> None:
     """Says no to a device that this machine does not have.
 
     Arguments
@@ -28,9 +28,9 @@ def check_device(name):
     if name is None:
         return
     found = {"cpu": 1}
-    if torch.accelerator.is_available():
-        kind = torch.accelerator.current_accelerator().type
-        found[kind] = torch.accelerator.device_count()
+    kind = torch.accelerator.current_accelerator()
+    if kind is not None and torch.accelerator.is_available():
+        found[kind.type] = torch.accelerator.device_count()
     try:
         device = torch.device(name)
         there = (device.index or 0) < found.get(device.type, 0)

@@ -27,7 +27,7 @@ def read_experiment(path):
     return read_text(path)
 
 
-def read_keys(path, text):
+def read_keys(path: str | Path, text: str) -> dict:
     """The keys of an experiment; of the same text, they are read once.
 
     Arguments
@@ -66,7 +66,7 @@ def resolved(text):
     return load(resolve_references(text).read())
 
 
-def debug_folders(text, overrides=""):
+def debug_folders(text: str, overrides: str = "") -> dict:
     """Sends what a run writes to folders beside its own.
 
     Arguments

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -14,8 +15,10 @@ from speechbrain.utils.run_opts import RunOptions
 from speechbrain_spmamba.errors import did_you_mean
 from speechbrain_spmamba.models.contract import check_network
 from speechbrain_spmamba.safe_yaml import WINDOWS
+from speechbrain_spmamba.scoring.choice import check_metrics, read_metrics
 from speechbrain_spmamba.settings.reading import FOLDERS, read_keys
 from speechbrain_spmamba.settings.value_types import check_values
+from speechbrain_spmamba.training.loggers import EpochLogger, check_logger
 from speechbrain_spmamba.weights.build import check_header
 
 # Keys that train.py and SeparationBrain read, and what they must be; all others
@@ -61,7 +64,7 @@ REQUIRED = {
 }
 KEYS_READ = {
     *REQUIRED,
-    *("__set_seed", "start_from", "tf32", "cuda_graph"),
+    *("__set_seed", "start_from", "tf32", "cuda_graph", "metrics"),
     *WINDOWS,  # of recordings, for the model folder
 }
 
@@ -77,7 +80,9 @@ def referred_keys(text):
     return set(re.findall(r"<([A-Za-z_]\w*)", text))
 
 
-def check_keys(path, text, overrides="", needed=()):
+def check_keys(
+    path: str | Path, text: str, overrides: str = "", needed: Iterable[str] = ()
+) -> dict:
     """Finds keys that nothing would read, most often misspelt ones.
 
     And values of another type than the file's or the toolkit's own.
@@ -152,7 +157,7 @@ def check_keys(path, text, overrides="", needed=()):
     return keys
 
 
-def check_objects(path, hparams):
+def check_objects(path: str | Path, hparams: dict) -> None:
     """Says no to what an experiment could not train with, or write to.
 
     Before it trains: some of it is asked for after hours.
@@ -179,6 +184,8 @@ def check_objects(path, hparams):
         if isinstance(value, functools.partial):
             with build_errors(path, key):
                 # As it would say itself when it is called, hours later.
+                if value.func is EpochLogger:
+                    check_logger(str(value.keywords.get("kind")))
                 if getattr(value.func, "__name__", "") == "TensorboardLogger":
                     importlib.import_module("torch.utils.tensorboard")
                 known = inspect.signature(value.func)
@@ -192,6 +199,8 @@ def check_objects(path, hparams):
         check_header(hparams, hparams["modules"]["separator"])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    if "metrics" in hparams:
+        check_metrics(read_metrics(hparams["metrics"]), hparams["sample_rate"])
     saved = hparams["checkpointer"].recoverables
     for key in ("separator", "lr_annealing", "epoch_counter", "history"):
         # A run that went on without it would begin anew in part.

@@ -4,9 +4,12 @@ import math
 import re
 
 PATH = re.compile(r"[a-zA-Z_.]/|/[a-zA-Z_.]")  # no division of numbers
+MAY_BE_INFINITE = {"max_grad_norm"}  # for no limit
 
 
-def check_values(where, values, examples, whole=True):
+def check_values(
+    where: str, values: dict, examples: dict, whole: bool = True
+) -> None:
     """Says no to a value that is of another type than its example.
 
     Arguments
@@ -49,7 +52,8 @@ def check_values(where, values, examples, whole=True):
             fits = isinstance(value, int) and not isinstance(value, bool)
             expected = "a whole number"
         elif isinstance(example, (int, float)):
-            fits = isinstance(value, (int, float)) and math.isfinite(value)
+            fits = isinstance(value, (int, float))
+            fits = fits and (math.isfinite(value) or key in MAY_BE_INFINITE)
             expected = "a number"
         elif isinstance(example, dict) and example:
             fits, expected = False, "a mapping"

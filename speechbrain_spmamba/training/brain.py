@@ -6,11 +6,14 @@ skipping of non-finite gradients, DDP, --compile and --debug work as they do
 in any SpeechBrain recipe.
 """
 
+from __future__ import annotations
+
 import inspect
 import logging
 import math
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
 import speechbrain as sb
 import torch
@@ -18,6 +21,7 @@ from speechbrain.nnet.schedulers import update_learning_rate
 from speechbrain.utils.distributed import ddp_broadcast, if_main_process
 
 from speechbrain_spmamba.loading.bad_audio import LeftOut
+from speechbrain_spmamba.scoring.choice import DEFAULT, read_metrics
 from speechbrain_spmamba.scoring.evaluate import Evaluation, each_item
 from speechbrain_spmamba.scoring.loss import pit
 from speechbrain_spmamba.scoring.metrics import score
@@ -32,7 +36,12 @@ from speechbrain_spmamba.training.cuda_graph import (
     check_cuda_graph,
 )
 from speechbrain_spmamba.training.finite_steps import FiniteBrain
+from speechbrain_spmamba.training.run_options import check_run_options
 from speechbrain_spmamba.training.schedule import check_accumulation
+
+if TYPE_CHECKING:
+    from speechbrain.dataio.batch import PaddedBatch
+
 
 logger = logging.getLogger(__name__)
 
@@ -76,14 +85,9 @@ class SeparationBrain(FiniteBrain):
     True
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        # The toolkit would climb with a negative norm, and stay with none.
-        if not self.max_grad_norm > 0:
-            raise ValueError(
-                f"max_grad_norm is {self.max_grad_norm}; give a number above "
-                "0 (1e9 is no limit)"
-            )
+        check_run_options(vars(self), self.modules)
         # A log in a file is read, not watched.
         self.noprogressbar |= not sys.stderr.isatty()
         # Asked before it is wrapped for several GPUs.
@@ -107,6 +111,7 @@ class SeparationBrain(FiniteBrain):
                 self.device_type,
                 self.distributed_launch,
                 self.grad_accumulation_factor,
+                self.compile or self.jit,
             )
             self.graphed = GraphedForward(self.modules.separator)
         if self.hparams.ema_decay:
@@ -118,7 +123,9 @@ class SeparationBrain(FiniteBrain):
             if self.average is not None:
                 self.checkpointer.add_recoverable("average", self.average)
 
-    def compute_forward(self, batch, stage):
+    def compute_forward(
+        self, batch: PaddedBatch, stage: sb.Stage
+    ) -> torch.Tensor:
         """Separates the mixtures of a batch.
 
         Arguments
@@ -146,7 +153,9 @@ class SeparationBrain(FiniteBrain):
             return separator(mix)
         return separator(mix, lengths if padded else None)
 
-    def compute_objectives(self, est, batch, stage):
+    def compute_objectives(
+        self, est: torch.Tensor, batch: PaddedBatch, stage: sb.Stage
+    ) -> torch.Tensor:
         """Loss under the best assignment; keeps what the stage reports.
 
         Arguments
@@ -180,10 +189,10 @@ class SeparationBrain(FiniteBrain):
         pairwise = partial(pairwise_neg_si_snr_or_level, mix=mix)
         loss, order = pit(pairwise, est, src, lengths)
         if stage == sb.Stage.VALID:
-            ids = getattr(batch, "id", range(len(mix)))
+            ids = getattr(batch, "id", [str(n) for n in range(len(mix))])
             try:
                 for _, *item in each_item(ids, mix, est, src, order, lengths):
-                    scores = score(*item, metrics=["si_snr"])
+                    scores = score(item[0], item[1], item[2], ["si_snr"])
                     self.si_snri.append(scores["si_snri"])
             except ValueError as error:
                 if est.isfinite().all():
@@ -199,6 +208,10 @@ class SeparationBrain(FiniteBrain):
         """Opens the books of a stage."""
         super().on_stage_start(stage, epoch)
         if stage == sb.Stage.TRAIN:
+            if isinstance(self.hparams.train_logger, partial):
+                # One that writes to its folder as soon as it is made, and may
+                # have nobody to write to: not said after hours.
+                self.hparams.train_logger = self.hparams.train_logger()
             self.hparams.epoch_counter.start_clock()
         elif stage == sb.Stage.VALID:
             self.si_snri = []
@@ -207,9 +220,12 @@ class SeparationBrain(FiniteBrain):
                 self.hparams.results_folder,
                 self.hparams.sample_rate,
                 self.hparams.num_examples,
+                metrics=read_metrics(getattr(self.hparams, "metrics", DEFAULT)),
             )
 
-    def on_stage_end(self, stage, stage_loss, epoch=None):
+    def on_stage_end(
+        self, stage: sb.Stage, stage_loss: float, epoch: int | None = None
+    ) -> None:
         """Closes the books: learning rate, log, checkpoint, test results.
 
         Arguments
@@ -233,7 +249,9 @@ class SeparationBrain(FiniteBrain):
         elif if_main_process():
             self.summary = self.evaluation.finish(self.tested)
 
-    def on_evaluate_start(self, max_key=None, min_key=None):
+    def on_evaluate_start(
+        self, max_key: str | None = None, min_key: str | None = None
+    ) -> None:
         """Loads the best checkpoint, which the scores will name.
 
         Arguments
@@ -270,12 +288,41 @@ class SeparationBrain(FiniteBrain):
             check_accumulation(self.grad_accumulation_factor, len(loader))
         return loader
 
+    def on_fit_start(self) -> None:
+        """Loads the last checkpoint; what has been trained to its end stays.
+
+        The toolkit would add an epoch without steps each time, and in
+        debugging miss the epoch at which it stops.
+        """
+        super().on_fit_start()
+        counter = getattr(self.hparams, "epoch_counter", None)
+        if counter is None:
+            return
+        if self.is_out_of_steps:
+            counter.limit = counter.current
+        elif self.debug and self.debug_epochs > 0:
+            counter.limit = min(counter.limit, self.debug_epochs)
+
     def on_fit_batch_start(self, batch, should_step):
         """Notes which items come, and which were left out for them."""
         super().on_fit_batch_start(batch, should_step)
         for text in getattr(batch, "left_out", []):
             for line in text.splitlines():
                 self.left_out.add(*line.split("\t", 1))
+
+    def optimizers_step(self) -> None:
+        """The toolkit's step, which clips the first group of weights alone.
+
+        There are two with ``remove_vector_weight_decay``. Gradients that are
+        scaled, those of float16, are not clipped before the toolkit does.
+        """
+        groups = self.optimizer.param_groups
+        if len(groups) > 1 and not self.scaler.is_enabled():
+            torch.nn.utils.clip_grad_norm_(
+                [p for group in groups for p in group["params"]],
+                self.max_grad_norm,
+            )
+        super().optimizers_step()
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Lets the average of the weights follow a step, and counts time."""
@@ -301,9 +348,6 @@ class SeparationBrain(FiniteBrain):
         )
         update_learning_rate(self.optimizer, next_lr)
         self.hparams.epoch_counter.update(valid_loss)
-        if isinstance(self.hparams.train_logger, partial):
-            # One that writes to its folder as soon as it is made.
-            self.hparams.train_logger = self.hparams.train_logger()
         stats = {
             "stats_meta": {"epoch": epoch, "lr": lr},
             "train_stats": {"snr": self.train_snr},

@@ -14,7 +14,9 @@ import random
 import re
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -113,7 +115,7 @@ class AtomicCheckpointer(OpenCheckpointer):
         files = {name: path / f.name for name, f in saved.paramfiles.items()}
         return Checkpoint(path, saved.meta, files)
 
-    def list_checkpoints(self):
+    def list_checkpoints(self) -> list:
         """Those that are there, but for what is known to be damaged.
 
         Returns
@@ -127,7 +129,7 @@ class AtomicCheckpointer(OpenCheckpointer):
         paths -= self.damaged
         return self.describe(sorted(paths))
 
-    def sound_checkpoints(self, **wanted):
+    def sound_checkpoints(self, **wanted: Any) -> Iterator[Checkpoint]:
         """Checkpoints whose files are what was written, the wanted first.
 
         Arguments
@@ -177,11 +179,11 @@ class AtomicCheckpointer(OpenCheckpointer):
 
     def recover_if_possible(
         self,
-        importance_key=None,
-        max_key=None,
-        min_key=None,
-        ckpt_predicate=None,
-    ):
+        importance_key: Callable | None = None,
+        max_key: str | None = None,
+        min_key: str | None = None,
+        ckpt_predicate: Callable | None = None,
+    ) -> Checkpoint | None:
         """Loads the checkpoint that is wanted most of those that are whole.
 
         Arguments are those of the toolkit's method.
@@ -228,7 +230,7 @@ class AtomicCheckpointer(OpenCheckpointer):
         return folder.with_name(UNFINISHED + folder.name)
 
 
-def check_checkpoint(path):
+def check_checkpoint(path: Path) -> None:
     """Looks for damage in the files of a checkpoint.
 
     Arguments
@@ -254,7 +256,7 @@ def check_checkpoint(path):
         raise ValueError(f"{path / METAFNAME} is no description of it")
 
 
-def identity(checkpoint, name=None):
+def identity(checkpoint: Checkpoint, name: str | None = None) -> dict:
     """What tells the weights of a checkpoint from any others.
 
     Arguments
@@ -276,7 +278,7 @@ def identity(checkpoint, name=None):
     return {"name": checkpoint.path.name, "sha256": file_sum(path)}
 
 
-def weights_file(checkpoint):
+def weights_file(checkpoint: Checkpoint) -> Path:
     """The weights that a run was validated on: their average if it has one.
 
     Arguments
@@ -341,7 +343,7 @@ class RandomState:
         random.setstate(state["python"])
 
 
-def moving_average(model, decay):
+def moving_average(model: torch.nn.Module, decay: float) -> AveragedModel:
     """An exponential moving average of a model's weights, as a model.
 
     Arguments

@@ -35,7 +35,7 @@ class GraphedForward:
     True
     """
 
-    def __init__(self, separator):
+    def __init__(self, separator: torch.nn.Module) -> None:
         self.separator = separator
         self.play, self.shape = None, None
 
@@ -100,7 +100,9 @@ class GraphedForward:
         return list(found), list(found.values())
 
 
-def check_cuda_graph(device, distributed, accumulation):
+def check_cuda_graph(
+    device: str, distributed: bool, accumulation: int, compiled: bool = False
+) -> None:
     """Says no to a CUDA graph that could not be, or would add up wrongly.
 
     Arguments
@@ -111,11 +113,14 @@ def check_cuda_graph(device, distributed, accumulation):
         Whether several processes train together.
     accumulation : int
         Batches whose gradients are added up for one step.
+    compiled : bool
+        Whether the separator is compiled: what is recorded is not.
 
     Raises
     ------
     ValueError
-        No GPU, several processes, or gradients that are added up.
+        No GPU, several processes, gradients that are added up, or a compiled
+        separator.
 
     Example
     -------
@@ -140,4 +145,9 @@ def check_cuda_graph(device, distributed, accumulation):
             f"cuda_graph is True, but grad_accumulation_factor is "
             f"{accumulation}; give --cuda_graph False, or a larger batch_size "
             "in the place of the factor"
+        )
+    if compiled:
+        raise ValueError(
+            "cuda_graph is True, but --compile or --jit is given; give one of "
+            "them"
         )

@@ -8,6 +8,10 @@ reads the loss at the end of a step, and what was noted comes with it.
 From `training.brain`; to `training.interrupt` and the toolkit's step.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from speechbrain_spmamba.training.interrupt import InterruptibleBrain
 from speechbrain_spmamba.training.nonfinite import (
     PATIENCE,
@@ -18,6 +22,10 @@ from speechbrain_spmamba.training.nonfinite import (
     toolkit_silenced,
     way_back,
 )
+
+if TYPE_CHECKING:
+    import torch
+    from speechbrain.dataio.batch import PaddedBatch
 
 
 class FiniteBrain(InterruptibleBrain):
@@ -34,10 +42,12 @@ class FiniteBrain(InterruptibleBrain):
     'none'
     """
 
-    def __init__(self, *args, **kwargs):
+    opt_class: Any
+
+    def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.nonfinite = NonFinite()
-        self.bad_gradients = None
+        self.bad_gradients: torch.Tensor | None = None
         self.reads_later = self.device_type != "cpu"
         if self.reads_later:
             self.opt_class = fused(self.opt_class)
@@ -46,7 +56,7 @@ class FiniteBrain(InterruptibleBrain):
         """Notes which items come."""
         self.nonfinite.begin(getattr(batch, "id", []))
 
-    def fit_batch(self, batch):
+    def fit_batch(self, batch: PaddedBatch) -> torch.Tensor:
         """The toolkit's step; then what could be read without waiting.
 
         Arguments
@@ -69,7 +79,7 @@ class FiniteBrain(InterruptibleBrain):
             self.nonfinite.end()
         return loss
 
-    def check_loss_isfinite(self, loss):
+    def check_loss_isfinite(self, loss: torch.Tensor) -> None:
         """The toolkit's check, which then names the items.
 
         Arguments
@@ -98,7 +108,7 @@ class FiniteBrain(InterruptibleBrain):
         if getattr(self, "nonfinite_count", 0) > before:
             self.nonfinite.note(self.step, "the loss is")
 
-    def check_gradients(self):
+    def check_gradients(self) -> None:
         """Leaves out a step whose gradients are not all finite.
 
         In place of the toolkit's check, which reads one value of each parameter

@@ -5,7 +5,9 @@ on from as if nothing had been: behind a step of the optimizer, and while
 validating. All processes of a job stop there together.
 """
 
+from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import speechbrain as sb
 import torch
@@ -30,7 +32,9 @@ class InterruptibleBrain(OpenBrain):
         has been loaded into it, if there is something left to train.
     """
 
-    def __init__(self, *args, before_training=None, **kwargs):
+    def __init__(
+        self, *args: Any, before_training: Callable | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.before_training = before_training
         self._training = False
@@ -58,7 +62,7 @@ class InterruptibleBrain(OpenBrain):
         self._loaders.append(loader)
         return loader
 
-    def fit(self, *args, **kwargs):
+    def fit(self, *args, **kwargs) -> None:
         """Trains; arguments are those of ``speechbrain.Brain.fit``."""
         with self._while_fitting, self._workers_ended():
             super().fit(*args, **kwargs)

@@ -1,13 +1,21 @@
 """What is known of steps without finite numbers, and what to do about them."""
 
+from __future__ import annotations
+
 import inspect
 import logging
 from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from speechbrain.utils.logger import get_logger
+
+if TYPE_CHECKING:
+    from speechbrain.utils.checkpoints import Checkpointer
+
 
 logger = get_logger(__name__)
 
@@ -27,7 +35,7 @@ class NonFinite:
     'step 7 (a, b)'
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.steps = deque(maxlen=KEPT)
         self.in_a_row = 0
         self._items = []  # of the batches since the last optimizer step
@@ -37,7 +45,7 @@ class NonFinite:
         """Takes in the items of a batch."""
         self._items += items
 
-    def note(self, step, what):
+    def note(self, step: int, what: str) -> None:
         """Names the items once for each step of the optimizer.
 
         Arguments
@@ -58,7 +66,7 @@ class NonFinite:
             step, what, items, main_process_only=False,
         )  # fmt: skip
 
-    def end(self):
+    def end(self) -> None:
         """Forgets the items: the optimizer has made its step."""
         self.in_a_row = self.in_a_row + 1 if self._noted else 0
         self._items, self._noted = [], False
@@ -67,7 +75,7 @@ class NonFinite:
         return ", ".join(self.steps) or "none"
 
 
-def fused(opt_class):
+def fused(opt_class: Callable | None) -> Callable | None:
     """The same optimizer in its fused form, if it has one.
 
     On a GPU that is one kernel for many parameters, and it can leave out a
@@ -101,7 +109,9 @@ def can_leave_out(optimizer):
     return all(group.get("fused") for group in optimizer.param_groups)
 
 
-def leave_out_step(optimizer, modules, on_device):
+def leave_out_step(
+    optimizer: torch.optim.Optimizer, modules: torch.nn.Module, on_device: bool
+) -> torch.Tensor:
     """Lets an optimizer do nothing if the gradients are not all finite.
 
     Arguments
@@ -128,19 +138,21 @@ def leave_out_step(optimizer, modules, on_device):
     >>> layer.weight.grad is None
     True
     """
-    parameters = [p for p in modules.parameters() if p.grad is not None]
-    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters])
+    parameters = list(modules.parameters())
+    norm = torch.nn.utils.get_total_norm(
+        [p.grad for p in parameters if p.grad is not None]
+    )
     bad = norm.isfinite().logical_not()
     if on_device:
         # What a GradScaler tells it by.
-        optimizer.found_inf = bad.float()
+        optimizer.found_inf = bad.float()  # type: ignore[attr-defined]
     elif bad:
         for parameter in parameters:
             parameter.grad = None
     return bad
 
 
-def way_back(checkpointer, lr):
+def way_back(checkpointer: Checkpointer | None, lr: float) -> str:
     """What to do after a training that diverged.
 
     Arguments
@@ -158,7 +170,7 @@ def way_back(checkpointer, lr):
     lower = f"a lower learning rate, for example --lr {lr / 2:.3g}"
     # The best one: the last may have been saved on the way down.
     best = checkpointer and checkpointer.find_checkpoint(min_key="loss")
-    if not best:
+    if checkpointer is None or not best:
         return (
             "no epoch was finished; begin again with another --output_folder "
             f"and {lower}"
@@ -173,7 +185,7 @@ def way_back(checkpointer, lr):
 
 
 @contextmanager
-def toolkit_silenced():
+def toolkit_silenced() -> Iterator[None]:
     """Keeps back what the toolkit says of each parameter by itself."""
     core = logging.getLogger("speechbrain.core")
 

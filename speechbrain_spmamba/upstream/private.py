@@ -4,7 +4,11 @@ An update may take any of them away. They stand here and nowhere else, each with
 its reason and a public name; ``tests/upstream/test_private.py`` names them too.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import speechbrain as sb
+import torch
 from speechbrain.dataio.dataloader import SaveableDataLoader
 from speechbrain.utils.checkpoints import Checkpointer
 from speechbrain.utils.run_opts import RunOptions
@@ -46,7 +50,61 @@ def has_values(tensor):
     return not isinstance(tensor, FakeTensor)
 
 
-def scan_steps(advance, state, sequences, reverse=False):
+@contextmanager
+def unread_sizes() -> Iterator[None]:
+    """Within it, ``torch.export`` does not ask what need not be known of sizes.
+
+    Where a size is a symbol, torch by default asks of each view whether this
+    very size makes it contiguous, and takes as many steps as the example has
+    through an LSTM, only to learn the shape of what comes out. Either refuses
+    a program for other lengths. Torch's exporter to ONNX sets the same flag;
+    the LSTM's rule here tells the shape. Operators that run are as ever.
+
+    Example
+    -------
+    >>> lstm, time = torch.nn.LSTM(2, 3), torch.export.Dim("time", min=1)
+    >>> with unread_sizes():
+    ...     program = torch.export.export(
+    ...         lstm, (torch.ones(9, 1, 2),), dynamic_shapes=({0: time},)
+    ...     )
+    >>> program.module()(torch.ones(500, 1, 2))[0].shape
+    torch.Size([500, 1, 3])
+    """
+    # not with the package: it imports the compiler's parts
+    from torch.fx.experimental import _config
+
+    lstm = torch.ops.aten.lstm.input
+    rules = dict(lstm.py_kernels)
+    try:
+        lstm.py_kernels.update(dict.fromkeys(rules, _lstm_shapes))
+        lstm._dispatch_cache.clear()
+        # Torch puts it into the module as it is imported.
+        with _config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+            yield
+    finally:
+        lstm.py_kernels.update(rules)
+        lstm._dispatch_cache.clear()
+
+
+def _lstm_shapes(x, states, weights, *options):
+    """Output and last states of ``aten.lstm``, with no values in them."""
+    hidden, cell = states
+    bidirectional, batch_first = options[-2:]
+    first, second = x.shape[:2]
+    if batch_first:
+        first, second = second, first
+    # Time is first in memory, whatever the axes.
+    y = x.new_empty(first, second, (1 + bidirectional) * hidden.shape[2])
+    y = y.transpose(0, 1) if batch_first else y
+    return y, torch.empty_like(hidden), torch.empty_like(cell)
+
+
+def scan_steps(
+    advance: Callable,
+    state: torch.Tensor,
+    sequences: list[torch.Tensor],
+    reverse: bool = False,
+) -> tuple:
     """``torch``'s operator of a loop over time, a prototype so far.
 
     Arguments
@@ -110,7 +168,7 @@ class OpenBrain(sb.Brain):
         """Asked behind each step, before the toolkit looks at its clock."""
         return True
 
-    def save_now(self):
+    def save_now(self) -> None:
         """Saves what training goes on from within an epoch."""
         self._save_intra_epoch_ckpt()
 
@@ -187,6 +245,10 @@ class StrictRunOptions(RunOptions):
         for action in parser._actions:
             if action.dest == "optimizer_step_limit":
                 action.type = int  # its default, None, does not tell
+            if action.dest == "max_grad_norm":
+                action.type = _number
+                action.help = "Gradients are clipped to this norm; .inf: never"
+        parser.epilog = "docs/run_options.md says what each does here."
         return parser
 
     @classmethod
@@ -198,3 +260,8 @@ class StrictRunOptions(RunOptions):
         """Names of the options without a value."""
         actions = cls._create_parser()._actions
         return {action.dest for action in actions if action.nargs == 0}
+
+
+def _number(text):
+    """A number, the infinite one also as YAML writes it."""
+    return float({".inf": "inf"}.get(text, text))

@@ -6,7 +6,9 @@ text (``model_yaml``) -> a network without memory
 What is trusted is built as it stands.
 """
 
+from pathlib import Path
 from pydoc import ErrorDuringImport
+from typing import Any
 
 import torch
 from hyperpyyaml import load_hyperpyyaml
@@ -36,7 +38,12 @@ BUILD_ERRORS = (
 )
 
 
-def build_trusted(text, path, overrides=None, must_match=True):
+def build_trusted(
+    text: str,
+    path: str | Path,
+    overrides: dict | str | None = None,
+    must_match: bool = True,
+) -> dict:
     """Builds whatever a text says, which may run any code.
 
     Arguments
@@ -70,8 +77,13 @@ def build_trusted(text, path, overrides=None, must_match=True):
 
 
 def build_with_weights(
-    text, path, state, misfit, overrides=None, must_match=True
-):
+    text: str,
+    path: str | Path,
+    state: dict,
+    misfit: str,
+    overrides: dict | str | None = None,
+    must_match: bool = True,
+) -> dict:
     """Builds what a checked text describes, and fills it with weights.
 
     It is built without memory first, and compared with the header and with
@@ -107,7 +119,9 @@ def build_with_weights(
     return found
 
 
-def fill(separator, state, path, misfit):
+def fill(
+    separator: torch.nn.Module, state: dict, path: str | Path, misfit: str
+) -> None:
     """Gives a network weights, or says which of them do not fit.
 
     Arguments
@@ -128,7 +142,9 @@ def fill(separator, state, path, misfit):
         raise ValueError(f"{misfit} the model of {path}: {error}") from None
 
 
-def build_without_weights(text, path, overrides=None):
+def build_without_weights(
+    text: str, path: str | Path, overrides: dict | str | None = None
+) -> dict:
     """Builds what a checked text describes, if it is not absurdly large.
 
     Arguments
@@ -157,7 +173,13 @@ def build_without_weights(text, path, overrides=None):
     return load_hyperpyyaml(text, overrides)
 
 
-def build_on_meta(text, path, tensors, overrides=None, must_match=True):
+def build_on_meta(
+    text: str,
+    path: str | Path,
+    tensors: int,
+    overrides: dict | str | None = None,
+    must_match: bool = True,
+) -> torch.nn.Module:
     """Builds a network without memory, as far as it has not too many weights.
 
     Arguments
@@ -188,7 +210,7 @@ def build_on_meta(text, path, tensors, overrides=None, must_match=True):
     return hparams["separator"]
 
 
-def check_header(hparams, separator):
+def check_header(hparams: dict, separator: torch.nn.Module) -> None:
     """Raises ValueError where a network is built for other than is said.
 
     Arguments
@@ -209,15 +231,15 @@ def check_header(hparams, separator):
 
 
 def load_pretrained(
-    cls,
-    paths,
-    overrides=None,
-    overrides_must_match=True,
-    savedir=None,
-    download_only=False,
-    trust=False,
-    **kwargs,
-):
+    cls: type,
+    paths: list[Path],
+    overrides: dict | str | None = None,
+    overrides_must_match: bool = True,
+    savedir: str | Path | None = None,
+    download_only: bool = False,
+    trust: bool = False,
+    **kwargs: Any,
+) -> Any:
     """The toolkit's ``pretrained_from_hparams`` for what was checked.
 
     Arguments

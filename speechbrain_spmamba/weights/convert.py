@@ -11,15 +11,13 @@ or beside it; what is nowhere is assumed to be as published, and said.
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 from speechbrain_spmamba.files.names import shown
 from speechbrain_spmamba.models.arguments import check_argument
 from speechbrain_spmamba.models.systems import SYSTEMS
-from speechbrain_spmamba.weights.export import (
-    check_output,
-    model_yaml,
-    write_model,
-)
+from speechbrain_spmamba.weights.export import check_output, write_model
+from speechbrain_spmamba.weights.folder_yaml import model_yaml
 from speechbrain_spmamba.weights.published.checkpoint import (
     find_weights,
     own_settings,
@@ -43,7 +41,7 @@ from speechbrain_spmamba.weights.training_run import read_settings
 ANY_SYSTEM = "look2hear"
 
 
-def convert_state_dict(model_name, state_dict):
+def convert_state_dict(model_name: str, state_dict: dict) -> dict:
     """Maps a published state dict onto the model of that name.
 
     Arguments
@@ -89,15 +87,15 @@ def convert_state_dict(model_name, state_dict):
 
 
 def convert_checkpoint(
-    system,
-    path,
-    output_folder,
-    config=None,
-    skip_objects=False,
-    prefix=None,
-    overwrite=False,
-    **options,
-):
+    system: str,
+    path: str | Path,
+    output_folder: str | Path,
+    config: str | Path | None = None,
+    skip_objects: bool = False,
+    prefix: str | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> tuple[Path, list[str]]:
     """Makes a model folder of a published checkpoint.
 
     Arguments

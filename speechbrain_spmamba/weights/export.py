@@ -3,24 +3,30 @@
 hyperparams.yaml        builds the model; what it was trained with stays behind
 separator.ckpt          its weights
 separator.safetensors   the same, for other programs; does in its place
-SHA256SUMS              sums of these three, checked when they are loaded
+custom_interface.py     names the class that the toolkit's foreign_class wants
+SHA256SUMS              sums of these four, checked when they are loaded
 README.md               model card, for the Hugging Face Hub and for people
 <name>.py               a model of one's own comes with its module
+
+The run is one of ``train.py``, or of a recipe of the toolkit (``toolkit_run``).
+A model folder is made anew from itself, for another layout.
 """
 
+from __future__ import annotations
+
 import inspect
-import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
-from speechbrain_spmamba import safe_yaml
-from speechbrain_spmamba.builtin.models import CARD_FILE
+from speechbrain_spmamba.builtin.models import CARD_FILE, find_model
 from speechbrain_spmamba.files.checksums import SUMS_FILE, sums_text
 from speechbrain_spmamba.files.lock import locked
 from speechbrain_spmamba.files.own_code import find_own_code
+from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.files.writing import replacing_all
-from speechbrain_spmamba.files.yaml_text import dump
 from speechbrain_spmamba.training.checkpoint import (
     AtomicCheckpointer,
     weights_file,
@@ -30,67 +36,75 @@ from speechbrain_spmamba.weights.build import (
     build_with_weights,
     fill,
 )
+from speechbrain_spmamba.weights.folder_yaml import LAYOUTS, inference_yaml
 from speechbrain_spmamba.weights.model_card import known_license, model_card
 from speechbrain_spmamba.weights.model_folder import (
     HPARAMS_FILE,
     SAFETENSORS_FILE,
     WEIGHTS_FILE,
-)
-from speechbrain_spmamba.weights.model_yaml import (
-    read_model_part,
-    read_trusted_part,
+    find_weights,
+    local_files,
 )
 from speechbrain_spmamba.weights.state_dict import (
     check_finite,
     read_weights,
 )
-from speechbrain_spmamba.weights.training_run import check_no_run
+from speechbrain_spmamba.weights.toolkit_run import (
+    FIGURE,
+    find_recoverable,
+    is_toolkit_run,
+    model_text,
+    read_toolkit_facts,
+)
+from speechbrain_spmamba.weights.training_run import (
+    check_no_run,
+    read_facts,
+    read_settings,
+)
 
-HEADER = """\
-# Made by `spmamba {command}`; load it with
-# WaveformSeparation.from_hparams(source=<this folder>).
-"""
+if TYPE_CHECKING:
+    from speechbrain.utils.checkpoints import Checkpoint
 
-# What inference needs beside the model itself.
-TAIL = """\
-modules:
-    separator: !ref <separator>
-audio_normalizer: !new:speechbrain.dataio.preprocess.AudioNormalizer
-    sample_rate: !ref <sample_rate>
-pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
-    loadables:
-        separator: !ref <separator>
-    custom_hooks:
-        separator: !name:speechbrain_spmamba.inference.strict_load
-"""
+
+INTERFACE_FILE = "custom_interface.py"
+INTERFACE = Path(__file__).parents[1] / INTERFACE_FILE  # read, not imported
+# What a checkpoint's description has beside figures.
+NO_FIGURES = {"unixtime", "end-of-epoch", "epoch", "minutes"}
 
 
 def export(
-    results_folder,
-    output_folder,
-    key="loss",
-    license=None,
-    overwrite=False,
-    trust=False,
-):
+    source: str | Path,
+    output_folder: str | Path,
+    key: str | None = None,
+    license: str | None = None,
+    overwrite: bool = False,
+    trust: bool = False,
+    layout: str = "model",
+) -> Path:
     """Makes a model folder of the best checkpoint of a run.
 
     Arguments
     ---------
-    results_folder : str or Path
-        Output folder of ``train.py``, with ``hyperparams.yaml`` and
-        ``save/CKPT*``.
+    source : str or Path
+        Output folder of ``train.py`` or of a separation recipe of the
+        toolkit, with ``hyperparams.yaml`` and ``save/CKPT*``; or a model
+        folder, or the name of a model of the package.
     output_folder : str or Path
         The model folder.
-    key : str
-        Figure of the checkpoints of which the smallest is best.
+    key : str, optional
+        Figure of the checkpoints of which the smallest is best; by default
+        that which such a run keeps, ``loss`` or ``si-snr``.
     license : str, optional
-        Licence of the weights, as the Hub names it, for the model card.
+        Licence of the weights, as the Hub names it, for the model card of a
+        run; a model folder keeps the card that it has.
     overwrite : bool
         Replace the files of a folder that is not empty.
     trust : bool
         Build whatever the run's settings say, which may run any code: for
         models of one's own making.
+    layout : str
+        "model": for this package. "toolkit": for ``SepformerSeparation`` of
+        the toolkit as well.
 
     Returns
     -------
@@ -100,29 +114,71 @@ def export(
     Raises
     ------
     ValueError
-        The folder is no finished run, the run has no such checkpoint, its
-        model is none of this package, its weights do not fit its settings,
-        there is something in the model folder, or the licence is none.
+        The folder is no finished run and no model, the run has no such
+        checkpoint, its model is none of this package, its weights do not fit
+        its settings, there is something in the model folder, or there is no
+        such licence or layout.
     """
     check_output(output_folder, overwrite)
+    if layout not in LAYOUTS:
+        raise ValueError(
+            f"layout is '{layout}'; expected {' or '.join(LAYOUTS)}"
+        )
     license = None if license is None else known_license(license)
-    results_folder, output_folder = Path(results_folder), Path(output_folder)
-    hparams_file = results_folder / HPARAMS_FILE
+    output_folder, folder = Path(output_folder), Path(find_model(source))
+    hparams_file = folder / HPARAMS_FILE
     if not hparams_file.is_file():
         raise ValueError(
-            f"{results_folder} is no training run: it has no {HPARAMS_FILE}; "
-            "give the output folder of train.py"
+            f"{folder} is no training run: it has no {HPARAMS_FILE}; "
+            "give the output folder of train.py, or a model folder"
         )
-    checkpoint, state = find_best(results_folder / "save", key)
-    path = weights_file(checkpoint)
-    state.pop("n_averaged", None)
-    state = {name.removeprefix("module."): w for name, w in state.items()}
-    text = inference_yaml(hparams_file, trust)
+    if find_weights(folder) and not (folder / "save").exists():
+        found = _read_model(folder, license)
+    else:
+        found = _read_run(folder, hparams_file, key, license)
+    part, state, path, card = found
+    text = inference_yaml(hparams_file, trust, layout, part)
     separator = _build(text, hparams_file, state, path, trust)
-    card = model_card(results_folder, checkpoint, separator, license)
+    if layout == "toolkit":
+        _check_lengths(separator)
     code = find_own_code(hparams_file, text) if trust else {}
-    write_model(output_folder, separator, text, card, code)
+    write_model(output_folder, separator, text, card(separator), code)
     return output_folder
+
+
+def _read_run(folder, hparams_file, key, license):
+    """Of a run: text of its model, weights, their file, and what cards it."""
+    settings = read_settings(hparams_file)
+    text, wanted, read, prefix = None, weights_file, read_facts, "module."
+    if is_toolkit_run(settings):
+        name, prefix = find_recoverable(settings, hparams_file)
+        text, read = model_text(hparams_file), read_toolkit_facts
+
+        def wanted(checkpoint):
+            return checkpoint.path / f"{name}.ckpt"
+
+    key = key or ("loss" if text is None else FIGURE)
+    checkpoint, state = find_best(folder / "save", key, wanted)
+    state.pop("n_averaged", None)
+    state = {name.removeprefix(prefix): w for name, w in state.items()}
+
+    def card(separator):
+        return model_card(read(folder, checkpoint), separator, license)
+
+    return text, state, wanted(checkpoint), card
+
+
+def _read_model(folder, license):
+    """Of a model folder, the same."""
+    if license is not None:
+        raise ValueError(
+            f"{folder} is a model folder, which keeps the card that it has; "
+            f"leave out --license and write it into {CARD_FILE}"
+        )
+    _, path = local_files(folder)
+    card = folder / CARD_FILE
+    text = read_text(card) if card.is_file() else None
+    return None, read_weights(path), path, lambda separator: text
 
 
 def check_output(folder, overwrite=False):
@@ -151,7 +207,25 @@ def _build(text, hparams_file, state, path, trust):
     return separator
 
 
-def write_model(folder, separator, text, card=None, code=None):
+def _check_lengths(separator):
+    """Raises ValueError for a network that the toolkit's parts cannot call."""
+    try:
+        inspect.signature(separator.forward).bind(None, None)
+    except TypeError:
+        raise ValueError(
+            f"{type(separator).__name__}.forward takes no lengths, which the "
+            "layout 'toolkit' has to give it; expected forward(mix, "
+            "lengths=None)"
+        ) from None
+
+
+def write_model(
+    folder: str | Path,
+    separator: torch.nn.Module,
+    text: str,
+    card: str | None = None,
+    code: dict | None = None,
+) -> None:
     """Writes a model folder as a whole or not at all.
 
     Arguments
@@ -169,28 +243,37 @@ def write_model(folder, separator, text, card=None, code=None):
     """
     from safetensors.torch import save
 
+    code = code or {}
     summed = [HPARAMS_FILE, WEIGHTS_FILE, SAFETENSORS_FILE]
+    if INTERFACE_FILE not in code:
+        summed.append(INTERFACE_FILE)
     names = [*summed, SUMS_FILE, *([CARD_FILE] if card else [])]
     state = {
         name: tensor.detach().cpu().clone().contiguous()
         for name, tensor in separator.state_dict().items()
     }
-    code = code or {}
     finals = [Path(folder) / name for name in (*names, *code)]
     # Two that write at once would leave files of both.
     with locked(folder), replacing_all(finals) as paths:
-        paths[0].write_text(text, encoding="utf-8")
-        torch.save(state, paths[1])
-        paths[2].write_bytes(save(state, metadata={"format": "pt"}))
-        sums = sums_text(dict(zip(summed, paths, strict=False)))
-        paths[3].write_text(sums, encoding="ascii")
+        there = dict(zip((*names, *code), paths, strict=True))
+        there[HPARAMS_FILE].write_text(text, encoding="utf-8")
+        torch.save(state, there[WEIGHTS_FILE])
+        there[SAFETENSORS_FILE].write_bytes(
+            save(state, metadata={"format": "pt"})
+        )
+        if INTERFACE_FILE in summed:
+            there[INTERFACE_FILE].write_bytes(INTERFACE.read_bytes())
+        sums = sums_text({name: there[name] for name in summed})
+        there[SUMS_FILE].write_text(sums, encoding="ascii")
         if card:
-            paths[4].write_text(card, encoding="utf-8")
-        for path, file in zip(paths[len(names) :], code.values(), strict=True):
-            path.write_bytes(file.read_bytes())
+            there[CARD_FILE].write_text(card, encoding="utf-8")
+        for name, file in code.items():
+            there[name].write_bytes(file.read_bytes())
 
 
-def find_best(save_folder, key="loss"):
+def find_best(
+    save_folder: str | Path, key: str = "loss", wanted: Callable = weights_file
+) -> tuple[Checkpoint, dict]:
     """The checkpoint with the smallest figure, of those that are whole.
 
     Arguments
@@ -199,6 +282,8 @@ def find_best(save_folder, key="loss"):
         Folder with ``CKPT*``.
     key : str
         The figure.
+    wanted : callable
+        ``wanted(checkpoint) -> Path`` of its weights.
 
     Returns
     -------
@@ -215,88 +300,12 @@ def find_best(save_folder, key="loss"):
     checkpointer = AtomicCheckpointer(save_folder)
     for checkpoint in checkpointer.sound_checkpoints(min_key=key):
         try:
-            return checkpoint, read_weights(weights_file(checkpoint))
+            return checkpoint, read_weights(wanted(checkpoint))
         except ValueError as error:
             checkpointer.leave_out(checkpoint.path, str(error))
+    kept = {k for c in checkpointer.list_checkpoints() for k in c.meta}
+    others = ", ".join(sorted(kept - NO_FIGURES)) or "none"
     raise ValueError(
-        f"{save_folder} has no checkpoint with a '{key}'; has the run "
-        "finished its first epoch?"
-    )
-
-
-def inference_yaml(hparams_file, trust=False):
-    """The part of a training YAML that builds the model, made loadable.
-
-    Arguments
-    ---------
-    hparams_file : str or Path
-        A YAML file without references, as a run keeps it.
-    trust : bool
-        Take the part as it is; else it may only build a model of this
-        package, and is written anew.
-
-    Returns
-    -------
-    str
-        YAML text with ``sample_rate``, ``num_spks``, ``separator``,
-        ``modules`` and ``pretrainer``; ``window`` and ``overlap`` if there.
-
-    Raises
-    ------
-    ValueError
-        A key is missing, or the part is more than a model.
-    """
-    needed = ("sample_rate", "num_spks", "separator")
-    if trust:
-        part = read_trusted_part(hparams_file, (*needed, *safe_yaml.WINDOWS))
-    else:
-        part = read_model_part(hparams_file)
-    for key in needed:
-        if not re.search(f"^{key}:", part, re.MULTILINE):
-            raise ValueError(
-                f"{hparams_file} has no key '{key}'; was it written by "
-                "train.py of this package?"
-            )
-    return HEADER.format(command="export") + f"{part}\n{TAIL}"
-
-
-def model_yaml(separator, arguments):
-    """The YAML text that builds a model of this package.
-
-    Arguments
-    ---------
-    separator
-        As for ``write_model``.
-    arguments : dict
-        Its arguments: numbers, words, True and False.
-
-    Returns
-    -------
-    str
-        As ``inference_yaml`` gives it.
-
-    Example
-    -------
-    >>> from speechbrain_spmamba.models import build_model
-    >>> arguments = {"num_spks": 3, "num_blocks": 1}
-    >>> text = model_yaml(build_model("dprnn", **arguments), arguments)
-    >>> print("\\n".join(text.splitlines()[2:7]))
-    sample_rate: 16000
-    num_spks: 3
-    separator: !new:speechbrain_spmamba.models.dprnn.DPRNN
-        num_spks: 3
-        num_blocks: 1
-    """
-    known = inspect.signature(type(separator)).parameters
-    text = dump({k: v for k, v in arguments.items() if k in known})
-    lines = [f"    {line}" for line in text.splitlines()]
-    model = type(separator)
-    return HEADER.format(command="convert") + "\n".join(
-        [
-            f"sample_rate: {separator.sample_rate}",
-            f"num_spks: {separator.num_spks}",
-            f"separator: !new:{model.__module__}.{model.__qualname__}",
-            *lines,
-            TAIL,
-        ]
+        f"{save_folder} has no checkpoint with a '{key}' (other figures: "
+        f"{others}); has the run finished its first epoch?"
     )

@@ -5,17 +5,32 @@ one short question, for the Hub's own client tries for half a minute to reach
 what may be nothing but a misspelt folder.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import huggingface_hub
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from speechbrain.utils.fetching import fetch
 
+if TYPE_CHECKING:
+    from speechbrain.utils.fetching import FetchConfig
+
+
 SECONDS = 5  # until the Hub counts as out of reach
 
 
-def fetch_files(source, needed, optional, config, **options):
+def fetch_files(
+    source: str,
+    needed: Iterable[tuple[str, ...]],
+    optional: str,
+    config: FetchConfig,
+    **options: Any,
+) -> list[Path]:
     """Fetches files of a repository.
 
     Arguments

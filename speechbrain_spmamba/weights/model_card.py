@@ -4,8 +4,11 @@ Everything in it is read from the run. What the run does not tell is said to
 be unknown; nothing is supposed.
 """
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.licenses import (
     InvalidLicenseExpression,
@@ -14,12 +17,12 @@ from packaging.licenses import (
 
 from speechbrain_spmamba.files.markdown import markdown_table
 from speechbrain_spmamba.prepare.talker_counts import TalkerCounts
-from speechbrain_spmamba.training.checkpoint import identity
-from speechbrain_spmamba.weights.training_run import (
-    read_scores,
-    read_set,
-    read_settings,
-)
+
+if TYPE_CHECKING:
+    import torch
+
+    from speechbrain_spmamba.weights.training_run import RunFacts
+
 
 HUB_TASK = "audio-to-audio"
 TITLES = {
@@ -31,11 +34,13 @@ TITLES = {
 # For readers alone: it is no metric that the Hub could rank.
 SILENCE = {"silence": "outputs for silent sources, below the mixture"}
 UNKNOWN = "unknown"
+# Losses, the toolkit's and ours, that are the same at every level.
+WITHOUT_LEVEL = ("get_si_snr_with_pitwrapper", "pairwise_neg_si_snr")
 # What the Hub knows besides the SPDX list.
 HUB_LICENSES = ("other", "unknown", "cc", "gpl", "lgpl", "openrail")
 
 
-def known_license(name):
+def known_license(name: str) -> str:
     """A licence as the Hub names it.
 
     Arguments
@@ -70,15 +75,15 @@ def known_license(name):
         ) from None
 
 
-def model_card(results_folder, checkpoint, separator, license=None):
+def model_card(
+    facts: RunFacts, separator: torch.nn.Module, license: str | None = None
+) -> str:
     """Writes the card.
 
     Arguments
     ---------
-    results_folder : str or Path
-        Output folder of ``train.py``.
-    checkpoint : speechbrain.utils.checkpoints.Checkpoint
-        That which is exported.
+    facts : speechbrain_spmamba.weights.training_run.RunFacts
+        Of the run whose weights are exported.
     separator : torch.nn.Module
         Its model.
     license : str, optional
@@ -89,25 +94,22 @@ def model_card(results_folder, checkpoint, separator, license=None):
     str
         Markdown with YAML front matter.
     """
-    folder = Path(results_folder)
-    settings = read_settings(folder / "hyperparams.yaml")
-    sets = {split: read_set(settings, split) for split in ("train", "test")}
-    scores = read_scores(folder / "test" / "summary.json", identity(checkpoint))
+    settings = facts.settings
     name = f"{type(separator).__name__} ({settings.get('name', UNKNOWN)})"
     parts = [
-        f"---\n{_front_matter(name, settings, scores, license)}\n---",
+        f"---\n{_front_matter(name, facts, license)}\n---",
         f"# {name}",
         _about(separator, settings),
         "## Use",
         USAGE,
         "## Data",
-        _data(settings, sets),
+        _data(facts),
         "## Training",
-        _training(settings, checkpoint.meta),
+        _training(facts),
         "## Scores",
-        _results(scores),
+        _results(facts.scores),
         "## Limits",
-        _limits(settings, sets["train"]),
+        _limits(settings, facts.sets["train"]),
         "## Licence",
         license or "Not stated; ask who made these weights.",
     ]
@@ -120,15 +122,27 @@ from speechbrain_spmamba.inference import WaveformSeparation
 
 model = WaveformSeparation.from_hparams(source="this folder, or user/name")
 sources = model.separate_file("mixture.wav", "separated")  # [T, num_spks]
+```
+
+The same by the toolkit, which runs what the folder says, whoever made it:
+
+```python
+from speechbrain.inference.interfaces import foreign_class
+
+model = foreign_class(
+    "this folder, or user/name",
+    pymodule_file="custom_interface.py",
+    classname="WaveformSeparation",
+)
 ```"""
 
 
-def _front_matter(name, settings, scores, license):
+def _front_matter(name, facts, license):
     """What the Hub reads: YAML."""
     # Not at import: it brings much that only this needs.
     from huggingface_hub import EvalResult, ModelCardData
 
-    data_set = _data_set(settings)
+    data_set, scores = facts.data_set or UNKNOWN, facts.scores or {}
     results = [
         EvalResult(
             task_type=HUB_TASK,
@@ -140,7 +154,7 @@ def _front_matter(name, settings, scores, license):
             metric_value=round(mean, 2),
         )
         for metric, title in TITLES.items()
-        if (mean := ((scores or {}).get(metric) or {}).get("mean")) is not None
+        if (mean := (scores.get(metric) or {}).get("mean")) is not None
     ]
     return ModelCardData(
         library_name="speechbrain",
@@ -151,13 +165,6 @@ def _front_matter(name, settings, scores, license):
         model_name=name if results else None,
         eval_results=results or None,
     ).to_yaml()
-
-
-def _data_set(settings):
-    """Name of the data set, after the module that prepares it."""
-    function = (settings.get("prepare") or {}).get("!", "")
-    parts = function.split(".")
-    return parts[-2] if len(parts) > 1 else UNKNOWN
 
 
 def _about(separator, settings):
@@ -171,13 +178,14 @@ def _about(separator, settings):
     )
 
 
-def _data(settings, sets):
+def _data(facts):
     """What it was trained and tested on."""
-    lines = [f"Data set: {_data_set(settings)}."]
+    settings = facts.settings
+    lines = [f"Data set: {facts.data_set or UNKNOWN}."]
     if isinstance(settings.get("splits"), dict):
         kept = {k: v for k, v in settings["splits"].items() if k != "!"}
         lines.append(f"Splits, as set: `{json.dumps(kept)}`.")
-    for split, found in sets.items():
+    for split, found in facts.sets.items():
         if found is None:
             lines.append(f"{split}: size unknown, its manifest was not there.")
         else:
@@ -185,7 +193,7 @@ def _data(settings, sets):
             sources = " to ".join(map(str, dict.fromkeys(found["sources"])))
             lines.append(
                 f"{split}: {found['mixtures']} mixtures of {sources} "
-                f"sources, {found['hours']:.3g} h, {noise} noise files."
+                f"sources, {_hours(found)}, {noise} noise files."
             )
     mixing = settings.get("dynamic_mixing")
     if mixing and mixing != {}:
@@ -193,11 +201,12 @@ def _data(settings, sets):
     return "\n".join(f"* {line}" for line in lines)
 
 
-def _training(settings, meta):
+def _training(facts):
     """How it was trained."""
+    settings = facts.settings
     known = {
-        "epochs": meta.get("epoch"),
-        "minutes": _rounded(meta.get("minutes")),
+        "epochs": facts.epochs,
+        "minutes": _rounded(facts.minutes),
         "batch size of a process": settings.get("batch_size"),
         "batches a step": settings.get("grad_accumulation_factor"),
         "seconds of a crop": settings.get("segment"),
@@ -208,6 +217,7 @@ def _training(settings, meta):
         "decay of the average of weights": settings.get("ema_decay"),
         "seed": settings.get("seed"),
         "number of processes": None,
+        **facts.further,
     }
     if settings.get("start_from"):
         # Its epochs and minutes are not all that it has learned.
@@ -232,7 +242,7 @@ def _results(scores):
         rows.append([title, mean, f"{low:.2f} to {high:.2f}", median])
     head = ["figure", "mean (dB)", "95 % interval", "median"]
     lines = [markdown_table(head, rows, text_columns=4), ""]
-    lines += [f"On {scores['mixtures']} mixtures, {scores['hours']:.3g} h."]
+    lines += [f"On {scores['mixtures']} mixtures, {_hours(scores)}."]
     if scores.get("undefined"):
         lines.append(
             f"{scores['undefined']} of them have no improvement: a source is "
@@ -261,6 +271,12 @@ def _limits(settings, train):
             f"Never saw more than {settings['segment']:g} s at once while it "
             "was trained."
         )
+    loss = (settings.get("train_loss") or {}).get("!", "")
+    if loss.endswith(WITHOUT_LEVEL):
+        lines.append(
+            "Its loss does not hear levels: what it gives may be louder or "
+            "softer than in the mixture."
+        )
     if train is not None and not train["noise"]:
         lines.append("Its training mixtures name no noise files.")
     return "\n".join(f"* {line}" for line in lines)
@@ -272,6 +288,12 @@ def _least_sources(settings, train):
     if isinstance(mixing, dict) and mixing.get("num_spks") is not None:
         return TalkerCounts.of(mixing["num_spks"]).least
     return train["sources"][0] if train else settings["num_spks"]
+
+
+def _hours(found):
+    """The hours of a set."""
+    hours = found["hours"]
+    return f"{UNKNOWN} hours" if hours is None else f"{hours:.3g} h"
 
 
 def _rounded(number):

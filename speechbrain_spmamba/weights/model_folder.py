@@ -27,12 +27,12 @@ HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def collect(
-    source,
-    hparams_file=HPARAMS_FILE,
-    savedir=None,
-    local_strategy=LocalStrategy.SYMLINK,
-    fetch_config=None,
-):
+    source: str | Path,
+    hparams_file: str = HPARAMS_FILE,
+    savedir: str | Path | None = None,
+    local_strategy: LocalStrategy = LocalStrategy.SYMLINK,
+    fetch_config: FetchConfig | None = None,
+) -> list[Path]:
     """Finds the two files of a model, fetches them if need be, checks sums.
 
     Arguments
@@ -77,7 +77,9 @@ def collect(
     return paths
 
 
-def local_files(source, hparams_file=HPARAMS_FILE):
+def local_files(
+    source: str | Path, hparams_file: str = HPARAMS_FILE
+) -> list[Path]:
     """The two files of a model folder that is on this machine.
 
     Arguments
@@ -116,7 +118,7 @@ def local_files(source, hparams_file=HPARAMS_FILE):
     return [path, weights]
 
 
-def find_weights(source):
+def find_weights(source: str | Path) -> Path | None:
     """The weights of a model folder that is on this machine.
 
     Arguments
@@ -133,7 +135,7 @@ def find_weights(source):
     return next(filter(Path.is_file, paths), None)
 
 
-def check_file(path):
+def check_file(path: Path) -> None:
     """Raises ValueError for a file that is not what its folder's sums say.
 
     Arguments

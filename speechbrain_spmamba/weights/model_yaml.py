@@ -6,6 +6,8 @@ is built of are no matter of trust.
 """
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 
 from speechbrain_spmamba import safe_yaml
 from speechbrain_spmamba.files.text import read_text
@@ -18,7 +20,7 @@ TRUST = (
 )
 
 
-def read_model_yaml(path):
+def read_model_yaml(path: str | Path) -> str:
     """The text of a YAML file that builds a model and does no more.
 
     Arguments
@@ -51,13 +53,15 @@ def read_model_yaml(path):
     return text
 
 
-def read_model_part(path):
+def read_model_part(path: str | Path, text: str | None = None) -> str:
     """What builds the model in the YAML file of an experiment or a run.
 
     Arguments
     ---------
     path : str or Path
         The file.
+    text : str, optional
+        What is read in place of what stands there.
 
     Returns
     -------
@@ -69,7 +73,7 @@ def read_model_part(path):
     ValueError
         Its separator is more than a model of this package, or none.
     """
-    text = read_text(path)
+    text = read_text(path) if text is None else text
     try:
         text = safe_yaml.model_part(text)
     except ValueError as error:
@@ -78,7 +82,9 @@ def read_model_part(path):
     return text
 
 
-def read_trusted_part(path, keys):
+def read_trusted_part(
+    path: str | Path, keys: Sequence[str], text: str | None = None
+) -> str:
     """What keys of a YAML file build, whatever that is.
 
     Arguments
@@ -87,13 +93,15 @@ def read_trusted_part(path, keys):
         The file of an experiment or a run.
     keys : list of str
         Those that are wanted, as far as they are there.
+    text : str, optional
+        What is read in place of what stands there.
 
     Returns
     -------
     str
         YAML text of them and of all that they refer to, without comments.
     """
-    text = read_text(path)
+    text = read_text(path) if text is None else text
     try:
         settings = load(text)
     except ValueError:
@@ -124,7 +132,9 @@ def _check_values(path, text):
         raise not_loaded(path, error) from None
 
 
-def not_loaded(path, error, advice=""):
+def not_loaded(
+    path: str | Path, error: Exception | str, advice: str = ""
+) -> ValueError:
     """The error of a file that is refused, in one line.
 
     Arguments

@@ -6,20 +6,27 @@ A folder or a repository of the Hugging Face Hub that the toolkit's
 whoever names an encoder here has to trust it, see ``commands.separate``.
 """
 
+from __future__ import annotations
+
 from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speechbrain.utils.fetching import FetchConfig
 
 from speechbrain_spmamba.files.names import shown
 from speechbrain_spmamba.weights.model_folder import HUB_NAME
 
+if TYPE_CHECKING:
+    from speechbrain.inference.speaker import EncoderClassifier
+
+
 KNOWN = "speechbrain/spkrec-ecapa-voxceleb"
 
 
 @lru_cache(maxsize=1)
-def load_encoder(source, device="cpu"):
+def load_encoder(source: str, device: str = "cpu") -> EncoderClassifier:
     """Loads a speaker encoder; it is kept for the next recording.
 
     Arguments

@@ -11,6 +11,7 @@ and sizes alone, which its library checks.
 
 import pickle
 import zipfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +26,7 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 SPARE = 100
 
 
-def read_weights(path):
+def read_weights(path: str | Path) -> dict:
     """Reads a state dict; nothing of its numbers is looked at yet.
 
     Arguments
@@ -107,7 +108,7 @@ def read_safetensors(path):
         ) from None
 
 
-def check_tensors(state, most):
+def check_tensors(state: dict, most: int) -> None:
     """Refuses a state dict of other things than plain tensors with names.
 
     Arguments
@@ -144,7 +145,7 @@ def check_tensors(state, most):
         )
 
 
-def check_archive(path):
+def check_archive(path: Path) -> None:
     """Refuses an archive that would unpack to more than its size.
 
     Arguments
@@ -196,7 +197,7 @@ def _is_dense(tensor):
     )
 
 
-def check_fit(state, wanted):
+def check_fit(state: dict, wanted: dict) -> None:
     """Compares weights with those that a network has.
 
     Arguments
@@ -242,7 +243,7 @@ def check_fit(state, wanted):
             )
 
 
-def load_weights(module, state):
+def load_weights(module: torch.nn.Module, state: dict) -> None:
     """Copies weights that fit (``check_fit``) into a network, in its precision.
 
     Arguments
@@ -264,7 +265,7 @@ def check_finite(state):
 
 
 @contextmanager
-def limit_parameters(tensors):
+def limit_parameters(tensors: int) -> Iterator[None]:
     """Ends the building of a network that has many more weights than a file.
 
     Arguments

@@ -1,13 +1,82 @@
 """What a finished training run tells of itself, for its model card."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from speechbrain_spmamba.files.text import read_csv, read_json, read_text
 from speechbrain_spmamba.files.yaml_text import load, plain
 from speechbrain_spmamba.manifest import source_keys
+from speechbrain_spmamba.training.checkpoint import identity
+
+if TYPE_CHECKING:
+    from speechbrain.utils.checkpoints import Checkpoint
 
 
-def read_settings(path):
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run tells; None for what it does not.
+
+    Arguments
+    ---------
+    settings : dict
+        By the keys of ``hparams/``, see ``read_settings``.
+    data_set : str or None
+        Its name.
+    sets : dict
+        Split -> see ``read_set``.
+    scores : dict or None
+        See ``read_scores``.
+    epochs : int or None
+        Trained until the checkpoint that is exported.
+    minutes : float or None
+        The same.
+    further : dict
+        More of the training, name -> value.
+    """
+
+    settings: dict
+    data_set: str | None
+    sets: dict
+    scores: dict | None
+    epochs: int | None
+    minutes: float | None = None
+    further: dict = field(default_factory=dict)
+
+
+def read_facts(folder: str | Path, checkpoint: Checkpoint) -> RunFacts:
+    """What a run of this package tells.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Output folder of ``train.py``.
+    checkpoint : speechbrain.utils.checkpoints.Checkpoint
+        That which is exported.
+
+    Returns
+    -------
+    RunFacts
+        See there.
+    """
+    folder = Path(folder)
+    settings = read_settings(folder / "hyperparams.yaml")
+    scores = folder / "test" / "summary.json"
+    # The data set is named after the module that prepares it.
+    parts = (settings.get("prepare") or {}).get("!", "").split(".")
+    return RunFacts(
+        settings=settings,
+        data_set=parts[-2] if len(parts) > 1 else None,
+        sets={split: read_set(settings, split) for split in ("train", "test")},
+        scores=read_scores(scores, identity(checkpoint)),
+        epochs=checkpoint.meta.get("epoch"),
+        minutes=checkpoint.meta.get("minutes"),
+    )
+
+
+def read_settings(path: str | Path) -> dict:
     """Settings, ours or those of a published run, of which nothing is built.
 
     Arguments
@@ -35,7 +104,7 @@ def read_settings(path):
     return settings
 
 
-def check_no_run(folder):
+def check_no_run(folder: str | Path) -> None:
     """Says no to writing what is no run into the folder of one.
 
     Arguments
@@ -55,7 +124,7 @@ def check_no_run(folder):
         )
 
 
-def read_set(settings, split):
+def read_set(settings: dict, split: str) -> dict | None:
     """What a manifest says of a data set.
 
     Arguments
@@ -72,7 +141,7 @@ def read_set(settings, split):
         mixture that are not silent) and ``noise``; None if there is no such
         manifest any more.
     """
-    path = (settings.get(f"{split}_set") or {}).get("manifest")
+    path: Any = (settings.get(f"{split}_set") or {}).get("manifest")
     try:
         if not Path(path).is_file():  # nor what never ends
             return None
@@ -89,7 +158,7 @@ def read_set(settings, split):
         return None
 
 
-def read_scores(path, checkpoint):
+def read_scores(path: Path, checkpoint: dict) -> dict | None:
     """The test scores of the weights that are exported.
 
     Arguments

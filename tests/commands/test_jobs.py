@@ -152,6 +152,68 @@ def test_flac_takes_the_nearest_sample_format(call):
     assert soundfile.info("out/a_s1.flac").subtype == "PCM_24"
 
 
+@pytest.mark.parametrize("kind", ["mp3", "opus"])
+def test_compressed_voices_are_skipped_redone_and_removed_as_others_are(
+    call, kind
+):
+    _write("a.wav")
+    words = ("a.wav", "--format", kind, "--all-outputs", "--json")
+    assert call(*words).status == 0
+    voices = [f"a_s1.{kind}", f"a_s2.{kind}"]
+    assert _tree() == ["a.json", *voices]
+    assert all(soundfile.info(f"out/{n}").frames == 4000 for n in voices)
+    assert call(*words).err == "a.wav: done before\n"
+    done = call(*words, model="other")
+    assert done.status == 0 and "done before" not in done.err
+    # What is not of this recording is neither replaced nor removed.
+    soundfile.write(f"out/a_s1.{kind}", talk(4000), 8000,
+                    format="OGG" if kind == "opus" else "MP3",
+                    subtype="OPUS" if kind == "opus" else None)  # fmt: skip
+    done = call(*words)
+    assert done.status == 1
+    assert f"out/a_s1.{kind} exists and is not of this" in done.err
+    assert call(*words, "--overwrite").status == 0
+    done = call(*words, "--speakers", "1")
+    assert "give one of the two" in done.err
+    done = call(*words[:3], "--speakers", "1", "--json")
+    assert f"out/a_s2.{kind} of an earlier run removed" in done.err
+    assert _tree() == ["a.json", voices[0]]
+
+
+def test_a_format_without_the_rate_has_the_next_one(call, caplog):
+    _write("a.wav", 44100, 44100)
+    assert call("a.wav", "--format", "opus", "--all-outputs").status == 0
+    (record,) = caplog.records
+    words = "a.wav: opus has no 44100 Hz, its files are at 48000 Hz"
+    assert record.getMessage() == words
+    info = soundfile.info("out/a_s2.opus")
+    assert (info.samplerate, info.frames, info.subtype) == (
+        48000,
+        48000,
+        "OPUS",
+    )
+    call("a.wav", "--format=opus", "--rate=model", "--all-outputs")
+    assert len(caplog.records) == 1
+    assert soundfile.info("out/a_s1.opus").frames == 8000
+    # In memory, the rate is that of the recording whatever files have.
+    est = parts_model().separate_file(
+        "a.wav", "two", format="opus", all_outputs=True
+    )
+    assert len(est) == 44100
+    assert soundfile.info("two/a_s1.opus").frames == 48000
+
+
+def test_channels_that_mp3_does_not_hold_are_refused(call):
+    _write("a.wav")
+    words = ("a.wav", "--format", "mp3")
+    done = call(*words, model="three", output="-")
+    assert done.status == 1 and not done.out
+    assert "mp3 holds up to 2 channels at 48000 Hz, not 3 at 8000" in done.err
+    done = call(*words, output="-")
+    with soundfile.SoundFile(io.BytesIO(done.out)) as file:
+        assert (file.format, file.channels, file.frames) == ("MP3", 2, 4000)
+
+
 def test_only_the_most_active_speakers(call):
     wave = noise(4000)
     wave[:2000] *= 0.01
@@ -265,7 +327,7 @@ def test_an_output_folder_that_is_a_file_is_reported(call):
 def test_processes_share_the_work(tmp_path, small_model, launch):
     import torch
 
-    from speechbrain_spmamba.weights.export import TAIL
+    from speechbrain_spmamba.weights.folder_yaml import TAIL
     from tests.small_models import SMALL
 
     (tmp_path / "model").mkdir()

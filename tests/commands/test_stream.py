@@ -129,6 +129,17 @@ def test_what_goes_out_can_be_read_and_says_that_it_has_no_length(call):
         assert file.read().shape == (4001, 2)
 
 
+@pytest.mark.parametrize("kind, rate", [("mp3", 44100), ("opus", 48000)])
+def test_voices_of_a_stream_can_be_compressed(call, caplog, kind, rate):
+    done = call(_file(22050, 44100), "-", "-o", "out", "--format", kind)
+    paths = [f"out/stdin_s1.{kind}", f"out/stdin_s2.{kind}"]
+    assert (done.status, done.out.decode().split()) == (0, paths)
+    assert sorted(map(str, Path("out").iterdir())) == paths
+    info = soundfile.info(paths[1])
+    assert (info.samplerate, info.frames) == (rate, rate // 2)
+    assert ("opus has no 44100 Hz" in caplog.text) == (kind == "opus")
+
+
 def test_files_appear_at_the_end_under_the_names_of_separate(call, offline):
     done = call(_file(subtype="PCM_24"), "-", "-o", "out")
     paths = ["out/stdin_s1.wav", "out/stdin_s2.wav"]

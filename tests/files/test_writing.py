@@ -82,6 +82,7 @@ def test_a_file_beyond_the_limit_is_explained(tmp_path):
 OTHERS = {
     "comparison/compare.py",
     "comparison/logged_program.py",
+    "estimates/kept_rows.py",
     "builtin/make.py",
     "cost/time_and_memory.py",
     "weights/export.py",

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechbrain_spmamba.loading.augment import DynamicMixing, make_draw
+from speechbrain_spmamba.loading.augment import DynamicMixing
+from speechbrain_spmamba.loading.draw import make_draw
 from speechbrain_spmamba.prepare.scenes import dynamic_mixing
 
 RATE = 1000

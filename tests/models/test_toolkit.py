@@ -1,9 +1,9 @@
 """Unmodified parts of SpeechBrain get what the model itself computes."""
 
+import re
+
 import pytest
-import speechbrain as sb
 import torch
-from hyperpyyaml import load_hyperpyyaml
 from speechbrain.inference.separation import SepformerSeparation
 
 from speechbrain_spmamba.models import MODELS, build_model
@@ -15,18 +15,30 @@ from speechbrain_spmamba.models.toolkit import (
 )
 from tests import ROOT
 from tests.small_models import SMALL
+from tests.toolkit_runs import (
+    RECIPES,
+    make_brain,
+    read_recipe,
+    recipe_forward,
+)
 
-RECIPE = ROOT / "recipes/LibriMix/hparams"
-# What recipes/LibriMix/separation/train.py of the toolkit looks up.
+# What recipes/<recipe>/separation/train.py of the toolkit looks up.
 RECIPE_KEYS = """
-    data_folder skip_prep num_spks sample_rate use_wham_noise output_folder
-    save_folder dynamic_mixing base_folder_dm train_data valid_data test_data
+    data_folder skip_prep num_spks sample_rate output_folder save_folder
+    dynamic_mixing base_folder_dm train_data valid_data test_data
     limit_training_signal_len training_signal_len dataloader_opts modules
     optimizer checkpointer epoch_counter pretrained_separator use_speedperturb
     use_rand_shift min_shift max_shift use_wavedrop drop_chunk drop_freq
     speed_perturb Encoder MaskNet Decoder loss threshold_byloss threshold
     loss_upper_lim clip_grad_norm save_audio lr_scheduler train_logger
 """.split()
+FURTHER_KEYS = {"LibriMix": ["use_wham_noise"]}
+# The tables that its prepare_data.py writes, for two talkers and for three.
+TABLES = {
+    "LibriMix": ("libri2mix_train-360", "libri3mix_train-360"),
+    "WSJ0Mix": ("wsj_tr", "wsj_tr"),
+    "WHAMandWHAMR": ("whamorg_tr",),
+}
 INFERENCE_YAML = """
 sample_rate: 8000
 num_spks: 2
@@ -93,17 +105,10 @@ def test_every_gradient_is_that_of_the_model():
     mix.grad = None
     model.zero_grad(set_to_none=True)
     parts = [part.double() for part in as_encoder_masknet_decoder(model)]
-    (_recipe_forward(mix, *parts) * weight).sum().backward()
+    (recipe_forward(mix, *parts) * weight).sum().backward()
     found = [mix.grad, *(p.grad for p in model.parameters())]
     for ours, theirs in zip(found, wanted, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-8)
-
-
-def _recipe_forward(mix, encoder, masknet, decoder):
-    """The separation step of the toolkit's recipes."""
-    features = encoder(mix)
-    waves = [decoder(features * mask) for mask in masknet(features)]
-    return torch.stack(waves, dim=-1)[:, : mix.shape[1]]
 
 
 def test_the_window_between_has_no_influence():
@@ -111,7 +116,7 @@ def test_the_window_between_has_no_influence():
     mix = torch.randn(1, 500)
     with torch.no_grad():
         found = [
-            _recipe_forward(mix, *as_encoder_masknet_decoder(model, *sizes))
+            recipe_forward(mix, *as_encoder_masknet_decoder(model, *sizes))
             for sizes in ((512, 128), (64, 32))
         ]
     torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
@@ -136,46 +141,18 @@ def test_the_stock_class_loads_a_folder(tmp_path):
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
 
 
-class _Recipe(sb.Brain):
-    """As short as it gets: forward and loss as the toolkit's recipes have."""
-
-    def compute_forward(self, batch, stage):
-        parts = self.hparams
-        return _recipe_forward(
-            batch[0], parts.Encoder, parts.MaskNet, parts.Decoder
-        )
-
-    def compute_objectives(self, est, batch, stage):
-        return self.hparams.loss(batch[1], est).mean()
-
-
-def test_the_experiment_trains_in_a_recipe_of_the_toolkit(tmp_path):
-    text = (RECIPE / "toolkit-spmamba.yaml").read_text()
-    small = {"n_fft": 64, "hop_length": 32, "num_blocks": 1, "emb_dim": 4}
-    hparams = load_hyperpyyaml(
-        text,
-        {
-            "data_folder": str(tmp_path),
-            "output_folder": str(tmp_path / "run"),
-            "separator": small,
-        },
-    )
-    # With this key the recipe keeps the weights that a model begins with.
-    hparams["pretrained_separator"].collect_files()
-    hparams["pretrained_separator"].load_collected()
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_experiment_trains_in_a_recipe_of_the_toolkit(recipe, tmp_path):
+    _, hparams = read_recipe(recipe, tmp_path, N_epochs=1)
     model = hparams["separator"]
     before = [p.detach().clone() for p in model.parameters()]
-    src = torch.randn(1, 1500, 2)
-    brain = _Recipe(
-        modules=hparams["modules"],
-        opt_class=hparams["optimizer"],
-        hparams=hparams,
-        run_opts={"device": "cpu", "noprogressbar": True},
-        checkpointer=hparams["checkpointer"],
-    )
-    batches = torch.utils.data.DataLoader([(src.sum(-1), src)], batch_size=None)
-    brain.fit(range(1), batches)
+    # With this key the recipe keeps the weights that a model begins with.
+    brain = make_brain(hparams)
     after = list(model.parameters())
+    assert all(map(torch.equal, before, after))
+    src = torch.randn(1, 1500, 2)
+    batches = torch.utils.data.DataLoader([(src.sum(-1), src)], batch_size=None)
+    brain.fit(hparams["epoch_counter"], batches)
     assert all(
         not torch.equal(old, new) and torch.isfinite(new).all()
         for old, new in zip(before, after, strict=True)
@@ -192,11 +169,55 @@ def test_the_parts_have_the_types_that_the_docs_name():
     assert types == [SpectrumEncoder, RatioMasks, SpectrumDecoder]
 
 
-def test_the_experiment_has_all_that_the_recipe_reads(tmp_path):
-    text = (RECIPE / "toolkit-spmamba.yaml").read_text()
-    hparams = load_hyperpyyaml(text, {"data_folder": str(tmp_path)})
-    assert set(RECIPE_KEYS) <= set(hparams)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_experiment_has_all_that_the_recipe_reads(recipe, tmp_path):
+    _, hparams = read_recipe(recipe, tmp_path)
+    keys = {*RECIPE_KEYS, *FURTHER_KEYS.get(recipe, [])}
+    assert keys - set(hparams) == set()
     wave, lengths = torch.randn(1, 8000), torch.ones(1)
     assert hparams["speed_perturb"](wave).dim() == 2
     assert hparams["drop_freq"](wave).shape == wave.shape
     assert hparams["drop_chunk"](wave, lengths).shape == wave.shape
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_tables_and_model_follow_the_number_of_talkers(recipe, tmp_path):
+    for num_spks, table in enumerate(TABLES[recipe], 2):
+        _, hparams = read_recipe(recipe, tmp_path, num_spks=num_spks)
+        assert hparams["train_data"] == f"{tmp_path}/run/save/{table}.csv"
+        assert hparams["separator"].num_spks == num_spks
+
+
+def test_the_tables_of_whamr_follow_its_name(tmp_path):
+    _, hparams = read_recipe("WHAMandWHAMR", tmp_path, corpus="whamr")
+    assert hparams["test_data"].endswith("/whamr_tt.csv")
+
+
+def _page():
+    return (ROOT / "docs/toolkit.md").read_text(encoding="utf-8")
+
+
+def test_the_page_names_every_experiment_and_keys_that_exist(tmp_path):
+    text = _page().partition("What to know")[0]
+    for path, data in RECIPES.values():
+        assert f"PATH/{path.relative_to(ROOT)}` | `DIR/{data}`" in text
+    keys = set(re.findall(r"--(\w+)", text))
+    assert {"pretrained_path", "corpus", "num_spks"} <= keys
+    known = set()
+    for recipe in RECIPES:
+        known |= set(read_recipe(recipe, tmp_path)[1])
+    assert keys <= known
+
+
+def test_another_model_takes_the_place_as_the_page_says(tmp_path):
+    (block,) = re.findall(r"```yaml\n(.*?)```", _page(), re.DOTALL)
+    text = RECIPES["LibriMix"][0].read_text(encoding="utf-8")
+    start, end = text.index("separator: !new"), text.index("modules:")
+    text = text[:start] + block + text[end:]
+    kept, hparams = read_recipe(
+        "LibriMix", tmp_path, text=text, separator=SMALL["tdanet"]
+    )
+    assert "models.tdanet.TDANet" in kept
+    mix = torch.randn(1, 900)
+    parts = (hparams[key] for key in ("Encoder", "MaskNet", "Decoder"))
+    assert recipe_forward(mix, *parts).shape == (1, 900, 2)

@@ -49,6 +49,29 @@ def test_sepformer_computes_what_the_toolkit_computes():
 
 
 @pytest.mark.parametrize("name", TOOLKIT_MODELS)
+@pytest.mark.parametrize("frames", [4, 30, 49])
+def test_the_mask_network_computes_what_the_toolkit_computes(name, frames):
+    network = build_small(name).masknet
+    theirs = next(
+        kind
+        for kind in type(network).__mro__
+        if kind.__module__.startswith("speechbrain.")
+    )
+    features = torch.randn(1, 8, frames)
+    expected = theirs.forward(network, features)
+    torch.testing.assert_close(network(features), expected)
+
+
+def test_an_item_of_resepformer_does_not_hear_its_neighbour():
+    network, features = (
+        build_small("resepformer").masknet,
+        torch.randn(2, 8, 49),
+    )
+    alone = [network(item) for item in features.split(1)]
+    torch.testing.assert_close(network(features), torch.cat(alone, 1))
+
+
+@pytest.mark.parametrize("name", TOOLKIT_MODELS)
 def test_around_the_mask_network_all_is_as_in_the_toolkits_recipes(name):
     model, mix = build_small(name), torch.randn(1, 400)
     encoder = Encoder(kernel_size=16, out_channels=8)

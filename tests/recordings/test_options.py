@@ -15,6 +15,8 @@ from speechbrain_spmamba.recordings.options import SeparationOptions
         ("FLOAT", "flac", "PCM_24"),
         ("PCM_U8", "wav", "PCM_16"),
         ("MPEG_LAYER_III", "flac", "PCM_16"),
+        ("FLOAT", "mp3", "MPEG_LAYER_III"),
+        ("PCM_16", "opus", "OPUS"),
     ],
 )
 def test_the_sample_format_follows_the_input(own, format, subtype):
@@ -26,6 +28,10 @@ def test_what_a_format_cannot_hold_is_said_first():
         SeparationOptions(format="flac", subtype="FLOAT")
     with pytest.raises(ValueError, match="flac holds up to 8 channels"):
         SeparationOptions(format="flac").check_file(8000, 9)
+    with pytest.raises(ValueError, match="mp3 holds no PCM_16; choose MPEG"):
+        SeparationOptions(format="mp3", subtype="PCM_16")
+    with pytest.raises(ValueError, match="mp3 holds up to 2 channels at 4800"):
+        SeparationOptions(format="mp3").check_file(8000, 3)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +43,7 @@ def test_what_a_format_cannot_hold_is_said_first():
         ({"overlap": 0}, "overlap is 0"),
         ({"batch": 0}, "--batch is 0"),
         ({"channel": 0}, "channel is 0"),
-        ({"format": "mp3"}, "--format is mp3; expected wav or flac"),
+        ({"format": "ogg"}, "--format is ogg; expected wav, flac, mp3 or opus"),
         ({"speakers": 1, "all_outputs": True}, "give one of the two"),
     ],
 )

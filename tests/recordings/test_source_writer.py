@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from speechbrain_spmamba.audio import read_audio
 from speechbrain_spmamba.recordings import source_writer
 from speechbrain_spmamba.recordings.source_writer import SourceWriter
 from tests.separating import noise
@@ -36,6 +37,43 @@ def test_what_is_pushed_is_written(tmp_path, kind, subtype):
         with soundfile.SoundFile(path) as file:
             assert file.comment == "hello"
     assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "kind, subtype", [("mp3", "MPEG_LAYER_III"), ("opus", "OPUS")]
+)
+@pytest.mark.parametrize("frames", [1, 100, 576, 5000, 70001])
+def test_what_is_compressed_is_as_long_and_not_late(
+    tmp_path, capfd, kind, subtype, frames
+):
+    wave = noise(frames + 7, 2)
+    wave = sum(wave[k : frames + k] for k in range(8)) / 4  # soft above 1 kHz
+    with _writer(tmp_path, wave, pieces=1) as found:
+        found.write(_paths(tmp_path, kind), subtype, comment="spmamba " * 20)
+    assert capfd.readouterr().err == ""  # of the decoder, while it was checked
+    for path, source in zip(_paths(tmp_path, kind), wave.T, strict=True):
+        # By the reader of this package, which counts for itself, too.
+        written = read_audio(path, 8000)[:, 0]
+        assert len(written) == frames
+        with soundfile.SoundFile(path) as file:
+            assert file.subtype == subtype
+            assert file.comment == "spmamba " * 20
+        if frames > 2000:
+            inner = source[50:-50]
+            lags = np.correlate(written, inner, "valid")
+            assert lags.argmax() == 50  # of 0 to 100: neither early nor late
+            assert np.corrcoef(source, written)[0, 1] > 0.95
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "kind, subtype", [("mp3", "MPEG_LAYER_III"), ("opus", "OPUS")]
+)
+def test_what_is_compressed_does_not_clip_either(tmp_path, kind, subtype):
+    wave = noise(8000, 2)
+    wave[4000, 1] = 2.0
+    with _writer(tmp_path, wave) as found:
+        assert found.write(_paths(tmp_path, kind), subtype) == 0.5
 
 
 def test_integer_files_share_one_gain(tmp_path):
@@ -135,3 +173,14 @@ def test_a_file_that_came_out_short_is_noticed(tmp_path):
     soundfile.write(tmp_path / "a.wav", noise(10), 8000)
     with pytest.raises(ValueError, match="b.wav came out incomplete"):
         source_writer.check_written(tmp_path / "a.wav", tmp_path / "b.wav", 11)
+
+
+def test_a_compressed_file_that_was_cut_is_incomplete(tmp_path):
+    for kind, subtype in (("mp3", "MPEG_LAYER_III"), ("opus", "OPUS")):
+        path = tmp_path / f"a.{kind}"
+        with _writer(tmp_path, noise(20000, 1)) as found:
+            found.write([path], subtype)
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) - 900])
+        with pytest.raises(ValueError, match="came out incomplete"):
+            source_writer.check_written(path, path, 20000)

@@ -9,6 +9,7 @@ from speechbrain_spmamba.scoring.metrics import (
     CEILING,
     FLOOR,
     below_mixture,
+    bss_eval,
     score,
     sdr,
     si_snr,
@@ -31,6 +32,32 @@ def test_sdr_is_that_of_mir_eval():
         src.T.numpy(), est.T.numpy(), compute_permutation=False
     )
     np.testing.assert_allclose(sdr(est, src), expected, atol=1e-4)
+
+
+def _mir_eval(est, src):
+    """SDR, SIR and SAR, ``[3, S]``."""
+    return np.stack(
+        mir_eval.separation.bss_eval_sources(
+            src.T.double().numpy(), est.T.double().numpy(), False
+        )[:3]
+    )
+
+
+def _three(est, src):
+    """The same of ours."""
+    found = bss_eval(est, src, together=True)
+    return np.stack([found[name] for name in ("sdr", "sir", "sar")])
+
+
+def test_sir_and_sar_are_those_of_mir_eval():
+    # Not as coloured as above: there mir_eval itself is not as exact.
+    src, noise = torch.randn(2, 9000, 3).double()
+    src = src + 0.9 * src.roll(1, 0)
+    est = src + 0.1 * src.roll(1, 1) + 0.3 * src.roll(700, 0) + 0.03 * noise
+    for pick in (slice(2), slice(3)):
+        found = _three(est[:, pick], src[:, pick])
+        expected = _mir_eval(est[:, pick], src[:, pick])
+        np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_sdr_of_quiet_float32_signals_is_that_of_mir_eval():
@@ -149,7 +176,9 @@ def test_a_mixture_that_is_its_source_but_for_rounding_has_no_improvement():
         scores = score(mix[:, 0], est, src)
         assert np.isnan([scores["si_snri"], scores["sdri"]]).all()
     noisy = src + 0.01 * torch.randn_like(src)
-    assert np.isfinite(list(score(noisy[:, 0], est, src).values())).all()
+    metrics = ["si_snr", "sdr"]
+    found = score(noisy[:, 0], est, src, metrics)
+    assert np.isfinite(list(found.values())).all()
 
 
 def test_a_soft_source_beside_one_that_is_alone_keeps_its_improvement():
@@ -198,3 +227,68 @@ def test_a_silent_estimate_scores_the_floor():
     est, src = _speechlike()
     est[:, 0] = 0
     assert si_snr(est, src)[0] == FLOOR and sdr(est, src)[0] == FLOOR
+
+
+TWO_EDGES = {
+    "upside down": lambda est, src: (-0.1 * src, src),
+    "80 dB": lambda est, src: (src + 1e-4 * (est - src), src),
+    "quiet": lambda est, src: (1e-6 * est, 1e-6 * src),
+    "one quiet": lambda est, src: (
+        est * torch.tensor([1, 1e-4]),
+        src * torch.tensor([1, 1e-4]),
+    ),
+    "offsets": lambda est, src: (est + 0.3, src - 0.2),
+    "swapped": lambda est, src: (est.flip(1), src),
+    "the mixture": lambda est, src: (
+        src.sum(1, keepdim=True).expand_as(src),
+        src,
+    ),
+    "float32": lambda est, src: (est.float(), src.float()),
+}
+
+
+@pytest.mark.parametrize("edge", TWO_EDGES)
+def test_sir_and_sar_at_the_edges_are_those_of_mir_eval(edge):
+    est, src = TWO_EDGES[edge](*_speechlike())
+    expected = np.clip(_mir_eval(est, src), FLOOR, CEILING)
+    np.testing.assert_allclose(_three(est, src), expected, atol=1e-3)
+
+
+def test_all_ratios_of_perfect_estimates_are_the_ceiling():
+    _, src = _speechlike()
+    for est in (src, -3 * src, (7 * src.float()).double()):
+        assert (_three(est, src) == CEILING).all()
+
+
+def test_sir_of_one_source_is_undefined():
+    est, src = _speechlike()
+    expected = _mir_eval(est[:, :1], src[:, :1])
+    found = _three(est[:, :1], src[:, :1])
+    np.testing.assert_allclose(found[[0, 2]], expected[[0, 2]], atol=1e-6)
+    assert np.isnan(found[1]).all()
+    silent = src * torch.tensor([1.0, 0.0])
+    assert np.isnan(_three(est, silent)[1]).all()
+    np.testing.assert_allclose(_three(est, silent)[:, :1], found)
+
+
+def test_a_silent_source_does_not_change_the_ratios_of_the_others():
+    est, src = _speechlike()
+    expected = _three(est, src)
+    silence = torch.zeros_like(src[:, :1])
+    found = _three(torch.cat([silence, est], 1), torch.cat([silence, src], 1))
+    np.testing.assert_allclose(found[:, 1:], expected, atol=1e-9)
+    assert np.isnan(found[:, 0]).all()
+
+
+def test_a_silent_estimate_scores_the_floor_in_all():
+    est, src = _speechlike()
+    est[:, 0] = 0
+    found = _three(est, src)
+    assert found[0, 0] == FLOOR and np.isfinite(found[:, 1]).all()
+
+
+def test_sources_that_are_the_same_have_a_score():
+    est, src = _speechlike()
+    src[:, 1] = src[:, 0]
+    found = _three(est, src)
+    assert np.isfinite(found).all() and (found[1] > 60).all()

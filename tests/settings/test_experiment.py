@@ -222,22 +222,36 @@ def test_switches_and_negative_numbers_are_options():
     assert options["debug"] and overrides == "seed: -1\nsir: [-5, 5]"
 
 
-@pytest.mark.parametrize("made", ["new", "name"])
+OLD = {  # of experiments that were written for the toolkit's
+    "toolkit, !new": "!new:speechbrain.utils.train_logger.TensorboardLogger",
+    "toolkit, !name": "!name:speechbrain.utils.train_logger.TensorboardLogger",
+}
+
+
+@pytest.mark.parametrize("logger", ["tensorboard", "wandb", *OLD])
 def test_what_a_logger_lacks_is_named_with_its_extra(
-    made, monkeypatch, tmp_path
+    logger, monkeypatch, tmp_path
 ):
-    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    package = "wandb" if logger == "wandb" else "tensorboard"
+    monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
-    text = (ROOT / "hparams/tiny.yaml").read_text()
-    old = "!new:speechbrain.utils.train_logger.FileTrainLogger\n    save_file"
-    assert text.count(old) == 1
-    new = old.replace("!new", f"!{made}").replace("FileTrain", "Tensorboard")
-    new = new.replace("save_file", "save_dir")
-    path = tmp_path / "tiny.yaml"
-    path.write_text(text.replace(old, new))
-    words = [str(path), "--output_folder", str(tmp_path / "run")]
-    with pytest.raises(ValueError, match=r"speechbrain_spmamba\[tensorboard\]"):
-        load_settings(words)
+    path = ROOT / "hparams/tiny.yaml"
+    words = ["--output_folder", str(tmp_path / "run")]
+    if logger in OLD:
+        text = path.read_text()
+        before, old = text.partition("train_logger: ")[::2]
+        rest = old.partition("history: ")[2]
+        path = tmp_path / "tiny.yaml"
+        path.write_text(
+            before.replace("\nlogger: file", "\n#")
+            + f"train_logger: {OLD[logger]}\n    save_dir: x\nhistory: {rest}"
+        )
+    else:
+        words += ["--logger", logger]
+    with pytest.raises(ValueError) as error:
+        load_settings([str(path), *words])
+    assert f"speechbrain_spmamba[{package}]" in str(error.value)
+    assert "\n" not in str(error.value)
     assert not (tmp_path / "run").exists()
 
 

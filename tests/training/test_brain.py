@@ -1,7 +1,6 @@
 """The loop trains what it says it trains, and survives bad batches."""
 
 import math
-import multiprocessing
 from doctest import DocTestParser
 
 import pytest
@@ -15,7 +14,6 @@ from speechbrain_spmamba.scoring.loss import pairwise_neg_snr, pit
 from speechbrain_spmamba.scoring.metrics import score
 from speechbrain_spmamba.training.brain import SeparationBrain
 from speechbrain_spmamba.training.checkpoint import AtomicCheckpointer
-from speechbrain_spmamba.training.finite_steps import FiniteBrain
 from speechbrain_spmamba.training.nonfinite import PATIENCE, fused
 
 
@@ -207,8 +205,8 @@ def test_on_a_gpu_a_step_is_left_out_there_and_named_with_its_loss(
 
 @pytest.mark.parametrize("factor", [11, 0, -1, 1.5])
 def test_an_accumulation_that_never_steps_is_refused(make_brain, factor):
-    brain = make_brain(grad_accumulation_factor=factor)
     with pytest.raises(ValueError, match="grad_accumulation_factor is"):
+        brain = make_brain(grad_accumulation_factor=factor)
         brain.make_dataloader(list(range(10)), sb.Stage.TRAIN)
 
 
@@ -291,6 +289,22 @@ def _validate(brain, batch, est):
     return loss.item(), brain.si_snri
 
 
+def test_a_test_has_the_scores_that_are_asked_for(make_brain, tmp_path):
+    known = {"results_folder": tmp_path, "sample_rate": 8000, "num_examples": 0}
+    batch = _batch(800, id="a")
+    for asked, columns in (
+        ({}, ["si_snr", "si_snri", "sdr", "sdri", "sir", "sar"]),
+        ({"metrics": ["sar", "si_snr"]}, ["si_snr", "si_snri", "sar"]),
+    ):
+        brain = make_brain(settings={**known, **asked})
+        brain.on_stage_start(sb.Stage.TEST)
+        est = batch.src_sig.data + 0.1
+        brain.compute_objectives(est, batch, sb.Stage.TEST)
+        row = brain.evaluation.rows[0]
+        assert list(row)[2 : 2 + len(columns)] == columns
+        assert list(row)[2 + len(columns)] == "silence"
+
+
 def test_validation_tells_the_improvement_that_a_test_tells(make_brain):
     batch = _batch(800, 500)
     mix, src = batch.mix_sig.data, batch.src_sig.data
@@ -360,41 +374,3 @@ def test_bfloat16_training_takes_steps(make_brain):
     brain, batch = make_brain(precision="bf16"), _batch(800, 800)
     losses = [brain.fit_batch(batch).item() for _ in range(15)]
     assert losses[-1] < losses[0] - 1.0
-
-
-class _Line(FiniteBrain):
-    """A brain of one number, whose stages end as its run options say."""
-
-    def compute_forward(self, batch, stage):
-        return self.modules.line(batch)
-
-    def compute_objectives(self, found, batch, stage):
-        return found.mean()
-
-
-@pytest.mark.parametrize("lasting", [False, True])
-def test_an_epoch_that_is_cut_short_leaves_no_workers(lasting):
-    brain = _Line(
-        modules={"line": torch.nn.Linear(1, 1)},
-        opt_class=lambda p: torch.optim.SGD(p, lr=1e-3),
-        hparams={},
-        run_opts={"device": "cpu", "optimizer_step_limit": 1, "debug": True},
-    )
-    options = {"num_workers": 2, "persistent_workers": lasting}
-    items = list(torch.ones(9, 1))
-    others = set(multiprocessing.active_children())  # of tests before
-    for _ in range(2):
-        brain.fit(
-            range(1),
-            items,
-            items,
-            train_loader_kwargs=options,
-            valid_loader_kwargs=options,
-        )
-        assert set(multiprocessing.active_children()) <= others
-    test = brain.make_dataloader(
-        items, sb.Stage.TEST, ckpt_prefix=None, **options
-    )
-    for _ in range(2):
-        brain.evaluate(test)
-        assert set(multiprocessing.active_children()) <= others

@@ -30,10 +30,12 @@ NEEDED = [
     (RunOptions, "_convert_to_yaml"),
     (RunOptions, "_create_parser"),
     (argparse.ArgumentParser(), "_actions"),
+    (torch.fx.experimental, "_config"),
+    (torch.ops.aten.lstm.input, "_dispatch_cache"),
 ]
 
 # Documented in spite of their underscore.
-PUBLIC = {"_asdict", "_fields", "_make", "_replace", "_exit"}
+PUBLIC = {"_asdict", "_fields", "_make", "_replace", "_exit", "_check"}
 
 # Names that a class of ours would share with what it is made from.
 TAKEN = {

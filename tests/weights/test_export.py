@@ -25,7 +25,8 @@ from speechbrain_spmamba.training.checkpoint import (
     identity,
     moving_average,
 )
-from speechbrain_spmamba.weights.export import export, model_yaml, write_model
+from speechbrain_spmamba.weights.export import export, write_model
+from speechbrain_spmamba.weights.folder_yaml import model_yaml
 from speechbrain_spmamba.weights.model_card import known_license
 from tests import ROOT
 from tests.small_models import SMALL
@@ -117,7 +118,8 @@ def test_a_model_folder_says_who_made_it_and_has_sums_of_what_it_loads(
     run, tmp_path
 ):
     folder = export(run, tmp_path / "model")
-    summed = ["hyperparams.yaml", "separator.ckpt", "separator.safetensors"]
+    summed = ["custom_interface.py", "hyperparams.yaml"]
+    summed += ["separator.ckpt", "separator.safetensors"]
     names = sorted(path.name for path in folder.iterdir())
     assert names == sorted(["README.md", SUMS_FILE, *summed])
     lines = (folder / SUMS_FILE).read_text().splitlines()
@@ -205,6 +207,7 @@ def test_the_card_tells_what_the_run_knows(run, tmp_path):
         "Not stated",
     ]
     assert [phrase for phrase in expected if phrase not in text] == []
+    assert "does not hear levels" not in text
 
 
 def test_the_card_tells_how_many_talked(run, tmp_path):

@@ -18,7 +18,7 @@ typedef struct {
 static int open_workspace(workspace *w, int64_t taps) {
   int64_t past = taps - 1, span = TILE + past, groups = MOST_GROUPS;
   int64_t room = 2 * span + groups * (past + taps + 1);
-  w->memory = aligned_alloc(64, room * sizeof(lanes));
+  w->memory = allocate_lines(room * sizeof(lanes));
   if (!w->memory) return 1;
   w->x = w->memory + past;
   w->grad = w->memory + span;
@@ -128,11 +128,11 @@ static int64_t run(const conv_args *c, int backward) {
       else
         backward_task(&w, c, at, end, (int)c->taps);
     }
-    if (!failed) free(w.memory);
+    if (!failed) free_lines(w.memory);
   }
   return failed;
 }
 
-int64_t spmamba_conv_forward(const conv_args *c) { return run(c, 0); }
+API int64_t spmamba_conv_forward(const conv_args *c) { return run(c, 0); }
 
-int64_t spmamba_conv_backward(const conv_args *c) { return run(c, 1); }
+API int64_t spmamba_conv_backward(const conv_args *c) { return run(c, 1); }

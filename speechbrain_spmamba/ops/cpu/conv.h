@@ -5,8 +5,6 @@ come padded to a multiple of LANES channels, taps first: weight is [K, P], bias
 #ifndef SPMAMBA_CONV_H
 #define SPMAMBA_CONV_H
 
-#include <stdlib.h>
-
 #include "sequence.h"
 
 typedef struct {
@@ -49,7 +47,7 @@ INLINE void convolve(const lanes *x, lanes *out, int64_t count,
 }
 
 /* Each returns 0, or 1 when memory ran out. */
-int64_t spmamba_conv_forward(const conv_args *c);
-int64_t spmamba_conv_backward(const conv_args *c);
+API int64_t spmamba_conv_forward(const conv_args *c);
+API int64_t spmamba_conv_backward(const conv_args *c);
 
 #endif

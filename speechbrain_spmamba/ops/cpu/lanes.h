@@ -54,6 +54,21 @@ INLINE float sum_lanes(const vec *x) {
   return lane[0];
 }
 
+/* a b + c. gcc rounds it once wherever the processor can; clang has to be told,
+where a product is used twice. */
+#if defined(__clang__) && (defined(__FMA__) || defined(__aarch64__))
+#if __has_builtin(__builtin_elementwise_fma)
+#define FUSED
+#endif
+#endif
+#ifdef FUSED
+INLINE vec multiply_add(vec a, vec b, vec c) {
+  return __builtin_elementwise_fma(a, b, c);
+}
+#else
+INLINE vec multiply_add(vec a, vec b, vec c) { return a * b + c; }
+#endif
+
 /* A mask is all ones or all zeros in every lane. */
 INLINE vec choose(ivec mask, vec yes, vec no) {
   return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
@@ -83,8 +98,9 @@ one. */
 #define EXP2_BOUND 125.0f
 
 INLINE vec exp2_bounded(vec a, vec b) {
-  const float magic = 12582912.0f;
-  vec shifted = a * b + magic, f = a * b - (shifted - magic);
+  const vec magic = splat(12582912.0f);
+  vec shifted = multiply_add(a, b, magic);
+  vec f = multiply_add(a, b, magic - shifted);
   return (vec)((uvec)exp2_fraction(f, 1.0f) + ((uvec)shifted << 23));
 }
 
@@ -95,8 +111,9 @@ below 1 the result is zero, whatever f is: of a huge product it is a rounding
 error or NaN, and what is computed from it must not count. This is the
 comparison of the sums, which lets a NaN pass. */
 INLINE vec exp2_falling(vec a, vec b) {
-  const float magic = 12583038.0f;
-  vec shifted = a * b + magic, f = a * b - (shifted - magic);
+  const vec magic = splat(12583038.0f);
+  vec shifted = multiply_add(a, b, magic);
+  vec f = multiply_add(a, b, magic - shifted);
   vec power = exp2_fraction(f, 2.0f) * (vec)((uvec)shifted << 23);
   return (vec)((ivec)power & ~(shifted < 12582913.0f));
 }
@@ -104,7 +121,8 @@ INLINE vec exp2_falling(vec a, vec b) {
 /* And for those as well: exponents above 254 become that of infinity. Compared
 as integers, so that a positive NaN counts as too large and stays NaN. */
 INLINE vec exp2_any(vec a, vec b) {
-  ivec large = (ivec)(a * b + 12583038.0f) > 0x4b4000fe;
+  vec shifted = multiply_add(a, b, splat(12583038.0f));
+  ivec large = (ivec)shifted > 0x4b4000fe;
   return (vec)((ivec)exp2_falling(a, b) | (large & 0x7f800000));
 }
 

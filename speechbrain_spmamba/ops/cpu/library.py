@@ -11,12 +11,16 @@ choice made here, keeps to what an older processor has.
 import ctypes
 import functools
 import pathlib
+import sys
 from ctypes import POINTER, c_float, c_int64, c_void_p
 
 import torch
 
 # Of a build, by what torch calls the capability that it needs; best first.
 _BUILDS = {"AVX512": "avx512", "AVX2": "avx2", "DEFAULT": "base"}
+
+# As setup.py calls them: they are no modules of Python.
+_ENDING = "dll" if sys.platform == "win32" else "so"
 
 # Must equal the number in scan_forward.c.
 _INTERFACE = 4
@@ -101,7 +105,7 @@ class PathArguments(ctypes.Structure):
 
 
 @functools.cache
-def load():
+def load() -> tuple:
     """Loads the library once.
 
     Returns
@@ -124,7 +128,8 @@ def load():
 
 def find(build):
     """Paths of the libraries built for "avx512", "avx2" or "base"."""
-    return sorted(pathlib.Path(__file__).parent.glob(f"_kernels_{build}.*"))
+    folder = pathlib.Path(__file__).parent
+    return sorted(folder.glob(f"_kernels_{build}.{_ENDING}"))
 
 
 def open_library(path):

@@ -5,8 +5,6 @@ float32. */
 #ifndef SPMAMBA_PATH_H
 #define SPMAMBA_PATH_H
 
-#include <stdlib.h>
-
 #include "conv.h"
 #include "scan.h"
 
@@ -33,6 +31,6 @@ typedef struct {
 } path_args;
 
 /* Returns 0, or 1 when memory ran out. */
-int64_t spmamba_path_forward(const path_args *p);
+API int64_t spmamba_path_forward(const path_args *p);
 
 #endif

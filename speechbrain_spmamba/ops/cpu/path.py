@@ -6,13 +6,28 @@ never made, and no Python runs between. float32 alone, since that is what the C
 products have.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 
 from speechbrain_spmamba.ops.cpu import library
 from speechbrain_spmamba.ops.cpu.call import Call
 
+if TYPE_CHECKING:
+    from speechbrain_spmamba.nnet.folded_forward import PathConfig
+    from speechbrain_spmamba.nnet.folding import FoldedWeights
 
-def path_forward(x, valid, config, weights, out, kept=None):
+
+def path_forward(
+    x: torch.Tensor,
+    valid: torch.Tensor | None,
+    config: PathConfig,
+    weights: FoldedWeights,
+    out: torch.Tensor,
+    kept: list | None = None,
+) -> None:
     """Norm, windows, both Mambas, overlap-add, residual.
 
     Arguments

@@ -193,7 +193,7 @@ static void run_row(workspace *w, const path_args *p, const sizes *s,
   }
 }
 
-int64_t spmamba_path_forward(const path_args *p) {
+API int64_t spmamba_path_forward(const path_args *p) {
   sizes s = measure(p);
   weights m;
   int64_t failed = open_weights(&m, p, &s);
@@ -204,8 +204,8 @@ int64_t spmamba_path_forward(const path_args *p) {
 #pragma omp for schedule(static)
     for (int64_t item = 0; item < p->items; item++)
       if (!failed) run_row(&w, p, &s, &m, item);
-    free(w.memory);
+    free_lines(w.memory);
   }
-  free(m.memory);
+  free_lines(m.memory);
   return failed;
 }

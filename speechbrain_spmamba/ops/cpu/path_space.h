@@ -36,7 +36,7 @@ INLINE sizes measure(const path_args *p) {
 /* Memory for pieces that `take` cuts off it, each in whole cache lines. */
 INLINE float *open_memory(int64_t floats, int pieces) {
   size_t size = (size_t)(floats + 32 * pieces) / 16 * 64;
-  float *memory = aligned_alloc(64, size);
+  float *memory = allocate_lines(size);
   if (memory) memset(memory, 0, size);
   return memory;
 }

@@ -10,8 +10,6 @@ A2 = A log2(e) is [N, P], D and bias [P], delta_weight [R, P]. */
 #ifndef SPMAMBA_SCAN_H
 #define SPMAMBA_SCAN_H
 
-#include <stdlib.h>
-
 #include "sequence.h"
 
 typedef struct {
@@ -127,7 +125,7 @@ INLINE void store_state(const lanes *state, float *to, const scan_args *s,
 }
 
 /* Each returns 0, or 1 when memory ran out. */
-int64_t spmamba_scan_forward(const scan_args *s);
-int64_t spmamba_scan_backward(const scan_args *s);
+API int64_t spmamba_scan_forward(const scan_args *s);
+API int64_t spmamba_scan_backward(const scan_args *s);
 
 #endif

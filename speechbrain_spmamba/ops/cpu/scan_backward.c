@@ -186,15 +186,15 @@ INLINE void backward_task(
     }
 }
 
-int64_t spmamba_scan_backward(const scan_args *s) {
+API int64_t spmamba_scan_backward(const scan_args *s) {
   int64_t slabs = (s->channels + s->slab - 1) / s->slab, failed = 0;
   int64_t groups = padded(s->slab) / LANES, N = s->states;
   int64_t vectors = (2 * TILE + 1) * N + 2 * TILE * N;
   int64_t room = (vectors + VECS - 1) / VECS + groups * (2 * N + 2);
 #pragma omp parallel num_threads((int)s->threads) reduction(| : failed)
   {
-    workspace *w = aligned_alloc(64, sizeof(workspace));
-    lanes *memory = aligned_alloc(64, room * sizeof(lanes));
+    workspace *w = allocate_lines(sizeof(workspace));
+    lanes *memory = allocate_lines(room * sizeof(lanes));
     failed = !w || !memory;
     if (!failed) {
       w->carry = memory;
@@ -213,8 +213,8 @@ int64_t spmamba_scan_backward(const scan_args *s) {
       else
         backward_task(w, s, task / slabs, task % slabs, (int)N);
     }
-    free(memory);
-    free(w);
+    free_lines(memory);
+    free_lines(w);
   }
   return failed;
 }

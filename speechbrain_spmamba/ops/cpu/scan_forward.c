@@ -5,7 +5,7 @@ of its channels; the states of a group stay in registers, or the first cache. */
 
 /* Grows with every change of a structure or of a function's arguments: Python
 refuses a library that was built from other sources. */
-int64_t spmamba_interface(void) { return 4; }
+API int64_t spmamba_interface(void) { return 4; }
 
 typedef struct {
   lanes u[TILE], raw[TILE], step[TILE], z[TILE], y[TILE];
@@ -42,13 +42,13 @@ INLINE void forward_task(
       store_state(state + g * states, s->last_state, s, at.item, c, states);
 }
 
-int64_t spmamba_scan_forward(const scan_args *s) {
+API int64_t spmamba_scan_forward(const scan_args *s) {
   int64_t slab = slab_of(s->items, s->channels, s->threads), failed = 0;
   int64_t slabs = (s->channels + slab - 1) / slab;
 #pragma omp parallel num_threads((int)s->threads) reduction(| : failed)
   {
-    lanes *state = aligned_alloc(64, MOST_GROUPS * s->states * sizeof(lanes));
-    workspace *w = aligned_alloc(64, sizeof(workspace));
+    lanes *state = allocate_lines(MOST_GROUPS * s->states * sizeof(lanes));
+    workspace *w = allocate_lines(sizeof(workspace));
     failed = !state || !w;
 #pragma omp for schedule(static)
     for (int64_t task = 0; task < s->items * slabs; task++) {
@@ -62,8 +62,8 @@ int64_t spmamba_scan_forward(const scan_args *s) {
       else
         forward_task(w, state, s, at, end, (int)s->states);
     }
-    free(w);
-    free(state);
+    free_lines(w);
+    free_lines(state);
   }
   return failed;
 }

@@ -80,7 +80,7 @@ INLINE void step_group(const step_args *s, int64_t item, int64_t channel) {
   store_tile(y, &s->y, &at);
 }
 
-int64_t spmamba_scan_step(const step_args *s) {
+API int64_t spmamba_scan_step(const step_args *s) {
   int64_t groups = padded(s->channels) / LANES, tasks = s->items * groups;
   /* to start threads takes as long as some thousand states */
   int shared = s->threads > 1 && tasks * s->states > 1024;

@@ -17,6 +17,6 @@ typedef struct {
   float *state;            /* [B, D, N], written */
 } step_args;
 
-int64_t spmamba_scan_step(const step_args *s);
+API int64_t spmamba_scan_step(const step_args *s);
 
 #endif

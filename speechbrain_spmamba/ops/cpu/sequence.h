@@ -8,6 +8,7 @@ to do when the channels are no multiple of LANES. All of that is here. */
 #define SPMAMBA_SEQUENCE_H
 
 #include "lanes.h"
+#include "system.h"
 
 /* Time steps of a tile, and between two checkpoints of a scan. */
 #ifndef TILE

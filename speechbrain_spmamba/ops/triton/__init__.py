@@ -140,7 +140,7 @@ def windows_forward(inputs, values):
     return windows.windows_forward(inputs, values)
 
 
-def windows_backward(*arguments):
+def windows_backward(*arguments) -> None:
     """Gradients of ``windows_forward``."""
     from speechbrain_spmamba.ops.triton import windows
 
@@ -154,7 +154,7 @@ def overlap_add(x, bias, windows, hop, out):
     kernels.overlap_add(x, bias, windows, hop, out)
 
 
-def head_norm_forward(*arguments):
+def head_norm_forward(*arguments) -> None:
     """PReLU and norm of an attention's heads, see ``head_norm.py``."""
     from speechbrain_spmamba.ops.triton import head_norm
 

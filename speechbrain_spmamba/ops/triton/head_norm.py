@@ -133,7 +133,14 @@ def warps_of(block):
     return max(1, min(16, block // 256))
 
 
-def head_norm_forward(x, slope, weight, bias, eps, out):
+def head_norm_forward(
+    x: torch.Tensor,
+    slope: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    eps: float,
+    out: torch.Tensor,
+) -> None:
     """Writes ``out``.
 
     Arguments

@@ -11,9 +11,15 @@ search on the first call, which would make runs differ.
 The forward scan computes 19 exponentials and reciprocals, 152 cycles.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.ops.kernel_interface import ScanInputs
+
 
 # States that one program holds: 16 for each of the 32 lanes of its warp. With
 # two channels to a lane, the forward scan takes 17 instructions less but has as
@@ -86,7 +92,7 @@ def cdiv(number, divisor):
     return -(-number // divisor)
 
 
-def checkpoint_shape(u, A):
+def checkpoint_shape(u: torch.Tensor, A: torch.Tensor) -> tuple:
     """Shape of the states that a forward pass leaves for the backward pass.
 
     Arguments
@@ -120,7 +126,7 @@ def checkpoint_shape(u, A):
     )
 
 
-def forward_options(constants):
+def forward_options(constants: dict) -> dict:
     """Options of the forward scan's compiler.
 
     Arguments
@@ -145,7 +151,7 @@ def forward_options(constants):
     return {"maxnreg": FORWARD_REGISTERS}
 
 
-def refuse_float64(**tensors):
+def refuse_float64(**tensors) -> None:
     """Raises ValueError if one of the named tensors is float64."""
     for name, tensor in tensors.items():
         if getattr(tensor, "dtype", None) == torch.float64:
@@ -203,7 +209,7 @@ class Tensors(NamedTuple):
     bias: torch.Tensor
 
 
-def arrange(inputs):
+def arrange(inputs: ScanInputs) -> tuple:
     """Brings the inputs of a scan into the form that the kernels take.
 
     Arguments
@@ -316,7 +322,7 @@ class Outputs:
     tensor(6.)
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._copies = []
 
     def writable(self, tensor):
@@ -339,7 +345,7 @@ class Outputs:
         self._copies.append((state, part))
         return stand_in
 
-    def finish(self):
+    def finish(self) -> None:
         """Copies the stand-ins to where their contents belong."""
         for tensor, stand_in in self._copies:
             tensor.copy_(stand_in)

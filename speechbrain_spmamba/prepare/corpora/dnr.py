@@ -17,6 +17,7 @@ stretch is foreground. Without an annotation a stem is one stretch.
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from speechbrain_spmamba.files.text import read_csv
 from speechbrain_spmamba.prepare.corpora.index import (
@@ -41,7 +42,7 @@ V3_COLUMNS = (
 )
 
 
-def dnr_pools(folder, split, **checks):
+def dnr_pools(folder: str | Path, split: str, **checks: Any) -> dict:
     """Lists the music and the effects of a split, for scenes.
 
     Arguments
@@ -101,7 +102,7 @@ def dnr_pools(folder, split, **checks):
     return pools
 
 
-def find_dnr(folder):
+def find_dnr(folder: str | Path) -> tuple | None:
     """Finds DnR in a folder.
 
     Arguments
@@ -138,7 +139,7 @@ def find_dnr(folder):
     return None
 
 
-def find_stretches(events):
+def find_stretches(events: list[tuple]) -> list[tuple]:
     """Joins events that overlap.
 
     Arguments

@@ -7,6 +7,8 @@ at the same sizes.
 
 import os
 import zlib
+from collections.abc import Iterable
+from pathlib import Path
 
 from speechbrain_spmamba.prepare.corpora.roots import to_name, to_path
 
@@ -14,7 +16,7 @@ SAMPLED = 1000  # files that are looked into
 BYTES = 4096  # that are read of each
 
 
-def describe_files(paths, roots):
+def describe_files(paths: Iterable[str | Path], roots: dict) -> dict:
     """Describes the files of corpora.
 
     Arguments
@@ -44,7 +46,7 @@ def describe_files(paths, roots):
     }
 
 
-def find_missing(files, roots, owner):
+def find_missing(files: dict, roots: dict, owner: Path) -> list[str]:
     """Compares files with what they were.
 
     Arguments
@@ -84,7 +86,7 @@ def find_missing(files, roots, owner):
     return missing
 
 
-def are_gone(names, roots):
+def are_gone(names: Iterable[str], roots: dict) -> bool:
     """Whether files are missing together with all of their corpora.
 
     Arguments

@@ -16,6 +16,7 @@ import hashlib
 import logging
 import os
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,14 +70,14 @@ class _Facts(NamedTuple):
 
 
 def list_audio(
-    folder,
-    pattern="**/*",
-    skip=None,
-    sample_rate=None,
-    check=False,
-    bad_share=0.05,
-    jobs=1,
-):
+    folder: str | Path,
+    pattern: str = "**/*",
+    skip: Callable | None = None,
+    sample_rate: int | None = None,
+    check: bool = False,
+    bad_share: float = 0.05,
+    jobs: int = 1,
+) -> list[AudioFile]:
     """Lists the good audio files of a folder.
 
     Arguments
@@ -154,7 +155,7 @@ def list_audio(
     return files
 
 
-def split_folder(folder, split):
+def split_folder(folder: str | Path, split: str) -> Path:
     """Finds a split's folder under the names that corpora give it.
 
     Arguments
@@ -183,7 +184,7 @@ def split_folder(folder, split):
     return Path(folder) / split
 
 
-def split_names(split):
+def split_names(split: str) -> tuple[str, ...]:
     """The names of a split, the given one first.
 
     Arguments
@@ -207,7 +208,7 @@ def split_names(split):
     return (split,)
 
 
-def folder_names(folder):
+def folder_names(folder: str | Path) -> str:
     """What stands in a folder, in a few words for an error message.
 
     Arguments

@@ -4,6 +4,8 @@ By its header: no audio at all, no samples, shorter than it says.
 By its samples: damaged, silent, NaN or infinite, clipped.
 """
 
+from pathlib import Path
+
 import numpy as np
 import soundfile
 
@@ -18,7 +20,7 @@ FLAT = 1e-4  # loud samples move by more than this, clipped ones do not
 CLIPPED = 1e-3  # seconds at full scale without moving: clipped
 
 
-def read_header(path):
+def read_header(path: str | Path) -> tuple[int, int, str]:
     """Opens a file and reads its header.
 
     Arguments
@@ -51,7 +53,7 @@ def read_header(path):
         return 0, 0, str(error)
 
 
-def check_samples(path):
+def check_samples(path: str | Path) -> str:
     """Decodes a file and says what is wrong with its samples.
 
     Arguments

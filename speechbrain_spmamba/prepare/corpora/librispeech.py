@@ -11,6 +11,7 @@ corpora, or one that is spread over disks.
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from speechbrain_spmamba.files.audio_files import is_audio
 from speechbrain_spmamba.prepare.corpora.index import folder_names, list_audio
@@ -27,7 +28,12 @@ TREE = "<subset>/<reader>/<chapter>/<reader>-<chapter>-<number>.flac"
 SOURCE = "get LibriSpeech from openslr.org/12"
 
 
-def speech_pool(folder, subsets, min_seconds=0.0, **wanted):
+def speech_pool(
+    folder: str | Path | list,
+    subsets: list[str],
+    min_seconds: float = 0.0,
+    **wanted: Any,
+) -> dict:
     """Lists utterances of some length, for scenes.
 
     Arguments
@@ -71,7 +77,13 @@ def speech_pool(folder, subsets, min_seconds=0.0, **wanted):
     return pool
 
 
-def index_speech(folder, subsets, readers=None, sex=None, **checks):
+def index_speech(
+    folder: str | Path | list,
+    subsets: list[str],
+    readers: list | None = None,
+    sex: str | None = None,
+    **checks: Any,
+) -> dict:
     """Lists the utterances of some subsets, reader by reader.
 
     Arguments
@@ -143,7 +155,7 @@ def index_speech(folder, subsets, readers=None, sex=None, **checks):
     return dict(sorted(speech.items()))
 
 
-def find_speech(folder, subsets):
+def find_speech(folder: str | Path | list, subsets: list[str]) -> list[Path]:
     """Finds the folders that hold the subsets.
 
     Arguments

@@ -10,8 +10,11 @@ again in every folder. Numbered files that share an original must be kept in
 one split by whoever arranges the folder.
 """
 
+from __future__ import annotations
+
 import re
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from speechbrain_spmamba.prepare.corpora.index import (
     folder_names,
@@ -19,13 +22,19 @@ from speechbrain_spmamba.prepare.corpora.index import (
     split_folder,
 )
 
+if TYPE_CHECKING:
+    from speechbrain_spmamba.prepare.corpora.clips import Clip
+
+
 SEGMENT = re.compile(
     r"(?<=.)[-_. ](segment|seg|part|chunk|slice|excerpt|piece)[-_. ]?\d+$",
     re.IGNORECASE,
 )
 
 
-def folder_pool(folder, split=None, **checks):
+def folder_pool(
+    folder: str | Path, split: str | None = None, **checks: Any
+) -> list[Clip]:
     """Lists the recordings of a plain folder, for scenes.
 
     Arguments
@@ -68,7 +77,7 @@ def folder_pool(folder, split=None, **checks):
     return [file.clip(original_recording(file.name, inside)) for file in files]
 
 
-def original_recording(name, split=""):
+def original_recording(name: str, split: str = "") -> str:
     """Names the recording that a file was cut from.
 
     Arguments

@@ -7,12 +7,15 @@ noise_folder: C          C/tr/street.wav is $noise/tr/street.wav
 
 import logging
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 
 logger = logging.getLogger(__name__)
 
 
-def folder_list(folders, key="folder"):
+def folder_list(
+    folders: str | Path | Sequence | None, key: str = "folder"
+) -> list[Path]:
     """One folder or several, as a list.
 
     Arguments
@@ -51,7 +54,7 @@ def folder_list(folders, key="folder"):
     return list(unique.values())
 
 
-def one_folder(folder):
+def one_folder(folder: str | Path) -> Path:
     """A folder where a list of them has no meaning.
 
     Arguments
@@ -82,14 +85,16 @@ def one_folder(folder):
     return some[0].absolute()
 
 
-def folders_with(split, folders, has, key):
+def folders_with(
+    split: str, folders: str | Path | list | None, has: Callable, key: str
+) -> list[tuple]:
     """Those of several folders that have something for a split.
 
     Arguments
     ---------
     split : str
         Its name, for messages.
-    folders : str, Path or list
+    folders : str, Path, list or None
         As users give them.
     has : callable
         Says it of a folder.
@@ -120,7 +125,7 @@ def folders_with(split, folders, has, key):
     return found or some
 
 
-def find_roots(folders):
+def find_roots(folders: dict) -> dict:
     """Names of the corpora's folders.
 
     Arguments
@@ -147,7 +152,7 @@ def find_roots(folders):
     }
 
 
-def to_name(path, roots):
+def to_name(path: str | Path, roots: dict) -> str:
     """The name of a file.
 
     Arguments
@@ -176,7 +181,7 @@ def to_name(path, roots):
     return f"${name}/{path.relative_to(root).as_posix()}"
 
 
-def to_path(name, roots):
+def to_path(name: str, roots: dict) -> Path:
     """The file of a name.
 
     Arguments

@@ -11,7 +11,7 @@ from speechbrain_spmamba.files.text import read_text
 TABLE = "SPEAKERS.TXT"
 
 
-def read_speakers(folder):
+def read_speakers(folder: str | Path) -> dict:
     """Reads all that tells readers apart.
 
     Arguments
@@ -47,7 +47,7 @@ def read_speakers(folder):
     return speakers
 
 
-def check_readers(place, homes, table):
+def check_readers(place: Path, homes: list[Path], table: dict) -> None:
     """Says no to a subset that was unpacked in part.
 
     Arguments
@@ -80,7 +80,7 @@ def check_readers(place, homes, table):
         )
 
 
-def name_reader(ident, number, tables):
+def name_reader(ident: str, number: int, tables: list[dict]) -> str:
     """Names a reader so that no two people have one name.
 
     Arguments
@@ -115,7 +115,12 @@ def name_reader(ident, number, tables):
     return f"c{number + 1}.{ident}" if number else ident
 
 
-def choose_readers(sexes, readers=None, sex=None, where="the corpus"):
+def choose_readers(
+    sexes: dict,
+    readers: list | None = None,
+    sex: str | None = None,
+    where: str = "the corpus",
+) -> list[str]:
     """Chooses readers by name, by sex, or both.
 
     Arguments

@@ -10,8 +10,11 @@ which readers take the first. LibriMix adds sped-up copies (``*sp08.wav``,
 ``*sp12.wav``) beside the originals; those are left out.
 """
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from speechbrain_spmamba.files.audio_files import is_audio
 from speechbrain_spmamba.files.text import read_csv
@@ -23,13 +26,17 @@ from speechbrain_spmamba.prepare.corpora.index import (
 )
 from speechbrain_spmamba.prepare.corpora.roots import folders_with
 
+if TYPE_CHECKING:
+    from speechbrain_spmamba.prepare.corpora.clips import Clip
+
+
 SPED_UP = ("sp08", "sp12")
 HIGH_RES = "high_res_metadata.csv"
 ORIGINAL = re.compile(r"(file\d+)_")  # begins a high_res_wham name
 SOURCE = "get WHAM! noise from wham.whisper.ai or set noise_folder"
 
 
-def noise_pool(folder, split, **checks):
+def noise_pool(folder: str | Path, split: str, **checks: Any) -> list[Clip]:
     """Lists the noise recordings of a split, for scenes.
 
     Arguments
@@ -76,7 +83,7 @@ def noise_pool(folder, split, **checks):
     ]
 
 
-def index_noise(folder, split):
+def index_noise(folder: str | Path | list, split: str) -> list[Path]:
     """Lists the noise files of a split.
 
     Arguments
@@ -116,7 +123,7 @@ def index_noise(folder, split):
     return paths
 
 
-def find_wham(folder):
+def find_wham(folder: str | Path) -> Path | None:
     """Finds WHAM! noise in a folder.
 
     Arguments

@@ -49,10 +49,22 @@ def _draw_clips(seed, split, number, length):
     yield "background", 0.0, wave, f"background_{split}_{number}", "Rumble"
 
 
-def make_item(seed, split, number, seconds=(4.0, 6.0)):
+def make_item(
+    seed: int,
+    split: int,
+    number: int,
+    seconds: tuple[float, float] = (4.0, 6.0),
+) -> tuple[str, dict, list[dict]]:
     """One mixture of speech, music and sound effects; see ``items.py``.
 
     The speech is by readers of the split.
+
+    Arguments
+    ---------
+    seed, split, number : int
+        Which; splits from 0.
+    seconds : tuple
+        Shortest and longest.
 
     Returns
     -------

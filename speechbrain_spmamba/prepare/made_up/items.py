@@ -44,11 +44,15 @@ class Reader(NamedTuple):
     voice: Voice
 
 
-def make_reader(seed, split, number, contrast=0.0):
+def make_reader(
+    seed: int, split: int, number: int, contrast: float = 0.0
+) -> Reader:
     """One reader, identity and voice; no reader is in two splits.
 
     Arguments
     ---------
+    seed, split, number : int
+        Which; splits from 0.
     contrast : float
         How far men's and women's voices are apart, see ``draw_voice``.
 
@@ -70,8 +74,13 @@ def make_reader(seed, split, number, contrast=0.0):
     return Reader(ident, name, SUBSETS[split], voice)
 
 
-def utterance_path(reader, number):
+def utterance_path(reader: Reader, number: int) -> Path:
     """Where an utterance of a reader lies within ``LibriSpeech``.
+
+    Arguments
+    ---------
+    reader, number : Reader, int
+        Whose and which.
 
     Returns
     -------
@@ -89,8 +98,20 @@ def utterance_path(reader, number):
     return Path(reader.subset, str(reader.ident), str(chapter), name)
 
 
-def make_utterance(seed, reader, number, seconds=(4.0, 6.0)):
+def make_utterance(
+    seed: int,
+    reader: Reader,
+    number: int,
+    seconds: tuple[float, float] = (4.0, 6.0),
+) -> tuple[np.ndarray, list[str]]:
     """One utterance of a reader.
+
+    Arguments
+    ---------
+    seed, reader, number : int, Reader, int
+        Whose and which.
+    seconds : tuple
+        Shortest and longest.
 
     Returns
     -------
@@ -109,11 +130,23 @@ def make_utterance(seed, reader, number, seconds=(4.0, 6.0)):
     return speak(reader.voice, rng, float(rng.uniform(*seconds)))
 
 
-def make_noise(seed, split, number, seconds=(8.0, 12.0)):
+def make_noise(
+    seed: int,
+    split: int,
+    number: int,
+    seconds: tuple[float, float] = (8.0, 12.0),
+) -> tuple[np.ndarray, dict]:
     """One noise file and its line of metadata.
 
     Files come in pairs from one place, as WHAM! cuts several files from one
     recording.
+
+    Arguments
+    ---------
+    seed, split, number : int
+        Which; splits from 0.
+    seconds : tuple
+        Shortest and longest.
 
     Returns
     -------

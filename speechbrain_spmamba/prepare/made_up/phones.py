@@ -4,10 +4,16 @@ Nothing here makes sound; ``voices`` does. All randomness comes from the
 generator ``rng``.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.prepare.made_up.voices import Voice
+
 
 SILENT = -90.0  # dB
 
@@ -140,7 +146,9 @@ def _draw_syllable(voice, rng):
     return onset + "".join(nucleus) + coda, edges[0] + vowels + edges[1]
 
 
-def write_script(voice, rng, seconds):
+def write_script(
+    voice: Voice, rng: np.random.Generator, seconds: float
+) -> Script:
     """Fills a time with phrases and pauses.
 
     Arguments

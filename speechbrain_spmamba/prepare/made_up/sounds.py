@@ -29,14 +29,26 @@ def _unit(wave):
     return wave / (np.sqrt(np.mean(wave**2)) + 1e-12)
 
 
-def coloured_noise(rng, samples, slope=1.0, sample_rate=SAMPLE_RATE):
+def coloured_noise(
+    rng: np.random.Generator,
+    samples: int,
+    slope: float = 1.0,
+    sample_rate: int = SAMPLE_RATE,
+) -> np.ndarray:
     """Noise whose power falls with frequency.
 
     Arguments
     ---------
+    rng, samples, sample_rate : numpy.random.Generator, int, int
+        What draws it, how much of it, and its rate in Hz.
     slope : float
         Power falls as 1 / f**slope: 0 is white, 1 pink, 2 brown. Flat below
         20 Hz.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``[samples]``, of an RMS of one.
 
     Example
     -------
@@ -113,7 +125,7 @@ class Place(NamedTuple):
     level_db: float
 
 
-def draw_place(rng):
+def draw_place(rng: np.random.Generator) -> Place:
     """Draws a place to record noise in.
 
     Returns
@@ -136,7 +148,9 @@ def draw_place(rng):
     )
 
 
-def ambience(place, rng, seconds):
+def ambience(
+    place: Place, rng: np.random.Generator, seconds: float
+) -> np.ndarray:
     """Records a place with two microphones.
 
     Arguments
@@ -194,7 +208,9 @@ def _ring(rng, times, partials, decay):
     return wave
 
 
-def sound_event(rng, seconds, sample_rate):
+def sound_event(
+    rng: np.random.Generator, seconds: float, sample_rate: int
+) -> tuple[np.ndarray, str]:
     """One sound effect of at least 0.1 s, of any kind.
 
     Returns

@@ -6,6 +6,7 @@ names and metadata are those of the real corpora, the sounds are made up (see
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.io import wavfile
@@ -41,17 +42,17 @@ SPEAKERS_HEADER = """\
 
 
 def make_corpora(
-    output_folder,
-    seed=0,
-    readers=(24, 6, 6),
-    utterances_per_reader=(4, 3, 4),
-    utterance_seconds=(4.0, 6.0),
-    noise_files=(6, 3, 3),
-    noise_seconds=(8.0, 12.0),
-    dnr_items=(2, 1, 1),
-    dnr_seconds=(4.0, 6.0),
-    contrast=0.0,
-):
+    output_folder: str | Path,
+    seed: int = 0,
+    readers: tuple = (24, 6, 6),
+    utterances_per_reader: tuple = (4, 3, 4),
+    utterance_seconds: tuple = (4.0, 6.0),
+    noise_files: tuple = (6, 3, 3),
+    noise_seconds: tuple = (8.0, 12.0),
+    dnr_items: tuple = (2, 1, 1),
+    dnr_seconds: tuple = (4.0, 6.0),
+    contrast: float = 0.0,
+) -> dict:
     """Writes the three corpora, or nothing if they are there already.
 
     Makes ``LibriSpeech``, ``wham_noise`` and ``dnr_v2`` in the output folder.
@@ -131,7 +132,7 @@ def make_corpora(
     }
 
 
-def prepare(corpora_folder, corpora, **settings):
+def prepare(corpora_folder: str | Path, corpora: dict, **settings: Any) -> dict:
     """Makes corpora, then mixtures of them: data for a first run.
 
     Arguments

@@ -87,7 +87,9 @@ class Voice:
     floor: float
 
 
-def draw_voice(rng, sex=None, contrast=0.0):
+def draw_voice(
+    rng: np.random.Generator, sex: str | None = None, contrast: float = 0.0
+) -> Voice:
     """Draws the constants of one talker.
 
     Arguments
@@ -247,7 +249,9 @@ def _overlap_add(spectra):
     return wave
 
 
-def speak(voice, rng, seconds):
+def speak(
+    voice: Voice, rng: np.random.Generator, seconds: float
+) -> tuple[np.ndarray, list[str]]:
     """Says something.
 
     Arguments

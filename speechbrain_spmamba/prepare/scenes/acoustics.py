@@ -13,9 +13,16 @@ The absorption follows Eyring's formula: with Sabine's, which assumes little
 absorption, measured reverberation times fall 10 % short of 0.5 s.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.prepare.scenes.rooms import Room
+
 
 SPEED = 343.0  # of sound, m/s, in dry air of 20 degrees; pyroomacoustics' too
 EARLY = 0.05  # s behind the direct path that help to understand speech
@@ -26,7 +33,7 @@ HITS = 10  # rays that meet this sphere in each bin, on average
 SCATTERING = 0.3  # with less, a box rings on along its longest side
 
 
-def direct_response(room, sample_rate, source):
+def direct_response(room: Room, sample_rate: int, source: int) -> np.ndarray:
     """The direct path alone, which is what a dry reference goes through.
 
     Arguments
@@ -50,7 +57,9 @@ def direct_response(room, sample_rate, source):
     return np.stack([_pulses([d], [g], taps) for d, g in pairs])
 
 
-def early_response(response, room, sample_rate, source):
+def early_response(
+    response: np.ndarray, room: Room, sample_rate: int, source: int
+) -> np.ndarray:
     """The direct path and what follows it within 50 ms.
 
     Arguments
@@ -72,7 +81,9 @@ def early_response(response, room, sample_rate, source):
     return early
 
 
-def hybrid(room, sample_rate, seed, order):
+def hybrid(
+    room: Room, sample_rate: int, seed: int, order: int
+) -> list[np.ndarray]:
     """The default back end: image sources and traced rays.
 
     Arguments
@@ -133,7 +144,7 @@ def hybrid(room, sample_rate, seed, order):
     return responses
 
 
-def absorption(size, rt60):
+def absorption(size: tuple[float, ...], rt60: float) -> float:
     """Share of energy that walls absorb for a reverberation time (Eyring).
 
     Arguments
@@ -177,7 +188,7 @@ def _tail(rng, energy, taps, width):
     return rng.standard_normal(taps) * np.sqrt(power)
 
 
-def measure_rt60(response, sample_rate):
+def measure_rt60(response: np.ndarray, sample_rate: int) -> float:
     """Reverberation time of a response by Schroeder's backward integration.
 
     Arguments

@@ -4,7 +4,10 @@ Nothing is read and nothing is heard here: a plan is a ``Scene`` like any other,
 follows from (seed, split, number) alone, and is rendered by ``render.py``.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from speechbrain_spmamba.prepare.scenes.rooms import (
     Room,
@@ -17,6 +20,10 @@ from speechbrain_spmamba.prepare.scenes.timeline import lay_noise
 from speechbrain_spmamba.prepare.scenes.turns import LEAST, lay_turns
 from speechbrain_spmamba.prepare.seeded import generator
 from speechbrain_spmamba.prepare.talker_counts import TalkerCounts
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.prepare.corpora.clips import Pools
+
 
 # One microphone that hears everything as it was recorded.
 NO_ROOM = Room((0.0, 0.0, 0.0), 0.0, ((0.0, 0.0, 0.0),), ())
@@ -94,7 +101,7 @@ class ConversationLaw:
     """
 
     seconds: float | tuple = (30.0, 60.0)
-    num_spks: int | list | dict = (1, 3)
+    num_spks: int | list | tuple | dict = (1, 3)
     overlap: float | tuple = 0.2
     at_once: int = 2
     turn: tuple = (1.0, 10.0)
@@ -149,7 +156,9 @@ class ConversationLaw:
         return [f"s{i + 1}" for i in range(self.counts.most)]
 
 
-def bounds(value, name="range"):
+def bounds(
+    value: float | tuple[float, float], name: str = "range"
+) -> tuple[float, float]:
     """A number or a range as a range.
 
     Arguments
@@ -188,7 +197,9 @@ def _check(name, value, low, high):
     return found
 
 
-def draw_conversation(pools, law, seed, split, number):
+def draw_conversation(
+    pools: Pools, law: ConversationLaw, seed: int, split: str, number: int
+) -> Scene:
     """Draws the plan of one item.
 
     Arguments
@@ -262,4 +273,4 @@ def draw_conversation(pools, law, seed, split, number):
         in_room = law.noise_in_room or mics > 1
         add("ambience", "", levels["noise"], events, "noise", in_room)
     room = draw_room(rng, law.room, classes) if law.room else NO_ROOM
-    return Scene(seed, split, number, law.seconds, levels, tuple(tracks), room)
+    return Scene(seed, split, number, seconds, levels, tuple(tracks), room)

@@ -10,6 +10,7 @@ takes about half a second to render, so give the loader workers enough.
 """
 
 import zlib
+from pathlib import Path
 
 import numpy as np
 
@@ -46,7 +47,13 @@ class DynamicScenes:
         corpora are missing.
     """
 
-    def __init__(self, folder, sample_rate, segment=None, split="train"):
+    def __init__(
+        self,
+        folder: str | Path,
+        sample_rate: int,
+        segment: float | None = None,
+        split: str = "train",
+    ) -> None:
         from speechbrain_spmamba.prepare.scenes.pools import make_pools
 
         made = read_provenance(folder) or {}

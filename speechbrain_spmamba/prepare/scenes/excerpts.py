@@ -8,13 +8,19 @@ anywhere, and the rest is about as loud as beside a first reader. Settings and
 plans call an excerpt `cut`.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from speechbrain_spmamba.prepare.scenes.rooms import check_range
 from speechbrain_spmamba.prepare.seeded import generator
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.prepare.scenes.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class ExcerptLaw:
     active: float = 0.45
     tries: int = 100
     level: tuple = (-35.0, -26.0)
-    sir: tuple = (-6.0, 6.0)
+    sir: tuple[float, float] = (-6.0, 6.0)
     snr: tuple = (10.0, 20.0)
     most_gain: float = 40.0
 
@@ -96,7 +102,7 @@ class Excerpt:
         return cls(**{**data, "sir": tuple(data["sir"])})
 
 
-def draw_excerpt(scene, law):
+def draw_excerpt(scene: Scene, law: ExcerptLaw) -> tuple:
     """Draws where talkers are active, and the levels.
 
     Arguments

@@ -28,7 +28,9 @@ COLOURS = {
 }
 
 
-def inspect(folder, output=None, heard=8):
+def inspect(
+    folder: str | Path, output: str | Path | None = None, heard: int = 8
+) -> dict:
     """Describes prepared mixtures, prints it, and draws one figure.
 
     Arguments
@@ -86,7 +88,7 @@ def inspect(folder, output=None, heard=8):
     return found
 
 
-def speech_activity(plan):
+def speech_activity(plan: dict) -> np.ndarray:
     """Who speaks when.
 
     Arguments

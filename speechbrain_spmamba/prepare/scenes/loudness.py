@@ -16,7 +16,7 @@ RELATIVE = -10.0  # LU: blocks so far below the average are pauses
 OFFSET = -0.691  # dB: a full-scale sine at 997 Hz reads -3.01
 
 
-def loudness(wave, sample_rate):
+def loudness(wave: np.ndarray, sample_rate: int) -> float:
     """Measures integrated loudness.
 
     Arguments

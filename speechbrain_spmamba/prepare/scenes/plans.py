@@ -6,9 +6,13 @@ files have names in it that stay when the corpora move (``corpora/roots.py``).
 Below, ``plan`` is such a line, read, and ``folder`` that of its split.
 """
 
+from __future__ import annotations
+
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
@@ -22,6 +26,13 @@ from speechbrain_spmamba.prepare.scenes.excerpts import Excerpt, draw_excerpt
 from speechbrain_spmamba.prepare.scenes.render import fit_to_integers, render
 from speechbrain_spmamba.prepare.scenes.scene import Scene, draw_scene
 
+if TYPE_CHECKING:
+    from speechbrain_spmamba.prepare.corpora.clips import Pools
+    from speechbrain_spmamba.prepare.scenes.conversation import ConversationLaw
+    from speechbrain_spmamba.prepare.scenes.excerpts import ExcerptLaw
+    from speechbrain_spmamba.prepare.scenes.scene import SceneLaw
+
+
 FORMATS = {
     "wav": ("FLOAT", "PCM_16", "PCM_24"),
     "flac": ("PCM_16", "PCM_24"),
@@ -29,7 +40,14 @@ FORMATS = {
 BYTES = {"FLOAT": 4, "PCM_16": 2, "PCM_24": 3}
 
 
-def plan_mixture(pools, law, excerpt_law, split, number, settings):
+def plan_mixture(
+    pools: Pools,
+    law: SceneLaw,
+    excerpt_law: ExcerptLaw | None,
+    split: str,
+    number: int,
+    settings: dict,
+) -> str:
     """The plan of one mixture as a line of JSON.
 
     Arguments
@@ -54,7 +72,13 @@ def plan_mixture(pools, law, excerpt_law, split, number, settings):
     return plan_line(scene, excerpt, pools, law, settings)
 
 
-def plan_line(scene, excerpt, pools, law, settings):
+def plan_line(
+    scene: Scene,
+    excerpt: Excerpt | None,
+    pools: Pools,
+    law: SceneLaw | ConversationLaw,
+    settings: dict,
+) -> str:
     """Writes down what was drawn.
 
     Arguments
@@ -90,7 +114,7 @@ def plan_line(scene, excerpt, pools, law, settings):
     return json.dumps(plan) + "\n"
 
 
-def rebuild(line, folder=None):
+def rebuild(line: str | dict, folder: str | Path | None = None) -> dict:
     """Makes one mixture again from its plan, as it is in its files.
 
     Arguments
@@ -148,13 +172,17 @@ def _with_paths(scene, roots):
     return replace(scene, tracks=tuple(tracks))
 
 
-def write_mixture(folder, roots, plan):
+def write_mixture(folder: Path, roots: dict, plan: dict) -> None:
     """Writes one mixture: what a process or a machine is asked for.
 
     Arguments
     ---------
+    folder : Path
+        That of the split.
     roots : dict
         Where the corpora lie, from ``roots.find_roots``.
+    plan : dict
+        What ``plan_line`` wrote.
     """
     made = _make_signals(plan, roots)
     if made.problems:
@@ -186,7 +214,7 @@ def _encode(signal, plan):
     return file.getvalue()
 
 
-def part_paths(folder, plan):
+def part_paths(folder: Path, plan: dict) -> dict:
     """Names the files of a mixture.
 
     Returns
@@ -202,7 +230,7 @@ def _seconds(plan):
     return (plan["cut"] or plan["scene"])["seconds"]
 
 
-def needed_bytes(plan):
+def needed_bytes(plan: dict) -> int:
     """Estimates from above what a mixture takes on disk.
 
     Returns
@@ -217,7 +245,7 @@ def needed_bytes(plan):
     return int(samples * BYTES[plan["subtype"]] * share) + 4096
 
 
-def manifest_row(folder, plan, sources):
+def manifest_row(folder: Path, plan: dict, sources: list[str]) -> dict:
     """Makes the row of a mixture.
 
     Arguments

@@ -9,6 +9,8 @@ No reader, noise recording, music track or sound effect may be in two splits.
 from dataclasses import fields, replace
 from functools import partial
 from itertools import combinations
+from pathlib import Path
+from typing import Any
 
 from speechbrain_spmamba.prepare.corpora.clips import Pools
 from speechbrain_spmamba.prepare.corpora.dnr import dnr_pools, find_dnr
@@ -32,16 +34,16 @@ KINDS = {
 
 
 def make_pools(
-    splits,
-    speech_folder,
-    noise_folder=None,
-    music_folder=None,
-    effects_folder=None,
-    dnr_folder=None,
-    num_spks=2,
-    min_seconds=0.0,
-    **checks,
-):
+    splits: dict,
+    speech_folder: str | Path | list,
+    noise_folder: str | Path | list | None = None,
+    music_folder: str | Path | list | None = None,
+    effects_folder: str | Path | list | None = None,
+    dnr_folder: str | Path | list | None = None,
+    num_spks: int = 2,
+    min_seconds: float = 0.0,
+    **checks: Any,
+) -> dict:
     """Indexes the corpora of all splits and keeps the splits apart.
 
     Arguments
@@ -130,7 +132,7 @@ def make_pools(
     return pools
 
 
-def check_apart(pools):
+def check_apart(pools: dict) -> None:
     """Says no where two splits share a recording of a class.
 
     Arguments

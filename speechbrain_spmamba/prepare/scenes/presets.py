@@ -66,7 +66,7 @@ PRESETS = {
 }
 
 
-def find_preset(name):
+def find_preset(name: str | None) -> dict:
     """Finds a published law by its name.
 
     Arguments

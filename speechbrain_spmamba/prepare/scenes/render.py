@@ -11,8 +11,11 @@ A file that turns out to be bad is left out and reported; a reader who is
 silent for this reason makes the mixture useless, which is reported too.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +27,12 @@ from speechbrain_spmamba.prepare.scenes.acoustics import (
 from speechbrain_spmamba.prepare.scenes.loudness import loudness
 from speechbrain_spmamba.prepare.scenes.rooms import impulse_responses
 from speechbrain_spmamba.prepare.seeded import generator
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.prepare.scenes.excerpts import Excerpt
+    from speechbrain_spmamba.prepare.scenes.scene import Scene
+    from speechbrain_spmamba.prepare.scenes.timeline import Event
+
 
 REFERENCES = ("reverberant", "early", "dry")
 MOST_GAIN = 40.0  # dB: a nearly silent event is not made a loud one
@@ -52,7 +61,12 @@ class Rendered:
     silent: list = field(default_factory=list)
 
 
-def render(scene, sample_rate, reference="reverberant", excerpt=None):
+def render(
+    scene: Scene,
+    sample_rate: int,
+    reference: str = "reverberant",
+    excerpt: Excerpt | None = None,
+) -> Rendered:
     """Renders a scene, or an excerpt of it.
 
     Arguments
@@ -131,7 +145,7 @@ def render(scene, sample_rate, reference="reverberant", excerpt=None):
     return Rendered({"mix": mix, **signals, **others}, problems, silent)
 
 
-def fit_to_integers(signals):
+def fit_to_integers(signals: dict) -> dict:
     """Scales signals that belong together so that none is clipped.
 
     Arguments
@@ -194,7 +208,7 @@ def _place_events(track, filters, shape, start, sample_rate, problems):
     return sound
 
 
-def read_event(event, sample_rate):
+def read_event(event: Event, sample_rate: int) -> np.ndarray:
     """Reads an event, resamples it, and brings it to its level.
 
     Arguments

@@ -6,6 +6,7 @@ sources and microphones in it.
 
 import importlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -84,14 +85,14 @@ class RoomLaw:
                 )
 
 
-def check_range(name, values):
+def check_range(name: str, values: Any) -> tuple[float, float]:
     """Lets two numbers pass, and names everything else.
 
     Arguments
     ---------
     name : str
         Of the argument.
-    values : tuple of float
+    values : Any
         Its value.
 
     Returns
@@ -158,7 +159,9 @@ class Room:
         return np.linalg.norm(sources[:, None] - mics, axis=-1) / SPEED
 
 
-def draw_room(rng, law, sources):
+def draw_room(
+    rng: np.random.Generator, law: RoomLaw, sources: list[str]
+) -> Room:
     """Draws a room, the receiver and the sources.
 
     Arguments
@@ -228,7 +231,9 @@ def _millimetres(position):
     return tuple(round(float(x), 3) for x in position)
 
 
-def impulse_responses(room, sample_rate, seed, order=None):
+def impulse_responses(
+    room: Room, sample_rate: int, seed: int, order: int | None = None
+) -> list[np.ndarray]:
     """Computes the responses from every source to every microphone.
 
     Arguments

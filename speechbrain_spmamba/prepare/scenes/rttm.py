@@ -6,7 +6,7 @@ its recording begins and ends with; a room adds the sound's way and its decay.
 """
 
 
-def as_rttm(plans):
+def as_rttm(plans: list[dict]) -> str:
     """The utterances of some plans.
 
     Arguments

@@ -16,7 +16,10 @@ another and never overlap, classes are independent. Deviations:
 * What is cut out of a longer recording begins and ends with a short fade.
 """
 
+from __future__ import annotations
+
 from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,6 +32,9 @@ from speechbrain_spmamba.prepare.scenes.timeline import (
 )
 from speechbrain_spmamba.prepare.seeded import generator
 from speechbrain_spmamba.prepare.talker_counts import TalkerCounts
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.prepare.corpora.clips import Pools
 
 
 @dataclass(frozen=True)
@@ -212,7 +218,9 @@ class Scene:
         return cls(**{**data, "tracks": tracks, "room": Room(**room)})
 
 
-def draw_scene(pools, law, seed, split, number):
+def draw_scene(
+    pools: Pools, law: SceneLaw, seed: int, split: str, number: int
+) -> Scene:
     """Draws the plan of one mixture.
 
     Arguments

@@ -5,8 +5,17 @@ their numbers are in ``law``, a ``SceneLaw``. ``rng``, a numpy generator, draws
 everything.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from speechbrain_spmamba.prepare.corpora.clips import Clip
+    from speechbrain_spmamba.prepare.scenes.scene import SceneLaw
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,9 @@ def _draw_onset(rng, law, end):
     return max(float(onset), end)
 
 
-def lay_speech(rng, law, utterances):
+def lay_speech(
+    rng: np.random.Generator, law: SceneLaw, utterances: list[Clip]
+) -> list[Event]:
     """Whole utterances of one reader, one after another.
 
     Arguments
@@ -93,7 +104,9 @@ def lay_speech(rng, law, utterances):
     return events
 
 
-def lay_parts(rng, law, class_, clips):
+def lay_parts(
+    rng: np.random.Generator, law: SceneLaw, class_: str, clips: list[Clip]
+) -> list[Event]:
     """Parts of effects or of music, one after another.
 
     Arguments
@@ -142,13 +155,19 @@ def lay_parts(rng, law, class_, clips):
     return [replace(event, onset=event.onset + delay) for event in events]
 
 
-def lay_noise(rng, law, clips):
+def lay_noise(
+    rng: np.random.Generator,
+    law: Any,
+    clips: list[Clip],
+) -> list[Event]:
     """Noise from beginning to end, cross-faded where recordings are short.
 
     Recordings of the same group come first: they were taken at one place.
 
     Arguments
     ---------
+    law : Any
+        With ``crossfade``, and ``seconds`` that are a number.
     clips : list of Clip
         Used again where all together are too short.
 

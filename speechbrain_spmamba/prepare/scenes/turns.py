@@ -11,12 +11,21 @@ The numbers are in ``law``, a ``ConversationLaw`` whose ``seconds`` and
 ``overlap`` are numbers. ``rng``, a numpy generator, draws everything.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from speechbrain_spmamba.prepare.scenes.timeline import stretch
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.prepare.corpora.clips import Clip
+    from speechbrain_spmamba.prepare.scenes.conversation import ConversationLaw
+    from speechbrain_spmamba.prepare.scenes.timeline import Event
+
 
 STEP = 0.01  # s, in which overlap is counted
 LEAST = 0.5  # s: nobody begins with less than this left to speak in
@@ -24,7 +33,9 @@ FAIR = 2.0  # s that are left for each who has not been heard yet
 NEAR = 0.005  # of the share: onsets that are so near to the best are as good
 
 
-def lay_turns(rng, law, speech):
+def lay_turns(
+    rng: np.random.Generator, law: ConversationLaw, speech: list[list[Clip]]
+) -> list[list[Event]]:
     """Lays out what everybody says.
 
     Arguments
@@ -47,7 +58,7 @@ def lay_turns(rng, law, speech):
             best, least = draft, missed
         if missed < NEAR:
             break
-    return best.events
+    return best.events if best else []
 
 
 class _Draft:

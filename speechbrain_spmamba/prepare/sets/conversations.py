@@ -11,6 +11,7 @@ stands in ``scenes/conversation.py``, published ones in ``scenes/presets.py``.
 
 import logging
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 
@@ -46,25 +47,25 @@ SPLIT_KEYS = ("speech", "readers", "sex", "noise")
 
 def prepare(
     *,
-    speech_folder,
-    noise_folder=None,
-    output_folder,
-    splits,
-    preset=None,
-    sample_rate=16000,
-    num_spks=None,
-    conversation=None,
-    room=None,
-    reference="reverberant",
-    pools=None,
-    write_silence=False,
-    format="wav",
-    subtype=None,
-    most_bad=0.01,
-    seed=0,
-    jobs=1,
-    scheduler=None,
-):
+    speech_folder: str | Path | list,
+    noise_folder: str | Path | list | None = None,
+    output_folder: str | Path,
+    splits: dict,
+    preset: str | None = None,
+    sample_rate: int = 16000,
+    num_spks: int | list | dict | None = None,
+    conversation: dict | None = None,
+    room: dict | None = None,
+    reference: str = "reverberant",
+    pools: dict | None = None,
+    write_silence: bool = False,
+    format: str = "wav",
+    subtype: str | None = None,
+    most_bad: float = 0.01,
+    seed: int = 0,
+    jobs: int = 1,
+    scheduler: str | None = None,
+) -> dict:
     """Makes conversations and their manifests; at once when done.
 
     May be interrupted anywhere: the next call completes what is missing.

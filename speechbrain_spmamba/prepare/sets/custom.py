@@ -36,16 +36,16 @@ TREE = (
 
 
 def prepare(
-    folder,
-    output_folder,
-    splits=None,
-    num_spks=None,
-    mix="mix",
-    sources=None,
-    noise="noise",
-    sample_rate=None,
-    jobs=1,
-):
+    folder: str | Path,
+    output_folder: str | Path,
+    splits: dict | None = None,
+    num_spks: int | list | dict | None = None,
+    mix: str = "mix",
+    sources: list[str] | None = None,
+    noise: str = "noise",
+    sample_rate: int | None = None,
+    jobs: int = 1,
+) -> dict:
     """Writes the manifests of a folder of mixtures, or of a CSV file.
 
     Arguments
@@ -128,14 +128,20 @@ def prepare(
     return write_manifests(folder, output_folder, settings, find, jobs)
 
 
-def choose_parts(names, mix, sources, noise, where):
+def choose_parts(
+    names: set[str],
+    mix: str,
+    sources: list[str] | None,
+    noise: str | None,
+    where: Path,
+) -> dict:
     """Finds out which parts there are.
 
     Arguments
     ---------
     names : set of str
         Folders, endings or columns that exist.
-    mix, sources, noise : str
+    mix, sources, noise
         See ``prepare``.
     where : Path
         For the message.
@@ -174,7 +180,7 @@ def read_folders(folder, parts, silent):
     return match_parts(folder, parts, TREE, silent=silent)
 
 
-def read_endings(folder, parts, silent):
+def read_endings(folder: Path, parts: dict, silent: list[str]) -> dict:
     """Finds the files ``<name>_<part>``.
 
     Arguments
@@ -200,7 +206,7 @@ def read_endings(folder, parts, silent):
     return join_parts(files, silent)
 
 
-def read_table(path, parts, silent):
+def read_table(path: Path, parts: dict, silent: list[str]) -> dict:
     """Reads a CSV file.
 
     Arguments

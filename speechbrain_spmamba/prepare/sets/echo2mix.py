@@ -13,6 +13,7 @@ A plan says all about a mixture, and ``rebuild`` makes it from its plan alone.
 """
 
 from dataclasses import asdict
+from pathlib import Path
 
 from speechbrain_spmamba.prepare.scenes.excerpts import ExcerptLaw
 from speechbrain_spmamba.prepare.scenes.plans import plan_mixture, rebuild
@@ -39,30 +40,30 @@ SPLIT_KEYS = (
 
 def prepare(
     *,
-    speech_folder,
-    noise_folder=None,
-    music_folder=None,
-    effects_folder=None,
-    dnr_folder=None,
-    output_folder,
-    splits,
-    protocol="paper",
-    sample_rate=16000,
-    num_spks=2,
-    reference="reverberant",
-    scene=None,
-    room=None,
-    cut=None,
-    pools=None,
-    stems=False,
-    write_silence=False,
-    format="wav",
-    subtype=None,
-    most_bad=0.01,
-    seed=0,
-    jobs=1,
-    scheduler=None,
-):
+    speech_folder: str,
+    noise_folder: str | None = None,
+    music_folder: str | None = None,
+    effects_folder: str | None = None,
+    dnr_folder: str | None = None,
+    output_folder: str | Path,
+    splits: dict,
+    protocol: str = "paper",
+    sample_rate: int = 16000,
+    num_spks: int | list | dict = 2,
+    reference: str = "reverberant",
+    scene: dict | None = None,
+    room: dict | None = None,
+    cut: dict | None = None,
+    pools: dict | None = None,
+    stems: bool = False,
+    write_silence: bool = False,
+    format: str = "wav",
+    subtype: str | None = None,
+    most_bad: float = 0.01,
+    seed: int = 0,
+    jobs: int = 1,
+    scheduler: str | None = None,
+) -> dict:
     """Makes reverberant scenes and their manifests; at once when done.
 
     May be interrupted anywhere: the next call completes what is missing.

@@ -6,6 +6,7 @@ Nothing is decoded and no audio is written, so the data may be read-only.
 """
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from joblib import Parallel, delayed
@@ -21,7 +22,13 @@ DEEPEST = 9  # levels below the given folder that are searched
 MOST_FOLDERS = 5000  # folders that are searched
 
 
-def write_manifests(folder, output_folder, settings, find, jobs=1):
+def write_manifests(
+    folder: str | Path,
+    output_folder: str | Path,
+    settings: dict,
+    find: Callable,
+    jobs: int = 1,
+) -> dict:
     """Writes one manifest a split; returns at once when all are there.
 
     Arguments
@@ -75,7 +82,7 @@ def write_manifests(folder, output_folder, settings, find, jobs=1):
     return provenance.manifests
 
 
-def name_parts(mix, sources, noise=None):
+def name_parts(mix: str, sources: list[str], noise: str | None = None) -> dict:
     """The columns of a manifest for the parts of a mixture.
 
     Arguments
@@ -104,7 +111,7 @@ def name_parts(mix, sources, noise=None):
     return parts
 
 
-def locate(folder, inside, tree):
+def locate(folder: str | Path, inside: list[str], tree: str) -> Path:
     """Finds the folder that holds some subfolders, at whatever depth.
 
     Archives are packed with and without their top folder, some with the
@@ -153,7 +160,13 @@ def locate(folder, inside, tree):
     )
 
 
-def match_parts(folder, parts, tree, num_spks=None, silent=()):
+def match_parts(
+    folder: Path,
+    parts: dict,
+    tree: str,
+    num_spks: int | None = None,
+    silent: Sequence[str] = (),
+) -> dict:
     """Matches the files of some folders by their names.
 
     Arguments
@@ -198,7 +211,7 @@ def match_parts(folder, parts, tree, num_spks=None, silent=()):
     return join_parts(files, silent)
 
 
-def join_parts(files, silent=()):
+def join_parts(files: dict, silent: Sequence[str] = ()) -> dict:
     """Joins the files of one name.
 
     Arguments
@@ -241,7 +254,7 @@ def join_parts(files, silent=()):
     }
 
 
-def files_below(folder):
+def files_below(folder: Path) -> dict:
     """Lists audio files below a folder by name.
 
     Arguments
@@ -273,7 +286,9 @@ def files_below(folder):
     return files
 
 
-def check_items(items, sample_rate=None, name="", jobs=1):
+def check_items(
+    items: dict, sample_rate: int | None = None, name: str = "", jobs: int = 1
+) -> list[dict]:
     """Makes manifest rows of matched files, by their headers.
 
     Arguments

@@ -42,19 +42,19 @@ SECONDS = 14  # a mixture on average, from above: for the need of disk only
 
 def prepare(
     *,
-    folder=None,
-    metadata_folder=None,
-    speech_folder=None,
-    noise_folder=None,
-    output_folder,
-    splits=None,
-    num_spks=2,
-    mixture="both",
-    sample_rate=8000,
-    version="min",
-    jobs=1,
-    scheduler=None,
-):
+    folder: str | Path | None = None,
+    metadata_folder: str | Path | None = None,
+    speech_folder: str | Path | list | None = None,
+    noise_folder: str | Path | list | None = None,
+    output_folder: str | Path,
+    splits: dict | None = None,
+    num_spks: int = 2,
+    mixture: str = "both",
+    sample_rate: int = 8000,
+    version: str = "min",
+    jobs: int = 1,
+    scheduler: str | None = None,
+) -> dict:
     """Reads or makes Libri2Mix or Libri3Mix; one manifest a split.
 
     Arguments
@@ -114,7 +114,7 @@ def prepare(
         [f"s{i + 1}" for i in range(num_spks)],
         "noise" if mixture == "both" else None,
     )
-    settings = {
+    settings: dict = {
         "set": f"Libri{num_spks}Mix",
         "splits": splits,
         "mixture": mixture,
@@ -139,6 +139,7 @@ def prepare(
 
     # Everything is looked at before anything is written.
     _check_folders(folders, mixture)
+    assert metadata_folder is not None
     tables = {
         name: find_metadata(metadata_folder, name, num_spks)
         for name in sum(splits.values(), [])
@@ -173,7 +174,9 @@ def prepare(
     return provenance.manifests
 
 
-def find_finished(root, names, below, parts, num_spks):
+def find_finished(
+    root: Path, names: list[str], below: str, parts: dict, num_spks: int
+) -> dict:
     """Finds the mixtures of some splits.
 
     Arguments

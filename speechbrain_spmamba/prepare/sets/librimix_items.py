@@ -29,7 +29,7 @@ SAMPLE_RATE = 16000  # of LibriSpeech and WHAM! noise
 SPED_UP = {"sp08": (4, 5), "sp12": (6, 5)}  # old sample rate, new one
 
 
-def find_metadata(folder, name, num_spks):
+def find_metadata(folder: str | Path, name: str, num_spks: int) -> Path:
     """Finds the published table of a split.
 
     Arguments
@@ -61,7 +61,7 @@ def find_metadata(folder, name, num_spks):
     return found[0]
 
 
-def read_metadata(path, num_spks):
+def read_metadata(path: Path, num_spks: int) -> list[dict]:
     """Reads the published table of a split.
 
     Arguments
@@ -99,7 +99,7 @@ def read_metadata(path, num_spks):
     return rows
 
 
-def row_files(row, settings):
+def row_files(row: dict, settings: dict) -> list[Path]:
     """Finds the files that a mixture is made of.
 
     Arguments
@@ -131,7 +131,7 @@ def row_files(row, settings):
     return files
 
 
-def mix_row(row, settings):
+def mix_row(row: dict, settings: dict) -> list[np.ndarray]:
     """Makes the signals of one mixture.
 
     Arguments
@@ -178,7 +178,7 @@ def mix_row(row, settings):
     return [x / max(1.0, peak) for x in [*signals, mix]]
 
 
-def original_noise(path):
+def original_noise(path: Path) -> Path:
     """The noise that a sped-up copy was made of; any other is its own.
 
     Arguments
@@ -212,7 +212,7 @@ def _find_noise(settings, path):
     return near.with_name(found.name)
 
 
-def read_noise(path, frames):
+def read_noise(path: Path, frames: int) -> np.ndarray:
     """Reads the first channel of a noise file, made as long as is needed.
 
     Arguments

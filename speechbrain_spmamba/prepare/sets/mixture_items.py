@@ -8,6 +8,7 @@ is done early goes on with others, none of them twice, after pauses uniform in
 """
 
 import math
+from pathlib import Path
 
 import numpy as np
 
@@ -18,7 +19,9 @@ PEAK = 0.9  # joint scaling keeps the mixture and its parts below this
 PAUSE = (0.2, 0.6)  # s between joined utterances
 
 
-def draw_talkers(speech, settings, rng):
+def draw_talkers(
+    speech: dict, settings: dict, rng: np.random.Generator
+) -> list[list[tuple]]:
     """Draws who talks in a mixture and what they say.
 
     Arguments
@@ -43,7 +46,12 @@ def draw_talkers(speech, settings, rng):
     ]
 
 
-def draw_mixture(talkers, noise, settings, rng):
+def draw_mixture(
+    talkers: list[list[tuple]],
+    noise: list[Path] | None,
+    settings: dict,
+    rng: np.random.Generator,
+) -> list[np.ndarray]:
     """Places and levels talkers and noise.
 
     Arguments

@@ -41,22 +41,22 @@ SILENCE = 0.1  # share of a talker's time that is worth a word
 
 def prepare(
     *,
-    speech_folder,
-    noise_folder=None,
-    output_folder,
-    splits,
-    sample_rate=16000,
-    num_spks=2,
-    seconds=6.0,
-    level=(-28.0, -22.0),
-    sir=(-6.0, 6.0),
-    snr=(10.0, 20.0),
-    sexes=None,
-    join=False,
-    write_silence=False,
-    seed=0,
-    jobs=1,
-):
+    speech_folder: str | Path | list,
+    noise_folder: str | Path | list | None = None,
+    output_folder: str | Path,
+    splits: dict,
+    sample_rate: int = 16000,
+    num_spks: int | list | dict = 2,
+    seconds: float = 6.0,
+    level: tuple[float, ...] = (-28.0, -22.0),
+    sir: tuple[float, ...] = (-6.0, 6.0),
+    snr: tuple[float, ...] = (10.0, 20.0),
+    sexes: list[str] | None = None,
+    join: bool = False,
+    write_silence: bool = False,
+    seed: int = 0,
+    jobs: int = 1,
+) -> dict:
     """Makes talkers in noise and their manifests; at once when done.
 
     Arguments
@@ -154,7 +154,8 @@ def prepare(
             output_folder / split,
             range(splits[split]["mixtures"]),
         )
-        make = partial(_make, folder, split, *corpora[split], settings)
+        speech, noise = corpora[split]
+        make = partial(_make, folder, split, speech, noise, settings)
         label = f"mixing {split}"
         rows = workers.run(make, numbers, jobs, label=label, share=SHARE)
         write_manifest(path, rows, output_folder)

@@ -2,6 +2,8 @@
 
 import math
 import re
+from collections.abc import Iterable
+from typing import Any
 
 from speechbrain_spmamba.errors import did_you_mean
 from speechbrain_spmamba.prepare.talker_counts import TalkerCounts
@@ -19,7 +21,7 @@ SECONDS = (0.01, 3600)
 RANGES = ("level", "sir", "snr")
 
 
-def check_numbers(settings):
+def check_numbers(settings: dict) -> None:
     """Says no to numbers that no mixtures are made of.
 
     Arguments
@@ -71,7 +73,7 @@ def check_numbers(settings):
             raise ValueError(f"{key} is {value!r}; expected {expected}")
 
 
-def check_switches(**given):
+def check_switches(**given: Any) -> None:
     """Says no to a switch that is neither on nor off.
 
     Arguments
@@ -96,7 +98,7 @@ def check_switches(**given):
             raise ValueError(f"{key} is {value!r}; expected True or False")
 
 
-def check_one_number(num_spks):
+def check_one_number(num_spks: int) -> None:
     """Says no to anything but a number of talkers: for published sets.
 
     Arguments
@@ -124,7 +126,7 @@ def check_one_number(num_spks):
     TalkerCounts.of(num_spks)
 
 
-def check_splits(splits, known):
+def check_splits(splits: dict, known: Iterable[str]) -> None:
     """Says no to splits that cannot be meant.
 
     Arguments
@@ -181,7 +183,9 @@ def check_splits(splits, known):
             )
 
 
-def split_places(splits, default, several=False):
+def split_places(
+    splits: dict | None, default: dict, several: bool = False
+) -> dict:
     """Where each split of a published data set is.
 
     Arguments

@@ -6,11 +6,14 @@ A set of this kind says how an item is drawn; all else is done here, so that it
 may be interrupted anywhere and goes on where it stood.
 """
 
+import inspect
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from speechbrain_spmamba.files.text import read_text
 from speechbrain_spmamba.files.writing import write_text
@@ -28,20 +31,22 @@ from speechbrain_spmamba.prepare.scenes.plans import (
 
 logger = logging.getLogger(__name__)
 
+Law = TypeVar("Law")
+
 
 def prepare_planned(
-    output_folder,
-    settings,
-    folders,
-    draw,
-    sources,
+    output_folder: str | Path,
+    settings: dict,
+    folders: dict,
+    draw: Callable,
+    sources: list[str],
     *,
-    pools=None,
-    most_bad=0.01,
-    jobs=1,
-    scheduler=None,
-    beside=None,
-):
+    pools: dict | None = None,
+    most_bad: float = 0.01,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    beside: Callable | None = None,
+) -> dict:
     """Plans all items, makes those that are missing, and writes manifests.
 
     Arguments
@@ -134,7 +139,7 @@ def prepare_planned(
     return provenance.manifests
 
 
-def make_law(law, given):
+def make_law(law: Callable[..., Law], given: dict | None) -> Law:
     """A law with some of its numbers given.
 
     Arguments
@@ -164,16 +169,17 @@ def make_law(law, given):
         ...
     ValueError: RoomLaw has no doors; it has length, width, height, rt60, ...
     """
-    unknown = set(given or {}) - set(law.__dataclass_fields__)
+    known = inspect.signature(law).parameters
+    unknown = set(given or {}) - set(known)
     if unknown:
         raise ValueError(
             f"{law.__name__} has no {', '.join(sorted(unknown))}; it has "
-            f"{', '.join(law.__dataclass_fields__)}"
+            f"{', '.join(known)}"
         )
     return law(**(given or {}))
 
 
-def check_format(format, subtype):
+def check_format(format: str, subtype: str | None) -> str:
     """The sample format, or an error that lists what there is.
 
     Arguments

@@ -10,6 +10,8 @@ its own folder, never by replacing a word in a whole path, and both references
 are looked for, so that no folder's name can mislead.
 """
 
+from pathlib import Path
+
 from speechbrain_spmamba.prepare.sets.finished import (
     files_below,
     join_parts,
@@ -34,13 +36,13 @@ PARTS = name_parts("mix", ["spk1_reverb", "spk2_reverb"])
 
 
 def prepare(
-    folder,
-    output_folder,
-    splits=None,
-    name="echo2mix",
-    sample_rate=16000,
-    jobs=1,
-):
+    folder: str | Path,
+    output_folder: str | Path,
+    splits: dict | None = None,
+    name: str = "echo2mix",
+    sample_rate: int = 16000,
+    jobs: int = 1,
+) -> dict:
     """Writes the manifests of a set as it was released, one a split.
 
     Arguments
@@ -92,7 +94,7 @@ def prepare(
     return write_manifests(folder, output_folder, settings, find, jobs)
 
 
-def find_scenes(folder, tree):
+def find_scenes(folder: Path, tree: str) -> dict:
     """Finds mixtures that have a folder of their own each.
 
     Arguments

@@ -7,6 +7,8 @@ noise), ``mix_single`` (one talker and noise), ``noise``, ``s1``, ``s2``.
 WHAMR! has two of each but the noise, ``_anechoic`` and ``_reverb``.
 """
 
+from pathlib import Path
+
 from speechbrain_spmamba.prepare.sets.finished import (
     locate,
     match_parts,
@@ -21,16 +23,16 @@ ROOMS = ("anechoic", "reverb")
 
 
 def prepare(
-    folder,
-    output_folder,
-    splits=None,
-    mixture="both",
-    room=None,
-    reference=None,
-    sample_rate=8000,
-    version="min",
-    jobs=1,
-):
+    folder: str | Path,
+    output_folder: str | Path,
+    splits: dict | None = None,
+    mixture: str = "both",
+    room: str | None = None,
+    reference: str | None = None,
+    sample_rate: int = 8000,
+    version: str = "min",
+    jobs: int = 1,
+) -> dict:
     """Writes the manifests of WHAM! or WHAMR!, one a split.
 
     Arguments
@@ -87,7 +89,9 @@ def prepare(
     return write_manifests(folder, output_folder, settings, find, jobs)
 
 
-def choose_parts(mixture="both", room=None, reference=None):
+def choose_parts(
+    mixture: str = "both", room: str | None = None, reference: str | None = None
+) -> dict:
     """Which folders a task needs.
 
     Arguments

@@ -7,6 +7,8 @@ The WSJ0 corpus is sold by the LDC (LDC93S6A), so that there is nothing to
 download; the mixtures are made from it by the scripts of their authors.
 """
 
+from pathlib import Path
+
 from speechbrain_spmamba.prepare.sets.finished import (
     locate,
     match_parts,
@@ -22,14 +24,14 @@ SPLITS = {"train": "tr", "valid": "cv", "test": "tt"}
 
 
 def prepare(
-    folder,
-    output_folder,
-    splits=None,
-    num_spks=2,
-    sample_rate=8000,
-    version="min",
-    jobs=1,
-):
+    folder: str | Path,
+    output_folder: str | Path,
+    splits: dict | None = None,
+    num_spks: int = 2,
+    sample_rate: int = 8000,
+    version: str = "min",
+    jobs: int = 1,
+) -> dict:
     """Writes the manifests of WSJ0-2mix or WSJ0-3mix, one a split.
 
     Arguments
@@ -83,7 +85,7 @@ def prepare(
     return write_manifests(folder, output_folder, settings, find, jobs)
 
 
-def version_folder(sample_rate, version):
+def version_folder(sample_rate: int, version: str) -> str:
     """The folders of a sample rate and a length, also in WSJ0-mix's heirs.
 
     Arguments

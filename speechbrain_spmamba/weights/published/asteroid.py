@@ -5,6 +5,8 @@ Of what the class takes, published files use little; the rest is refused, for
 shapes do not tell it.
 """
 
+from typing import Any
+
 from speechbrain_spmamba.weights.published.renaming import GAMMA_BETA
 
 NAMES = {
@@ -46,7 +48,7 @@ def measure_filters(weights, given):
     return {"n_filters": filters, "kernel_size": kernel}
 
 
-def expect(given, **expected):
+def expect(given: dict, **expected: Any) -> None:
     """Refuses numbers that no published file has.
 
     Arguments

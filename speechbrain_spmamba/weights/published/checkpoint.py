@@ -9,6 +9,8 @@ plain values and tensors is listed in ``safe_types``.
 """
 
 import zipfile
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -30,16 +32,16 @@ DEEPEST_MODULE = 50
 class Unread:
     """Stands for an object of a file that is no weight, and does nothing."""
 
-    state = None
+    state: Any = None
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args, **kwargs) -> None:
         pass
 
     def __setstate__(self, state):
         self.state = state
 
 
-def read_file(path, skip_objects=False):
+def read_file(path: str | Path, skip_objects: bool = False) -> Any:
     """Reads a file of weights without running code that it may hold.
 
     Arguments
@@ -115,7 +117,7 @@ def is_module(thing):
     )
 
 
-def read_module(module):
+def read_module(module: Unread) -> dict:
     """Takes a whole pickled module apart.
 
     Arguments
@@ -180,7 +182,7 @@ def foreign_objects(path):
     return sorted(set(names) - {name for _, name in SAFE_TYPES})
 
 
-def find_weights(content):
+def find_weights(content: object) -> dict:
     """The state dict in what a file holds.
 
     Arguments
@@ -217,7 +219,7 @@ def find_weights(content):
     )
 
 
-def own_settings(content):
+def own_settings(content: object) -> dict:
     """The settings that a file holds.
 
     Arguments

@@ -3,12 +3,20 @@
 SPMamba's code has the same names around another sequence model.
 """
 
+from __future__ import annotations
+
 import math
 import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 
 from speechbrain_spmamba.weights.published.layers import move_flat_norm
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.weights.published.renaming import PublishedWeights
+
 
 # The published code's names of arguments, where they are not ours.
 NAMES = {
@@ -21,7 +29,9 @@ NAMES = {
 }
 
 
-def convert_grid(weights, mixer, move_mixer):
+def convert_grid(
+    weights: PublishedWeights, mixer: str, move_mixer: Callable
+) -> None:
     """Converts TF-GridNet's first version, whatever its sequence model.
 
     Arguments

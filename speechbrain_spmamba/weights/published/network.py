@@ -7,6 +7,7 @@ files), "module." (distributed training), "separator." (ESPnet).
 
 import importlib
 from numbers import Integral, Real
+from types import ModuleType
 
 from speechbrain_spmamba.models.systems import SYSTEMS
 
@@ -27,7 +28,9 @@ def layouts(system):
     return [importlib.import_module(x) for x in SYSTEMS[system].layouts]
 
 
-def find_network(weights, system=None, prefix=None):
+def find_network(
+    weights: dict, system: str | None = None, prefix: str | None = None
+) -> tuple[str, dict]:
     """The system that weights belong to, and what stands before their names.
 
     Arguments
@@ -101,7 +104,7 @@ def _find_signature(key, signatures):
     return name, key[: f".{key}".index(f".{signature}")]
 
 
-def find_layout(system, weights):
+def find_layout(system: str, weights: dict) -> ModuleType:
     """The layout of a system that weights have.
 
     Arguments
@@ -129,7 +132,7 @@ def find_layout(system, weights):
     return known[0]
 
 
-def find_arguments(settings, names):
+def find_arguments(settings: dict, names: dict) -> dict:
     """Arguments of a network among settings of any depth.
 
     Arguments
@@ -152,9 +155,7 @@ def find_arguments(settings, names):
     {'hop_length': 64}
     """
     numbers = {
-        key: int(value)
-        if isinstance(value, Integral) or value.is_integer()
-        else float(value)
+        key: _number(value)
         for key, value in _flatten(settings)
         if isinstance(value, Real) and not isinstance(value, bool)
     }
@@ -167,7 +168,7 @@ def find_arguments(settings, names):
     return found
 
 
-def find_choices(settings, choices):
+def find_choices(settings: dict, choices: dict) -> dict:
     """What settings that are no numbers make of our arguments.
 
     Arguments
@@ -218,6 +219,12 @@ def _find_key(values, published, places):
         and any(word in key.removesuffix(published) for word in places)
     ]
     return min(keys, key=len, default=None)
+
+
+def _number(value):
+    """A number of whatever type as Python's own."""
+    whole = isinstance(value, Integral) or value.is_integer()
+    return int(value) if whole else float(value)
 
 
 def _flatten(tree, path="", depth=0):

@@ -36,7 +36,7 @@ class PublishedWeights:
     (['input_norm.weight'], {})
     """
 
-    def __init__(self, model_name, state_dict):
+    def __init__(self, model_name: str, state_dict: dict) -> None:
         self.problem = f"state dict is not a published {model_name}"
         self.left = dict(state_dict)
         self.converted = {}
@@ -57,7 +57,7 @@ class PublishedWeights:
         found = (re.match(pattern, key) for key in self.left)
         return 1 + max((int(m.group(1)) for m in found if m), default=-1)
 
-    def move(self, theirs, ours, names=SAME):
+    def move(self, theirs: str, ours: str, names: dict = SAME) -> None:
         """Gives the tensors of a layer our names.
 
         Arguments
@@ -71,7 +71,7 @@ class PublishedWeights:
             tensor = self.take(f"{theirs}.{published}")
             self.converted[f"{ours}.{name}"] = tensor
 
-    def check_empty(self):
+    def check_empty(self) -> None:
         """Complains of what no one took."""
         if self.left:
             keys = ", ".join(f"'{key}'" for key in sorted(self.left)[:3])

@@ -29,7 +29,7 @@ class NumberType:
         A type of something else.
     """
 
-    def __init__(self, name, *flags):
+    def __init__(self, name: str, *flags: bool) -> None:
         if not isinstance(name, str) or not NAME.fullmatch(name):
             raise ValueError("a numpy type that is no number's")
         self.dtype = np.dtype(name)
@@ -39,7 +39,7 @@ class NumberType:
         self.dtype = self.dtype.newbyteorder(">" if big else "<")
 
 
-def number(dtype, data):
+def number(dtype: NumberType, data: bytes) -> bool | int | float:
     """Stands for the function that makes numbers of numpy.
 
     Arguments

@@ -1,20 +1,62 @@
-/* Runs every C kernel on memory of exactly the size that it may touch. Built
-with -fsanitize=address,undefined it fails at the first step outside. */
+/* Runs every C kernel on memory of exactly the size that it may touch, and
+writes what lies there afterwards to a file: float32, bfloat16 widened.
+
+Built with -fsanitize=address,undefined it fails at the first step outside; the
+files of two systems are equal but for rounding. */
+
+#include <stdio.h>
 
 #include "path.h"
 #include "scan_step.h"
 
-static float *room(int64_t size) {
-  float *memory = malloc(size * sizeof(float));
-  for (int64_t i = 0; i < size; i++) memory[i] = 0.01f * (float)(i % 97) - 0.3f;
+static struct {
+  void *memory;
+  int64_t size, type;
+} rooms[64];
+static int used;
+static FILE *values;
+
+static void *open_room(int64_t size, int64_t type) {
+  float *floats = type == FLOAT32 ? malloc(size * sizeof(float)) : NULL;
+  uint16_t *halves = type == BFLOAT16 ? malloc(size * 2) : NULL;
+  for (int64_t i = 0; i < size; i++) {
+    float value = 0.01f * (float)(i % 97) - 0.6f;
+    if (floats) floats[i] = value;
+    if (halves) halves[i] = to_bfloat16(value);
+  }
+  rooms[used].memory = floats ? (void *)floats : halves;
+  rooms[used].size = size;
+  rooms[used].type = type;
+  return rooms[used++].memory;
+}
+
+static float *room(int64_t size) { return open_room(size, FLOAT32); }
+
+/* What decays does not make large numbers of small differences. */
+static float *rates(int64_t size) {
+  float *memory = room(size);
+  for (int64_t i = 0; i < size; i++) memory[i] -= 0.4f;
   return memory;
+}
+
+static void close_rooms(int64_t failed) {
+  if (failed) exit(2);
+  for (int r = 0; r < used; r++) {
+    for (int64_t i = 0; i < rooms[r].size; i++) {
+      float value = rooms[r].type == BFLOAT16
+                        ? from_bfloat16(((uint16_t *)rooms[r].memory)[i])
+                        : ((float *)rooms[r].memory)[i];
+      fwrite(&value, sizeof value, 1, values);
+    }
+    free(rooms[r].memory);
+  }
+  used = 0;
 }
 
 /* The last row of a matrix with `stride` columns ends with its last channel. */
 static sequence batch(int64_t B, int64_t L, int64_t D, int64_t stride,
-                     int64_t type) {
-  int64_t size = (B * L - 1) * stride + D;
-  float *memory = room(type == BFLOAT16 ? (size + 1) / 2 : size);
+                      int64_t type) {
+  void *memory = open_room((B * L - 1) * stride + D, type);
   return (sequence){memory, L * stride, stride, type};
 }
 
@@ -33,22 +75,14 @@ static void scan(int64_t B, int64_t L, int64_t D, int64_t N, int64_t R,
   s.grad_u = batch(B, L, D, D, type);
   s.grad_delta = batch(B, L, D, D, type);
   s.grad_z = batch(B, L, D, D, type);
-  float *A2 = room(N * P), *D_ = room(P), *bias = room(P);
-  float *weight = R ? room(R * P) : NULL;
-  s.A2 = A2, s.D = D_, s.bias = bias, s.delta_weight = weight;
+  s.A2 = rates(N * P), s.D = room(P), s.bias = room(P);
+  s.delta_weight = R ? room(R * P) : NULL;
   s.checkpoints = room(B * count * N * P);
   s.weight_sums = room(2 * slabs * B * L * N);
   s.state_sums = room(B * (N + 2) * P);
-  float *first = room(B * D * N), *last = room(B * D * N);
-  float *grad_first = room(B * D * N);
-  s.initial_state = first, s.last_state = last;
-  s.grad_last_state = last, s.grad_initial_state = grad_first;
-  if (spmamba_scan_forward(&s) || spmamba_scan_backward(&s)) exit(2);
-  void *all[] = {s.u.data, s.delta.data, s.z.data, s.y.data, s.B.data, s.C.data,
-                 s.grad_y.data, s.grad_u.data, s.grad_delta.data, s.grad_z.data,
-                 A2, D_, bias, weight, s.checkpoints, s.weight_sums,
-                 s.state_sums, first, last, grad_first};
-  for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) free(all[i]);
+  s.initial_state = room(B * D * N), s.last_state = room(B * D * N);
+  s.grad_last_state = s.last_state, s.grad_initial_state = room(B * D * N);
+  close_rooms(spmamba_scan_forward(&s) || spmamba_scan_backward(&s));
 }
 
 static void step(int64_t B, int64_t D, int64_t N, int64_t type) {
@@ -59,10 +93,7 @@ static void step(int64_t B, int64_t D, int64_t N, int64_t type) {
   s.A = batch(1, D, N, N, type);
   s.D = batch(1, 1, D, D, FLOAT32), s.bias = batch(1, 1, D, D, type);
   s.state = room(B * D * N);
-  if (spmamba_scan_step(&s)) exit(2);
-  void *all[] = {s.u.data, s.delta.data, s.z.data, s.y.data, s.B.data,
-                 s.C.data, s.A.data, s.D.data, s.bias.data, s.state};
-  for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) free(all[i]);
+  close_rooms(spmamba_scan_step(&s));
 }
 
 static void conv(int64_t B, int64_t L, int64_t D, int64_t K, int64_t type,
@@ -73,26 +104,20 @@ static void conv(int64_t B, int64_t L, int64_t D, int64_t K, int64_t type,
   c.out = batch(B, L, D, D, type);
   c.grad_out = batch(B, L, D, D, type);
   c.grad_x = batch(B, L, D, D + 1, type);
-  float *weight = room(K * P), *bias = room(P);
-  c.weight = weight, c.bias = bias, c.sums = room(B * (K + 1) * P);
-  if (spmamba_conv_forward(&c) || spmamba_conv_backward(&c)) exit(2);
-  void *all[] = {c.x.data, c.out.data, c.grad_out.data, c.grad_x.data,
-                 weight, bias, c.sums};
-  for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) free(all[i]);
+  c.weight = room(K * P), c.bias = room(P), c.sums = room(B * (K + 1) * P);
+  close_rooms(spmamba_conv_forward(&c) || spmamba_conv_backward(&c));
 }
 
 static void path(int64_t rows, int64_t L, int64_t C, int64_t K, int64_t hop,
                  int64_t D, int64_t N, int64_t taps) {
-  int64_t P = padded(D), R = 3, W = K * C, Q = (L - 1) * hop + K, used = 0;
-  void *all[40];
-#define ROOM(size) (all[used++] = room(size))
+  int64_t P = padded(D), R = 3, W = K * C, Q = (L - 1) * hop + K;
   path_args p = {rows, Q, C, K, hop, L, D, 2};
   p.x = batch(rows, Q, C, C + 1, FLOAT32);
   p.out = batch(rows, Q, C, C + 2, FLOAT32);
   p.norm_eps = p.rms_eps = 1e-5f;
-  p.norm_weight = ROOM(C), p.norm_bias = ROOM(C), p.bias = ROOM(C);
-  p.in_proj = ROOM(4 * D * W), p.out_proj = ROOM(2 * D * W);
-  p.residual = ROOM(W * W);
+  p.norm_weight = room(C), p.norm_bias = room(C), p.bias = room(C);
+  p.in_proj = room(4 * D * W), p.out_proj = room(2 * D * W);
+  p.residual = room(W * W);
   uint8_t *valid = malloc(rows * L);
   for (int64_t i = 0; i < rows * L; i++) valid[i] = i % 3 > 0;
   p.valid = rows > 1 ? valid : NULL;
@@ -100,20 +125,21 @@ static void path(int64_t rows, int64_t L, int64_t C, int64_t K, int64_t hop,
     direction *d = p.directions + i;
     conv_args conv = {0, L, D, taps, 0, i};
     scan_args scan = {0, L, D, N, R, 0, i, 1};
-    conv.weight = ROOM(taps * P), conv.bias = ROOM(P);
-    scan.A2 = ROOM(N * P), scan.D = ROOM(P), scan.bias = ROOM(P);
-    scan.delta_weight = ROOM(R * P);
-    scan.checkpoints = ROOM(rows * ((L + TILE - 1) / TILE) * N * P);
-    d->x_proj = ROOM((R + 2 * N) * D);
-    d->mixed = ROOM(rows * L * (R + 2 * N));
+    conv.weight = room(taps * P), conv.bias = room(P);
+    scan.A2 = rates(N * P), scan.D = room(P), scan.bias = room(P);
+    scan.delta_weight = room(R * P);
+    scan.checkpoints = room(rows * ((L + TILE - 1) / TILE) * N * P);
+    d->x_proj = room((R + 2 * N) * D);
+    d->mixed = room(rows * L * (R + 2 * N));
     d->conv = conv, d->scan = scan;
   }
-  if (spmamba_path_forward(&p)) exit(2);
-  while (used) free(all[--used]);
-  free(p.x.data), free(p.out.data), free(valid);
+  close_rooms(spmamba_path_forward(&p));
+  free(valid);
 }
 
-int main(void) {
+int main(int count, char **words) {
+  values = count > 1 ? fopen(words[1], "wb") : NULL;
+  if (!values) return 3;
   for (int64_t length = 1; length < 60; length += 19) {
     path(1, length, 3, 4, 1, 12, 5, 4);
     path(3, length, 16, 8, 3, 48, 16, 15);
@@ -129,5 +155,5 @@ int main(void) {
           conv(2, lengths[l], channels[d], 4, type, reverse);
           conv(1, lengths[l], channels[d], 1, type, reverse);
         }
-  return 0;
+  return fclose(values);
 }

@@ -1,0 +1,1 @@
+"""Scores of estimates that lie in files, of any tool."""
