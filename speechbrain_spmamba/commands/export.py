@@ -43,6 +43,11 @@ def export(
     """
     options: dict = {"license": license, "overwrite": overwrite}
     options["trust"] = trust
+    if onnx and layout != "model":
+        raise ValueError(
+            f"--onnx writes a file, which has no layout {layout}; leave out "
+            "one of the two"
+        )
     if onnx:
         from speechbrain_spmamba.deploy.export import export_onnx
 

@@ -64,7 +64,7 @@ def export_onnx(
             "--overwrite"
         )
     with tempfile.TemporaryDirectory() as folder:
-        if any(Path(source).glob("save/CKPT*")):
+        if (Path(source) / "save").exists():
             source = export(source, folder, license=license, trust=trust)
         model = WaveformSeparation.from_hparams(
             source, safe=not trust, run_opts={"device": "cpu"}

@@ -2,9 +2,9 @@
 
 The same numbers as `nnet.tf_grid` gives without ``lengths``. What differs:
 * spectra are pairs of real and imaginary parts (`deploy.real_stft`);
-* a path with Mambas is one operator with folded weights, which the file
-  defines (`deploy.path_function`);
-* norms and LSTMs are those of `deploy.layers`.
+* both paths of a block are one operator, which the file defines
+  (`deploy.path_function`);
+* norms are those of `deploy.layers`.
 
 From `deploy.onnx_file`, which makes a file of it.
 """
@@ -20,15 +20,12 @@ import torch.nn.functional as F
 from speechbrain_spmamba.deploy.path_function import (
     PATH,
     PATHS,
+    mixer_of,
     path_function,
-    path_tensors,
     paths_function,
 )
 from speechbrain_spmamba.deploy.real_stft import RealSTFT
 from speechbrain_spmamba.deploy.scan_function import DOMAIN
-from speechbrain_spmamba.nnet.folding import fold_weights
-from speechbrain_spmamba.nnet.grid_block import GridBlock
-from speechbrain_spmamba.nnet.mamba_path import MambaPath
 from speechbrain_spmamba.nnet.spectral_masks import FLOOR, share_weights
 from speechbrain_spmamba.nnet.waveform import level
 
@@ -56,7 +53,8 @@ class RealGrid(nn.Module):
 
     def __init__(self, grid: TFGrid) -> None:
         super().__init__()
-        self.functions = path_functions(grid)
+        block = grid.blocks[0]
+        self.functions = [path_function(block.intra), paths_function(block)]
         self.blocks = nn.ModuleList(map(RealBlock, grid.blocks))
         self.grid = grid
         self.stft = RealSTFT(grid.stft)
@@ -100,17 +98,6 @@ def spectra(grid, x, real, imag):
     return x.unflatten(1, (-1, 2)).unbind(2)
 
 
-def path_functions(grid):
-    """What ``Paths`` is in a model, if it has any."""
-    blocks = [m for m in grid.modules() if isinstance(m, GridBlock)][:1]
-    return [
-        text
-        for block in blocks
-        if isinstance(block.intra, MambaPath)
-        for text in (path_function(block.intra), paths_function(block))
-    ]
-
-
 def frozen(tensors):
     """Tensors as parameters without gradients, of which a file has one each."""
     return nn.ParameterList(
@@ -131,8 +118,7 @@ class PathOperator(nn.Module):
         super().__init__()
         self.emb_ks, self.emb_hs = path.emb_ks, path.emb_hs
         with torch.no_grad():
-            (weights,) = fold_weights([path])
-        self.tensors = frozen(path_tensors(weights))
+            self.tensors = frozen(mixer_of(path).tensors(path))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Shape of ``x``, ``[B, R, Q, emb_dim]``."""
@@ -165,10 +151,11 @@ class RealBlock(nn.Module):
     def __init__(self, block: GridBlock) -> None:
         super().__init__()
         with torch.no_grad():
-            folded = fold_weights([block.intra, block.inter])
-        self.tensors = frozen(
-            tensor for weights in folded for tensor in path_tensors(weights)
-        )
+            self.tensors = frozen(
+                tensor
+                for path in (block.intra, block.inter)
+                for tensor in mixer_of(path).tensors(path)
+            )
         self.attention = block.attention
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

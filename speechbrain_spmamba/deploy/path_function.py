@@ -1,89 +1,91 @@
-"""A grid path with a pair of Mambas as a function of an ONNX file.
+"""A path of the grid, and both of a block, as functions of an ONNX file.
 
-The form is the folded one of `nnet.folding`, in ONNX's own operators, a block
-of rows at a time, as `nnet.folded_forward` does it: what all rows need at once
-would be gigabytes of a minute of sound. The loop over time is ONNX's ``Scan``,
-exact for any length. Two loops are nested:
+A path works in ONNX's own operators, a block of rows at a time, as
+`nnet.folded_forward` does it: what all rows need at once would be gigabytes of
+a minute of sound. A file has the function once and calls it for every path, as
+``spmamba.GridPath``; a runtime that does not know functions inlines it.
 
-    over blocks of rows     norm, windows, in-projection; both directions;
-                            out-projection, overlap-add
-    over time               state = exp(step A) state + step u B;  y = C state
+    over blocks of rows     norm, windows, mixer, overlap-add
+      over time             the scan of `deploy.scan_function`, or an LSTM
 
-A file has the function once and calls it for every path, as
-``spmamba.GridPath``. Around both paths of a block stands ``spmamba.GridPaths``,
-which makes the map as long as windows want it and cuts it back: of lengths that
-are only known when it runs, torch's exporter knows too little.
+Around both paths of a block stands ``spmamba.GridPaths``, which makes the map
+as long as windows want it and cuts it back: of lengths that are only known when
+it runs, torch's exporter knows too little.
 
-From `deploy.grid`; to `deploy.onnx_file`, which adds both to the file.
+From `deploy.grid` and `deploy.step`; to `deploy.mamba_mixer` and
+`deploy.lstm_mixer`.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from speechbrain_spmamba.deploy.scan_function import (
-    DOMAIN,
-    HEAD,
-    ceil,
-    ints,
-    scan_text,
-)
-from speechbrain_spmamba.nnet.folding import Direction, FoldedWeights
-
-if TYPE_CHECKING:
-    import torch
-
-    from speechbrain_spmamba.nnet.grid_block import GridBlock
-    from speechbrain_spmamba.nnet.mamba_path import MambaPath
-
+from speechbrain_spmamba.deploy import lstm_mixer, mamba_mixer
+from speechbrain_spmamba.deploy.scan_function import DOMAIN, HEAD, ceil, ints
+from speechbrain_spmamba.nnet.mamba_path import MambaPath
 
 PATH, PATHS = "GridPath", "GridPaths"
-# Values of a block in its widest tensors, which then stay in a CPU's cache. Of
-# long rows two go together all the same, or a step would be all overhead.
-VALUES, ROWS = 2**20, 2
+ROWS = 2  # of a block at least, or a step would be all overhead
 
 
-def path_inputs():
-    """Names of the function's inputs: the rows, then ``path_tensors``."""
-    shared = FoldedWeights._fields[:6]
-    return [
-        "x",
-        *shared,
-        *(f"f_{name}" for name in Direction._fields),
-        *(f"b_{name}" for name in Direction._fields),
-    ]
+def mixer_of(path):
+    """The module that has the text and the tensors of a path's mixer."""
+    return mamba_mixer if isinstance(path, MambaPath) else lstm_mixer
 
 
-def path_tensors(weights: FoldedWeights) -> list[torch.Tensor]:
-    """Folded weights as the function takes them.
+def path_function(path):
+    """A path along the second axis of ``[N, Q, C]``.
 
     Arguments
     ---------
-    weights : FoldedWeights
-        Of a path.
+    path : GridPath
+        Whose sizes it has; those of all paths of a model are the same.
 
     Returns
     -------
-    list of torch.Tensor
-        In the order of ``path_inputs``: matrices to multiply with from the
-        right, taps and states on the first axis.
+    str
+        For ``onnx.parser.parse_function``.
     """
+    size, hop = path.emb_ks, path.emb_hs
+    mixer = mixer_of(path)
+    return f"""
+{HEAD}
+{PATH} (x, {", ".join(mixer.INPUTS)}) => (y) {{
+    one = Constant <value_ints = [1]> ()
+    rows = Shape <start = 0, end = 1> (x)
+    inside = Shape <start = 1, end = 3> (x)
+    positions = Shape <start = 1, end = 2> (x)
+    {ints("size", size)} {ints("hop", hop)}
+    spare = Sub (positions, size)
+    hops = Div (spare, hop)
+    windows = Add (hops, one)
+    {ints("most", mixer.windows_of_block(path))} {ints("least", ROWS)}
+    fitting = Div (most, windows)
+    wanted = Max (fitting, least)
+    {ceil("blocks", "rows", "wanted")}
+    {ceil("block", "rows", "blocks")}
+    filled = Mul (blocks, block)
+    missing = Sub (filled, rows)
+    {ints("none", 0)} {ints("nothing", 0, 0, 0)} {ints("still", 0, 0)}
+    pads = Concat <axis = 0> (nothing, missing, still)
+    padded = Pad (x, pads)
+    parted = Concat <axis = 0> (blocks, block, inside)
+    parts = Reshape (padded, parted)
+    done = Scan <num_scan_inputs = 1, body = block_of_rows
+        (float[R, Q, C] rows_in) => (float[R, Q, C] rows_out) {{
+        normed = LayerNormalization <axis = -1, epsilon = {path.norm.eps}>
+            (rows_in, norm_weight, norm_bias)
+        {_take_windows(size, hop)}
+        {mixer.text(path)}
+        {_add_windows(size, hop)}
+        biased = Add (rows_in, bias)
+        rows_out = Add (biased, added)
+        }}> (parts)
+    {ints("all", -1)}
+    joined = Concat <axis = 0> (all, inside)
+    together = Reshape (done, joined)
+    y = Slice (together, none, rows, none)
+}}
+"""
 
-    def of(direction):
-        matrices = ("conv_weight", "x_proj", "dt_weight", "A")
-        return direction._replace(
-            **{name: getattr(direction, name).t() for name in matrices}
-        )
 
-    turned = weights._replace(
-        in_proj=weights.in_proj.t(),
-        forward=of(weights.forward),
-        backward=of(weights.backward),
-    )
-    return [tensor.detach().contiguous() for tensor in turned.tensors()]
-
-
-def paths_function(block: GridBlock) -> str:
+def paths_function(block):
     """Both paths of a block, along frequency and along time.
 
     Arguments
@@ -96,7 +98,7 @@ def paths_function(block: GridBlock) -> str:
     str
         For ``onnx.parser.parse_function``.
     """
-    tensors = path_inputs()[1:]
+    tensors = mixer_of(block.intra).INPUTS
     intra, inter = ([f"{p}_{name}" for name in tensors] for p in "it")
     return f"""
 {HEAD}
@@ -151,89 +153,6 @@ def _fitted(name):
     {name}_behind = Sub ({name}_rest, edge)"""
 
 
-def path_function(path: MambaPath) -> str:
-    """A path along the second axis of ``[N, Q, C]``.
-
-    Arguments
-    ---------
-    path : MambaPath
-        Whose sizes it has; those of all paths of a model are the same.
-
-    Returns
-    -------
-    str
-        For ``onnx.parser.parse_function``.
-    """
-    size, hop = path.emb_ks, path.emb_hs
-    mamba = path.mixer.forward_branch.mamba
-    inner, states = mamba.A_log.shape
-    taps = mamba.conv1d.weight.shape[-1]
-    sizes = mamba.dt_rank, states, states
-    return f"""
-{HEAD}
-{PATH} ({", ".join(path_inputs())}) => (y) {{
-    one = Constant <value_ints = [1]> ()
-    rows = Shape <start = 0, end = 1> (x)
-    inside = Shape <start = 1, end = 3> (x)
-    positions = Shape <start = 1, end = 2> (x)
-    {ints("size", size)} {ints("hop", hop)}
-    spare = Sub (positions, size)
-    hops = Div (spare, hop)
-    windows = Add (hops, one)
-    {ints("most", VALUES // (4 * inner))} {ints("least", ROWS)}
-    fitting = Div (most, windows)
-    wanted = Max (fitting, least)
-    {ceil("blocks", "rows", "wanted")}
-    {ceil("block", "rows", "blocks")}
-    filled = Mul (blocks, block)
-    missing = Sub (filled, rows)
-    {ints("none", 0)} {ints("nothing", 0, 0, 0)} {ints("still", 0, 0)}
-    pads = Concat <axis = 0> (nothing, missing, still)
-    padded = Pad (x, pads)
-    parted = Concat <axis = 0> (blocks, block, inside)
-    parts = Reshape (padded, parted)
-    done = Scan <num_scan_inputs = 1, body = block_of_rows
-        (float[R, Q, C] rows_in) => (float[R, Q, C] rows_out) {{
-        {_block(path, inner, taps, sizes)}
-        }}> (parts)
-    {ints("all", -1)}
-    joined = Concat <axis = 0> (all, inside)
-    together = Reshape (done, joined)
-    y = Slice (together, none, rows, none)
-}}
-"""
-
-
-def _block(path, inner, taps, sizes):
-    """Body of the loop over blocks of rows: all of a path."""
-    size, hop = path.emb_ks, path.emb_hs
-    rms_eps = path.mixer.forward_branch.norm.eps
-    return f"""
-    normed = LayerNormalization <axis = -1, epsilon = {path.norm.eps}>
-        (rows_in, norm_weight, norm_bias)
-    {_take_windows(size, hop)}
-    squares = Mul (taken, taken)
-    {ints("last", -1)}
-    energy = ReduceMean (squares, last)
-    rms_eps = Constant <value_float = {rms_eps}> ()
-    level = Add (energy, rms_eps)
-    root = Sqrt (level)
-    unit = Div (taken, root)
-    xz = MatMul (unit, in_proj)
-    {ints("quarters", inner, inner, inner, inner)}
-    f_x, f_z, b_x, b_z = Split <axis = -1> (xz, quarters)
-    {_direction("f", taps, sizes, reverse=0)}
-    {_direction("b", taps, sizes, reverse=1)}
-    y_both = Concat <axis = -1> (f_y, b_y)
-    mapped = MatMul (y_both, out_proj)
-    passed = MatMul (taken, residual)
-    given = Add (mapped, passed)
-    {_add_windows(size, hop)}
-    biased = Add (rows_in, bias)
-    rows_out = Add (biased, added)
-    """
-
-
 def _take_windows(size, hop):
     """``taken`` [R, L, K C]: windows by tap, then channel."""
     taps, text = [], f"{ints('axis', 1)} {ints('step', hop)}"
@@ -279,37 +198,3 @@ def _add_windows(size, hop):
     sum_3 = Reshape (sum_4, shape_3)
     reach = Shape <start = 1, end = 2> (rows_in)
     added = Slice (sum_3, first, reach, axis)"""
-
-
-def _direction(d, taps, sizes, reverse):
-    """What stands between the projections of a Mamba: from x and z to y."""
-    return f"""
-    {_convolve(d, taps, reverse)}
-    {d}_gate = Sigmoid ({d}_conv)
-    {d}_u = Mul ({d}_conv, {d}_gate)
-    {d}_row = Shape <start = 0, end = 1> ({d}_u)
-    {d}_state_size = Shape ({d}_A)
-    {d}_state_shape = Concat <axis = 0> ({d}_row, {d}_state_size)
-    {d}_state = ConstantOfShape ({d}_state_shape)
-    {scan_text(d, sizes, reverse)}"""
-
-
-def _convolve(d, taps, reverse):
-    """The causal convolution of x before its silu, a tap at a time."""
-    past = taps - 1
-    around = (0, 0, 0, 0, past, 0) if reverse else (0, past, 0, 0, 0, 0)
-    names = ", ".join(f"{d}_tap_{tap}" for tap in range(taps))
-    text = f"""
-    {ints(f"{d}_around", *around)} {ints(f"{d}_time_axis", 1)}
-    {d}_long = Pad ({d}_x, {d}_around)
-    {names} = Split <axis = 0, num_outputs = {taps}> ({d}_conv_weight)"""
-    for tap in range(taps):
-        start = past - tap if reverse else tap
-        end = 2**31 - 1 if start == past else start - past
-        text += f"""
-    {ints(f"{d}_begin_{tap}", start)} {ints(f"{d}_stop_{tap}", end)}
-    {d}_moved_{tap} = Slice
-        ({d}_long, {d}_begin_{tap}, {d}_stop_{tap}, {d}_time_axis)
-    {d}_times_{tap} = Mul ({d}_moved_{tap}, {d}_tap_{tap})"""
-    terms = ", ".join(f"{d}_times_{tap}" for tap in range(taps))
-    return f"{text}\n    {d}_conv = Sum ({terms}, {d}_conv_bias)"

@@ -37,7 +37,6 @@ from speechbrain_spmamba.deploy.scan_function import (
 from speechbrain_spmamba.nnet.causal_grid import lag
 from speechbrain_spmamba.nnet.exporting import for_any_length
 from speechbrain_spmamba.nnet.mamba import MambaBranch
-from speechbrain_spmamba.nnet.mamba_path import MambaPath
 from speechbrain_spmamba.nnet.past import behind_past, until_past
 from speechbrain_spmamba.nnet.running_level import running_level
 
@@ -71,9 +70,8 @@ class CausalStep(nn.Module):
         self.grid, self.stft = grid, CausalRealSTFT(grid.stft)
         functions = {}
         for block in grid.blocks:
-            if isinstance(block.intra, MambaPath):
-                functions["path"] = path_function(block.intra)
-                block.intra = PathOperator(block.intra)
+            functions["path"] = path_function(block.intra)
+            block.intra = PathOperator(block.intra)
             if isinstance(block.inter.mixer, MambaBranch):
                 block.inter.mixer = BranchOperator(block.inter.mixer)
                 functions["scan"] = scan_function(block.inter.mixer.sizes)

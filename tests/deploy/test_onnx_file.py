@@ -18,6 +18,8 @@ QUICK = [("spmamba", {"num_blocks": 1}), ("conv_tasnet", {})]
 SLOW = [
     ("spmamba", TALL),
     ("spmamba", {"num_mics": 2, "emb_hs": 3}),
+    ("tf_gridnet", {"emb_hs": 3}),
+    ("tf_gridnet", {"version": 2}),
     ("dprnn", {}),
     ("sudormrf", {}),
     ("afrcnn", {}),
