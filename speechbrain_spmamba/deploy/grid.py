@@ -30,6 +30,8 @@ from speechbrain_spmamba.nnet.spectral_masks import FLOOR, share_weights
 from speechbrain_spmamba.nnet.waveform import level
 
 if TYPE_CHECKING:
+    from speechbrain_spmamba.nnet.grid_block import GridBlock
+    from speechbrain_spmamba.nnet.mamba_path import MambaPath
     from speechbrain_spmamba.nnet.tf_grid import TFGrid
 
 

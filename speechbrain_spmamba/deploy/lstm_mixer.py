@@ -6,15 +6,25 @@ behind it.
 From and to `deploy.path_function`.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from speechbrain_spmamba.deploy.layers import OnnxLSTM
 from speechbrain_spmamba.deploy.scan_function import ints
+
+if TYPE_CHECKING:
+    import torch
+
+    from speechbrain_spmamba.nnet.grid_block import GridPath
+
 
 INPUTS = "norm_weight norm_bias bias read kept biases out_proj".split()
 # A step reads all weights, so that many rows have to share it.
 VALUES = 2**24
 
 
-def tensors(path):
+def tensors(path: GridPath) -> list[torch.Tensor]:
     """What ``INPUTS`` are of a path.
 
     Arguments

@@ -6,12 +6,22 @@ for both directions, the transposed convolution of the path in the latter.
 From and to `deploy.path_function`.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from speechbrain_spmamba.deploy.scan_function import ints, scan_text
 from speechbrain_spmamba.nnet.folding import (
     Direction,
     FoldedWeights,
     fold_weights,
 )
+
+if TYPE_CHECKING:
+    import torch
+
+    from speechbrain_spmamba.nnet.mamba_path import MambaPath
+
 
 # The norm and the bias of the path, then those of the mixer.
 INPUTS = [
@@ -23,7 +33,7 @@ INPUTS = [
 VALUES = 2**20
 
 
-def tensors(path):
+def tensors(path: MambaPath) -> list[torch.Tensor]:
     """What ``INPUTS`` are of a path.
 
     Arguments

@@ -16,9 +16,17 @@ From `deploy.grid` and `deploy.step`; to `deploy.mamba_mixer` and
 `deploy.lstm_mixer`.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from speechbrain_spmamba.deploy import lstm_mixer, mamba_mixer
 from speechbrain_spmamba.deploy.scan_function import DOMAIN, HEAD, ceil, ints
 from speechbrain_spmamba.nnet.mamba_path import MambaPath
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.nnet.grid_block import GridBlock, GridPath
+
 
 PATH, PATHS = "GridPath", "GridPaths"
 ROWS = 2  # of a block at least, or a step would be all overhead
@@ -29,7 +37,7 @@ def mixer_of(path):
     return mamba_mixer if isinstance(path, MambaPath) else lstm_mixer
 
 
-def path_function(path):
+def path_function(path: GridPath) -> str:
     """A path along the second axis of ``[N, Q, C]``.
 
     Arguments
@@ -85,7 +93,7 @@ def path_function(path):
 """
 
 
-def paths_function(block):
+def paths_function(block: GridBlock) -> str:
     """Both paths of a block, along frequency and along time.
 
     Arguments

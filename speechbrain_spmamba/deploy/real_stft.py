@@ -10,7 +10,7 @@ with c_k 1 at both ends of the spectrum and 2 between them. ONNX has operators
 of its own for both, but what they give is complex, which no other operator
 takes, and there is none for the way back.
 
-From and to `deploy.grid` and `deploy.grid_step`.
+From and to `deploy.grid` and `deploy.step`.
 """
 
 from __future__ import annotations
