@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from speechbrain_spmamba import __version__
+from speechbrain_spmamba.deploy.bands import RealBSRNN
 from speechbrain_spmamba.deploy.grid import RealGrid
 from speechbrain_spmamba.deploy.layers import AllValid, with_file_layers
 from speechbrain_spmamba.deploy.step import (
@@ -25,6 +26,7 @@ from speechbrain_spmamba.deploy.step import (
     step_metadata,
 )
 from speechbrain_spmamba.files.writing import write_bytes
+from speechbrain_spmamba.models.bsrnn import BSRNN
 from speechbrain_spmamba.models.systems import SYSTEMS
 from speechbrain_spmamba.models.tdanet import TDANet
 from speechbrain_spmamba.nnet.tf_grid import TFGrid
@@ -143,6 +145,8 @@ def file_form(model):
     model = with_file_layers(model)
     if isinstance(model, TFGrid):
         return CausalStep(model) if model.causal else RealGrid(model)
+    if isinstance(model, BSRNN):
+        return RealBSRNN(model)
     return AllValid(model) if isinstance(model, TDANet) else model
 
 

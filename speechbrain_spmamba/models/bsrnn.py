@@ -242,6 +242,12 @@ class BandMask(nn.Module):
         self, x: torch.Tensor, num_frames: torch.Tensor | None = None
     ) -> torch.Tensor:
         """See the class; ``num_frames`` are the valid ones, ``[B]``."""
+        return torch.complex(*self.parts(x, num_frames))
+
+    def parts(
+        self, x: torch.Tensor, num_frames: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Real and imaginary part of ``forward``."""
         dtype = self.norm.weight.dtype  # complex numbers have no bf16
         x = self.norm(x, _valid(x, num_frames)).transpose(1, 2)
         x = self.net(x).to(dtype).unflatten(1, (2, 2, self.num_spks, -1))
@@ -251,7 +257,7 @@ class BandMask(nn.Module):
             excess = real.sum(1, keepdim=True) - 1
             real = real - excess / self.num_spks
             imag = imag - imag.mean(1, keepdim=True)
-        return torch.complex(real, imag)
+        return real, imag
 
 
 def _valid(x, count):

@@ -20,6 +20,7 @@ SLOW = [
     ("spmamba", {"num_mics": 2, "emb_hs": 3}),
     ("tf_gridnet", {"emb_hs": 3}),
     ("tf_gridnet", {"version": 2}),
+    ("bsrnn", {}),
     ("dprnn", {}),
     ("sudormrf", {}),
     ("afrcnn", {}),
