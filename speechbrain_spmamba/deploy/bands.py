@@ -3,10 +3,17 @@
 From `deploy.onnx_file`; to the layers of `models.bsrnn`.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn as nn
 
 from speechbrain_spmamba.deploy.real_stft import RealSTFT
+
+if TYPE_CHECKING:
+    from speechbrain_spmamba.models.bsrnn import BSRNN
 
 
 class RealBSRNN(nn.Module):
@@ -22,11 +29,11 @@ class RealBSRNN(nn.Module):
     As for the model.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: BSRNN) -> None:
         super().__init__()
         self.model, self.stft = model, RealSTFT(model.stft)
 
-    def forward(self, mix):
+    def forward(self, mix: torch.Tensor) -> torch.Tensor:
         """Separates a batch of mixtures."""
         model = self.model
         parts = self.stft(mix)
