@@ -2,8 +2,7 @@
 
 The loop over time is ONNX's ``Scan``: exact for any length, since nothing is
 divided by a product of decays. The other exact form, which doubles the length
-of its steps within chunks, takes four to ten times as long in ONNX Runtime
-(``python benchmarks/onnx.py --scan``).
+of its steps within chunks, does more work and takes longer in ONNX Runtime.
 
 From `deploy.path_function` and `deploy.step`, which have it in their functions.
 """
@@ -25,8 +24,8 @@ def scan_function(sizes: tuple[int, ...]) -> str:
     -------
     str
         For ``onnx.parser.parse_function``; its inputs are ``SCAN_INPUTS``, u
-        and z ``[N, L, D]``, matrices turned as by ``path_tensors``, the state
-        ``[N, states, D]``.
+        and z ``[N, L, D]``, matrices turned as by ``mamba_mixer.tensors``, the
+        state ``[N, states, D]``.
     """
     return f"""
 {HEAD}
@@ -80,8 +79,8 @@ def scan_text(d, sizes, reverse):
 def _softplus(name, x):
     """``max(x, 0) + log1p(exp(-|x|))``.
 
-    ONNX Runtime's own takes six times as long and is off where its result is
-    small: log(1 + e) forgets what 1 + e has rounded away. With w = 1 + e as
+    ONNX Runtime's own takes longer and is off where its result is small:
+    log(1 + e) forgets what 1 + e has rounded away. With w = 1 + e as
     rounded, log(w) e / (w - 1) does not (Kahan).
     """
     return f"""

@@ -8,7 +8,6 @@
     reference.py         backend: the definition, a plain loop over time
     mamba_ssm.py         backend: the package of that name
     custom_op.py         the other backends, as one operator of torch's
-    plain_scan.py        no backend: torch's operators, for exported programs
     kernel_interface.py  the functions that each of these has
     torch_loop.py        backend torch; torch_conv.py, torch_windows.py,
                          tiling.py, buffers.py
@@ -19,14 +18,12 @@ Every backend computes the same numbers and is tested against ``reference.py``.
 """
 
 from speechbrain_spmamba.ops.backends import available_backends, choose_backend
-from speechbrain_spmamba.ops.plain_scan import plain_scans
 from speechbrain_spmamba.ops.scan_step import selective_scan_step
 from speechbrain_spmamba.ops.selective_scan import selective_scan
 
 __all__ = [
     "available_backends",
     "choose_backend",
-    "plain_scans",
     "selective_scan",
     "selective_scan_step",
 ]

@@ -4,7 +4,6 @@
 
     selective_scan -> custom_op.scan -> choose_backend -> its scan_forward
     selective_scan -> choose_backend -> its scan (mamba_ssm, reference)
-    selective_scan -> plain_scan.scan, where programs are exported without us
 
 with as many scans as B and C have groups.
 """
@@ -13,7 +12,7 @@ from typing import Any
 
 import torch
 
-from speechbrain_spmamba.ops import custom_op, plain_scan
+from speechbrain_spmamba.ops import custom_op
 from speechbrain_spmamba.ops.backends import BACKENDS, KERNELS, choose_backend
 from speechbrain_spmamba.ops.checks import check_scan
 from speechbrain_spmamba.ops.groups import split_groups
@@ -142,9 +141,6 @@ def selective_scan(
 def _scan(tensors, delta_softplus, reverse, backend, return_last_state):
     """y and the last state; what that is when it is not asked for, is open."""
     u, A = tensors[0], tensors[2]
-    # A compiler that follows the code cannot follow the question.
-    if not torch.compiler.is_dynamo_compiling() and plain_scan.wanted():
-        return plain_scan.scan(*tensors, delta_softplus, reverse)
     if backend in BACKENDS and backend not in KERNELS:
         module = BACKENDS[choose_backend(backend, u, A)]
         if u.numel():

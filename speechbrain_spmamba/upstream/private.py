@@ -4,7 +4,7 @@ An update may take any of them away. They stand here and nowhere else, each with
 its reason and a public name; ``tests/upstream/test_private.py`` names them too.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -98,36 +98,6 @@ def _lstm_shapes(x, states, weights, *options):
     y = x.new_empty(first, second, (1 + bidirectional) * hidden.shape[2])
     y = y.transpose(0, 1) if batch_first else y
     return y, torch.empty_like(hidden), torch.empty_like(cell)
-
-
-def scan_steps(
-    advance: Callable,
-    state: torch.Tensor,
-    sequences: list[torch.Tensor],
-    reverse: bool = False,
-) -> tuple:
-    """``torch``'s operator of a loop over time, a prototype so far.
-
-    Arguments
-    ---------
-    advance : callable
-        ``advance(state, values of a step) -> state, y of the step``.
-    state : torch.Tensor
-        The first one.
-    sequences : list of torch.Tensor
-        Time on axis 0.
-    reverse : bool
-        From the last step to the first.
-
-    Returns
-    -------
-    tuple
-        The last state, and y of all steps.
-    """
-    # with the compiler, which takes a second to import
-    from torch._higher_order_ops.scan import scan
-
-    return scan(advance, state, sequences, dim=0, reverse=reverse)
 
 
 def without_guards(program: Any) -> Any:

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from speechbrain_spmamba.models import build_model
-from speechbrain_spmamba.ops import plain_scans
 from tests.small_models import SMALL
 
 DYNAMIC = torch.export.Dim.DYNAMIC
@@ -49,16 +48,6 @@ def test_an_exported_spmamba_separates_other_lengths_as_the_model_does(changes):
 def test_an_exported_tf_gridnet_separates_other_lengths_as_the_model_does():
     model = build_model("tf_gridnet", **SMALL["tf_gridnet"]).eval()
     assert_same(model, exported(model, 1000), (1, 128), (3, 777), (1, 5000))
-
-
-@pytest.mark.slow
-def test_within_plain_scans_the_program_has_no_operator_of_ours():
-    sizes = SMALL["spmamba"] | {"num_blocks": 1}
-    model = build_model("spmamba", **sizes).eval()
-    with plain_scans():
-        program = exported(model, 500)
-    assert "spmamba" not in str(program.graph)
-    assert_same(model, program, (1, 777))
 
 
 @pytest.mark.slow
