@@ -3,8 +3,10 @@
 import pytest
 import torch
 from speechbrain.inference.interfaces import foreign_class
+from speechbrain.inference.separation import SepformerSeparation
 
 from speechbrain_spmamba.inference import WaveformSeparation
+from speechbrain_spmamba.weights.export import export
 from speechbrain_spmamba.weights.pretrainer import (
     SeparatorPretrainer,
     wanted_path,
@@ -60,6 +62,20 @@ def test_weights_of_another_folder_by_the_toolkit(folders):
     )
     wanted = _weights(WaveformSeparation.from_hparams(second, **CPU))
     assert _equal(_weights(model), wanted)
+
+
+def test_weights_of_another_folder_by_the_stock_class(folders, tmp_path):
+    first, second = folders
+    folder = export(first, tmp_path / "toolkit", layout="toolkit")
+    stock = SepformerSeparation.from_hparams(
+        str(folder), overrides={"pretrained_path": str(second)}, **CPU
+    )
+    wanted = WaveformSeparation.from_hparams(second, **CPU).mods.separator
+    mix = 0.1 * torch.randn(1, 1001)
+    found = stock.separate_batch(mix)
+    assert torch.allclose(found, wanted(mix), atol=1e-5)
+    other = WaveformSeparation.from_hparams(first, **CPU).mods.separator
+    assert not torch.allclose(found, other(mix), atol=1e-3)
 
 
 @pytest.mark.parametrize("safe", [True, False])
